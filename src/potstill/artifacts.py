@@ -1,0 +1,174 @@
+"""Every file name of an artifact, and the only ways to write one: whole or not at all, manifest last.
+
+A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists;
+anything else is work in progress. Knows nothing of what the files mean.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from potstill.errors import PotstillError
+
+_UNWRITABLE = {
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
+}  # fmt: skip
+
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+ONNX_MODEL = "model.onnx"
+WEIGHTS = "model.safetensors"
+EMBEDDING = "embedding.npy"
+LABELS = "label.txt"
+TRANSFER = "augmented.txt"
+RUN = "run.json"
+EVALUATION = "evaluation.json"
+ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
+
+
+def shard_name(index: int) -> str:
+    """The file name of one Parquet shard."""
+    return f"part-{index:05d}.parquet"
+
+
+def shards(folder: Path) -> list[Path]:
+    """The Parquet shards of a folder, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_json(value: object) -> str:
+    """The SHA-256 of a value's JSON form with sorted keys: equal values, equal hash."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    :raises PotstillError: when it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PotstillError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PotstillError(f"{path}: not a JSON file ({error}); was it cut short or edited?") from None
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _replaced(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failed write (no room, no permission, not a folder) into one line that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        reason = error.strerror or str(error)
+        raise PotstillError(f"{path}: cannot write here ({reason}); free the place or choose another") from error
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write; on success it becomes ``path``, on failure it is removed.
+
+    :raises PotstillError: when the place cannot be written.
+    """
+    partial = _partial(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a complete folder, or None when there is none or a file of it is missing or short."""
+    _restore(folder)
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    for name, size in manifest["files"].items():
+        file = folder / name
+        if not file.is_file() or file.stat().st_size != size:
+            return None
+    return manifest
+
+
+def _restore(folder: Path) -> None:
+    """Put the old folder back where a kill fell between the two renames of a replacement."""
+    if _replaced(folder).is_dir() and not folder.exists():
+        _replaced(folder).rename(folder)
+
+
+@contextmanager
+def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
+    """Give a working folder; on success it gets a manifest and takes the place of ``folder``.
+
+    The working folder outlives a failure: the next call with the same inputs goes on in it, with other
+    inputs it starts afresh. Files whose name starts with a dot are scratch and are dropped at the end.
+
+    :param folder: the artifact; an older one stays untouched until the new one is complete.
+    :param inputs: what the artifact depends on, in JSON form; kept in the manifest.
+    :raises PotstillError: when the place cannot be written.
+    """
+    work = _partial(folder)
+    with writing(folder):
+        _restore(folder)
+        if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise PotstillError(f"{folder}: exists and was not made by potstill: choose another name, or remove it")
+        _prepare_work(work, inputs)
+        yield work
+        _finish(work, inputs)
+        shutil.rmtree(_replaced(folder), ignore_errors=True)
+        if folder.exists():
+            folder.rename(_replaced(folder))
+        work.rename(folder)
+        shutil.rmtree(_replaced(folder), ignore_errors=True)
+
+
+def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
+    mark = work / ".inputs"
+    if mark.is_file() and mark.read_text() == hash_json(inputs):
+        return
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    mark.write_text(hash_json(inputs))
+
+
+def _finish(work: Path, inputs: dict[str, Any]) -> None:
+    for scratch in work.glob(".*"):
+        shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
+    files = {str(file.relative_to(work)): file.stat().st_size for file in sorted(work.rglob("*")) if file.is_file()}
+    write_json(work / MANIFEST, {"inputs": inputs, "files": files})

@@ -1,0 +1,195 @@
+"""The augmentation rules on arrays: masking, replacement by part of speech, masking of n-grams.
+
+The rules are those of Tang et al. 2019 (https://arxiv.org/abs/1903.12136) and the recipe. All texts lie end
+to end in one array, and one round of sampling is a few array operations over all of them. Pure: randomness
+is the ``Generator`` that is passed in.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potstill.augment.analyzers import Analysis
+from potstill.corpus.words import MASK
+from potstill.errors import PotstillError
+
+MASK_ID = 0  # the id of the mask token among the corpus' words
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is done to a text, and how often.
+
+    :raises PotstillError: for a value out of range.
+    """
+
+    n_iter: int = 20
+    """New texts sampled from each text."""
+    p_mask: float = 0.1
+    """Probability that a word is masked."""
+    p_pos: float = 0.1
+    """Probability that a word is replaced by one of the same part of speech."""
+    p_ng: float = 0.25
+    """Probability that a run of words (an n-gram) is masked in a text."""
+    max_ng: int = 5
+    """Longest run of words that is masked."""
+    replacement: Literal["uniform", "frequency"] = "uniform"
+    """How a replacing word is drawn from those of the same part of speech: each with the same probability (the
+    recipe) or as often as it occurs (the paper)."""
+    mask_token: str = MASK
+    """The teacher's mask token: [MASK] for BERT and ELECTRA, <mask> for RoBERTa."""
+    lower: bool = False
+    """Lower-case the words."""
+
+    def __post_init__(self) -> None:
+        for name in ("p_mask", "p_pos", "p_ng"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PotstillError(f"--{name}={getattr(self, name)}: a probability is between 0 and 1")
+        if self.p_mask + self.p_pos > 1:
+            raise PotstillError(f"--p_mask={self.p_mask} and --p_pos={self.p_pos} together must not exceed 1")
+        if self.n_iter < 0 or self.max_ng < 1:
+            raise PotstillError(f"--n_iter={self.n_iter} must not be negative, --max_ng={self.max_ng} at least 1")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tagged texts as arrays.
+
+    :param words: the distinct words; the first is the mask token.
+    :param word_ids: int32 ``[n_words]``, all texts end to end.
+    :param tag_ids: int32 ``[n_words]``; -1 is never replaced.
+    :param spaces: bool ``[n_words]``: white space follows.
+    :param offsets: int64 ``[n_texts + 1]``.
+    :param choices: int32, the words of each tag, tag after tag.
+    :param choice_offsets: int64 ``[n_tags + 1]``, where in ``choices`` a tag's words lie.
+    """
+
+    words: list[str]
+    word_ids: NDArray[np.int32]
+    tag_ids: NDArray[np.int32]
+    spaces: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    choices: NDArray[np.int32]
+    choice_offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def build_corpus(analyses: list[Analysis], rules: Rules) -> Corpus:
+    """Turn analysed texts into arrays, with the words that may replace each tag's."""
+    words = {rules.mask_token: MASK_ID}
+    tags: dict[str, int] = {}
+    word_ids, tag_ids = [], []
+    for analysis in analyses:
+        for word, tag in zip(analysis.words, analysis.tags, strict=True):
+            word = word.lower() if rules.lower else word
+            word_ids.append(words.setdefault(word, len(words)))
+            tag_ids.append(tags.setdefault(tag, len(tags)) if tag else -1)
+    lengths = [len(analysis.words) for analysis in analyses]
+    ids, tagged = np.array(word_ids, dtype=np.int32), np.array(tag_ids, dtype=np.int32)
+    pairs = np.stack([tagged, ids], axis=1)[tagged >= 0]  # [n_tagged, (tag, word)]
+    if rules.replacement == "uniform":
+        pairs = np.unique(pairs, axis=0)
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return Corpus(
+        words=list(words),
+        word_ids=ids,
+        tag_ids=tagged,
+        spaces=np.array([space for analysis in analyses for space in analysis.spaces], dtype=np.bool_),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        choices=pairs[:, 1].copy(),
+        choice_offsets=np.searchsorted(pairs[:, 0], np.arange(len(tags) + 1)).astype(np.int64),
+    )
+
+
+def sample_round(
+    corpus: Corpus, texts: slice, rules: Rules, generator: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Sample one new text from each of some texts.
+
+    Word by word, from left to right, a word is masked with ``p_mask``, else replaced with ``p_pos``, until
+    half of the text's words are changed; then, with ``p_ng``, a run of 1 to ``max_ng`` words is masked where
+    that keeps the changed words under half.
+
+    :param texts: which texts of the corpus.
+    :return: the new word ids, int32 ``[n_words]``, and which words were changed, bool ``[n_words]``.
+    """
+    offsets = corpus.offsets[texts.start : texts.stop + 1]
+    words = slice(offsets[0], offsets[-1])
+    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
+    cap = lengths // 2
+    drawn = generator.random(words.stop - words.start)
+    replaceable = corpus.tag_ids[words] >= 0
+    masked = drawn < rules.p_mask
+    candidates = masked | ((drawn < rules.p_mask + rules.p_pos) & replaceable)
+    changed = candidates & (_rank(candidates, starts, lengths) <= np.repeat(cap, lengths))
+    new = np.where(changed, _replacements(corpus, words, generator), corpus.word_ids[words])
+    new[changed & masked] = MASK_ID
+    in_run = _runs(starts, lengths, cap - _count(changed, starts, lengths), rules, generator)
+    new[in_run] = MASK_ID
+    return new, changed | in_run
+
+
+def _rank(flags: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each word how many flags its text has up to it."""
+    before = np.concatenate([[0], np.cumsum(flags)])
+    ranks: NDArray[np.int64] = before[1:] - np.repeat(before[starts], lengths)
+    return ranks
+
+
+def _count(flags: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each text how many flags it has."""
+    before = np.concatenate([[0], np.cumsum(flags)])
+    counts: NDArray[np.int64] = before[starts + lengths] - before[starts]
+    return counts
+
+
+def _replacements(corpus: Corpus, words: slice, generator: np.random.Generator) -> NDArray[np.int32]:
+    """For each word one of its tag; untagged words stay."""
+    tags, own = corpus.tag_ids[words], corpus.word_ids[words]
+    drawn = generator.random(len(tags))
+    if not len(corpus.choices):
+        return own
+    first, end = corpus.choice_offsets[tags], corpus.choice_offsets[tags + 1]  # of tag -1: any, not used
+    picked = first + (drawn * np.maximum(end - first, 0)).astype(np.int64)
+    return np.where(tags >= 0, corpus.choices[np.minimum(picked, len(corpus.choices) - 1)], own)
+
+
+def _runs(
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    left: NDArray[np.int64],
+    rules: Rules,
+    generator: np.random.Generator,
+) -> NDArray[np.bool_]:
+    """The words of masked n-grams; ``left`` is how many words of a text may still be changed."""
+    chosen = generator.random(len(starts)) < rules.p_ng
+    size = np.minimum(generator.integers(1, rules.max_ng + 1, len(starts)), lengths - 1)
+    chosen &= (lengths > 2) & (size < left)
+    at = starts + (generator.random(len(starts)) * np.maximum(lengths - size, 1)).astype(np.int64)
+    edges = np.zeros(int(lengths.sum()) + 1, dtype=np.int64)
+    np.add.at(edges, at[chosen], 1)
+    np.add.at(edges, (at + size)[chosen], -1)
+    return np.cumsum(edges[:-1]) > 0
+
+
+def render(
+    corpus: Corpus, texts: slice, new: NDArray[np.int32], changed: NDArray[np.bool_]
+) -> list[str]:
+    """Put sampled words back together as texts.
+
+    White space stands where it stood; a changed word that was glued to its neighbour is set apart, so that
+    splitting the text into words gives back the sampled words.
+    """
+    offsets = corpus.offsets[texts.start : texts.stop + 1]
+    words = slice(offsets[0], offsets[-1])
+    spaces = corpus.spaces[words] | changed | np.append(changed[1:], False)
+    names = corpus.words
+    pieces = [
+        f"{names[word]} " if space else names[word] for word, space in zip(new.tolist(), spaces.tolist(), strict=True)
+    ]
+    bounds = (offsets - offsets[0]).tolist()
+    return ["".join(pieces[start:end]).rstrip() for start, end in zip(bounds, bounds[1:], strict=False)]

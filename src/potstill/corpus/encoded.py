@@ -1,0 +1,159 @@
+"""Texts as token ids in flat arrays on disk, memory-mapped: one form for teachers and students.
+
+A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
+pairs ``token_types`` (int8), and for training ``targets``: int64 label ids ``[n_texts]`` or float32
+logits ``[n_texts, n_labels]``.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.artifacts import read_manifest
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+
+_BATCH = 4096  # texts given to the tokenizer at once
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Encoded texts, with what they are to be learnt as.
+
+    :param token_ids: int32 ``[n_tokens]``.
+    :param offsets: int64 ``[n_texts + 1]``; text ``i`` is ``token_ids[offsets[i]:offsets[i + 1]]``.
+    :param token_types: int8 ``[n_tokens]`` for pairs, else None.
+    :param targets: int64 ``[n_texts]`` or float32 ``[n_texts, n_labels]``, or None.
+    """
+
+    token_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    token_types: NDArray[np.int8] | None = None
+    targets: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens a text, int64 ``[n_texts]``."""
+        lengths: NDArray[np.int64] = np.diff(self.offsets)
+        return lengths
+
+    def pad(self, rows: NDArray[np.int64], pad_id: int, width: int = 0) -> dict[str, NDArray[Any]]:
+        """One batch, padded to its longest text (or to ``width`` tokens, whichever is more).
+
+        :param rows: which texts.
+        :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
+            ``token_type_ids``; with targets ``labels``.
+        """
+        starts, lengths = self.offsets[rows], self.lengths[rows]
+        columns = np.arange(max(int(lengths.max()), width))
+        mask = columns < lengths[:, None]
+        where = np.where(mask, starts[:, None] + columns, 0)
+        batch: dict[str, NDArray[Any]] = {
+            "input_ids": np.where(mask, self.token_ids[where], pad_id).astype(np.int64),
+            "attention_mask": mask.astype(np.int64),
+        }
+        if self.token_types is not None:
+            batch["token_type_ids"] = np.where(mask, self.token_types[where], 0).astype(np.int64)
+        if self.targets is not None:
+            batch["labels"] = self.targets[rows]
+        return batch
+
+    def rows(self, start: int, stop: int) -> "Encoded":
+        """The texts from ``start`` up to ``stop``."""
+        tokens = slice(self.offsets[start], self.offsets[stop])
+        return Encoded(
+            token_ids=self.token_ids[tokens],
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            token_types=None if self.token_types is None else self.token_types[tokens],
+            targets=None if self.targets is None else self.targets[start:stop],
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays into a folder."""
+        for name, array in vars(self).items():
+            if array is not None:
+                np.save(folder / f"{name}.npy", array)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Encoded":
+        """Memory-map the arrays of a folder.
+
+        :raises PotstillError: when the folder is missing or not complete.
+        """
+        if read_manifest(folder) is None:
+            raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        return cls(**arrays)
+
+
+def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
+    """A copy of a tokenizer that pads nothing and cuts each text to ``max_length`` tokens."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_padding()
+    copy.enable_truncation(max_length)
+    return copy
+
+
+def encode(
+    texts: Sequence[Text],
+    tokenizer: Tokenizer,
+    *,
+    targets: NDArray[Any] | None = None,
+    progress: Progress = silent,
+) -> Encoded:
+    """Encode texts.
+
+    :param texts: single texts or pairs, not mixed.
+    :param tokenizer: one that does not pad (see :func:`limited`).
+    :param targets: label ids or logits, one row a text.
+    """
+    paired = bool(texts) and isinstance(texts[0], tuple)
+    ids, types, lengths = [], [], []
+    with progress("tokenising", len(texts)) as bar:
+        for start in range(0, len(texts), _BATCH):
+            batch = tokenizer.encode_batch(list(texts[start : start + _BATCH]))
+            ids.append(np.array([i for text in batch for i in text.ids], dtype=np.int32))
+            if paired:
+                types.append(np.array([i for text in batch for i in text.type_ids], dtype=np.int8))
+            lengths += [len(text.ids) for text in batch]
+            bar.update(len(batch))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Encoded(
+        token_ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
+        offsets=offsets,
+        token_types=np.concatenate(types) if types else None,
+        targets=targets,
+    )
+
+
+def tokenizer_hash(tokenizer: Tokenizer) -> str:
+    """What identifies a tokenizer's behaviour, less padding and truncation, which :func:`encode` sets."""
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
+
+
+def token_batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """Rows grouped by length so that a padded batch has at most ``budget`` tokens (or one row).
+
+    :param lengths: int64 ``[n_texts]``.
+    :return: arrays of row numbers that together cover every row once, longest texts first.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        rows = max(1, budget // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches

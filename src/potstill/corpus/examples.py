@@ -1,0 +1,201 @@
+"""Labelled text in memory, and reading it from one file. Knows nothing of splits, models or vocabularies."""
+
+import csv
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potstill.errors import PotstillError, require
+
+logger = logging.getLogger(__name__)
+
+TEXT_COLUMNS = ("text", "sentence", "sentence1", "text_a")
+PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
+LABEL_COLUMN = "label"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text, or pair of texts, with its label and the line (or row) of its file, from 1."""
+
+    text: str
+    label: str
+    pair: str | None = None
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One raw record: its source, its line (or row) there from 1, and what its fields hold."""
+
+    source: str
+    line: int
+    text: object
+    label: object
+    pair: object = None
+
+    @property
+    def where(self) -> str:
+        """Source and line, as an error names them."""
+        return f"{self.source}:{self.line}"
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read labelled text: TSV (``.txt``, ``.tsv``), CSV, JSONL or Parquet, by the file's ending.
+
+    A TSV line is ``text<TAB>label`` or ``text_a<TAB>text_b<TAB>label``; the others have columns ``text``
+    (or ``sentence``), ``label``, and ``text_pair`` for pairs. Labels are any strings. A byte-order mark
+    and CRLF line ends are fine; blank lines are skipped and counted in the log.
+
+    :raises PotstillError: naming file and line, for anything that is not such a file.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise PotstillError(f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}")
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file")
+    examples = [check_row(row) for row in reader(path)]
+    if not examples:
+        raise PotstillError(f"{path}: no examples in it; it needs at least one labelled text")
+    paired = [example.pair is not None for example in examples]
+    if any(paired) and not all(paired):
+        raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
+    return examples
+
+
+def check_row(row: Row) -> Example:
+    """Turn a raw record into an example.
+
+    :raises PotstillError: naming its place, when text or label is missing or empty.
+    """
+    texts = [row.text] if row.pair is None else [row.text, row.pair]
+    for text in texts:
+        if not isinstance(text, str):
+            raise PotstillError(f"{row.where}: the text is missing or not a string; give it one or remove it")
+        if not text.strip():
+            raise PotstillError(f"{row.where}: empty text; give it one or remove it")
+    if row.label is None or isinstance(row.label, list | dict | float) or not str(row.label).strip():
+        raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
+    pair = None if row.pair is None else str(row.pair).strip()
+    return Example(text=str(row.text).strip(), label=str(row.label).strip(), pair=pair, line=row.line)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 text file that are not blank, with their numbers from 1.
+
+    :raises PotstillError: when the file is missing or a line is not UTF-8.
+    """
+    blank = 0
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file")
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise PotstillError(
+                    f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x}); convert it: "
+                    f"iconv -f ENCODING -t UTF-8"
+                ) from None
+            if line.strip():
+                yield number, line
+            else:
+                blank += 1
+    if blank:
+        logger.info("%s: skipped %d blank lines", path, blank)
+
+
+def _read_tsv(path: Path) -> Iterator[Row]:
+    for number, line in read_lines(path):
+        fields = line.split("\t")
+        where = f"{path}:{number}"
+        if len(fields) == 1:
+            raise PotstillError(f"{where}: no label; a line is text<TAB>label")
+        if len(fields) > 3:
+            raise PotstillError(
+                f"{where}: {len(fields)} fields; a line is text<TAB>label or text_a<TAB>text_b<TAB>label"
+            )
+        yield Row(str(path), number, fields[0], fields[-1], fields[1] if len(fields) == 3 else None)
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(1 << 24)
+    lines = read_lines_keeping_blank(path)
+    reader = csv.DictReader(lines, restkey="", strict=True)
+    try:
+        for record in reader:
+            if "" in record:
+                raise PotstillError(f"{path}:{reader.line_num}: more fields than the header has; quote commas inside a text")
+            yield pick_columns(str(path), reader.line_num, record)
+    except csv.Error as error:
+        raise PotstillError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from None
+
+
+def read_lines_keeping_blank(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file as they are: for formats in which a quoted field may hold line ends.
+
+    :raises PotstillError: when a line is not UTF-8.
+    """
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, line in enumerate(file, start=1):
+                yield line
+    except UnicodeDecodeError:
+        raise PotstillError(
+            f"{path}:{number + 1} or later: not UTF-8; convert it: iconv -f ENCODING -t UTF-8"
+        ) from None
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    for number, line in read_lines(path):
+        where = f"{path}:{number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise PotstillError(f"{where}: not JSON ({error.msg}); one object a line") from None
+        if not isinstance(record, dict):
+            raise PotstillError(f"{where}: not a JSON object; a line is like {{'text': ..., 'label': ...}}")
+        yield pick_columns(str(path), number, record)
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    require("train", "pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowInvalid as error:
+        raise PotstillError(f"{path}: not a Parquet file, or cut short ({error})") from None
+    number = 0
+    for batch in file.iter_batches():
+        for record in batch.to_pylist():
+            number += 1
+            yield pick_columns(str(path), number, record)
+
+
+def pick_columns(source: str, line: int, record: dict[str, object]) -> Row:
+    """Find text, pair and label among a record's columns.
+
+    :raises PotstillError: listing the columns there are, when text or label is not among them.
+    """
+    text = next((name for name in TEXT_COLUMNS if name in record), None)
+    if text is None or LABEL_COLUMN not in record:
+        missing = "label" if text else "text"
+        raise PotstillError(
+            f"{source}:{line}: no column '{missing}'; its columns are {', '.join(map(str, record)) or 'none'}: rename one"
+        )
+    pair = next((name for name in PAIR_COLUMNS if name in record), None)
+    return Row(source, line, record[text], record[LABEL_COLUMN], record[pair] if pair else None)
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".txt": _read_tsv,
+    ".tsv": _read_tsv,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}

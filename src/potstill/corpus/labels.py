@@ -1,0 +1,52 @@
+"""The labels of a data set: an ordered list of strings, whose positions are the label ids."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from potstill.artifacts import atomic_file
+from potstill.corpus.examples import Example, read_lines
+from potstill.errors import PotstillError
+
+
+def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
+    """The distinct labels of a training set, sorted (whole numbers by value).
+
+    :param source: what to name in an error.
+    :raises PotstillError: when there is only one: nothing to classify.
+    """
+    labels = {example.label for example in examples}
+    if len(labels) < 2:
+        raise PotstillError(f"{source}: only one label ('{next(iter(labels))}'); a classifier needs two or more")
+    if all(label.isdecimal() for label in labels):
+        return sorted(labels, key=int)
+    return sorted(labels)
+
+
+def label_ids(examples: Iterable[Example], labels: list[str], source: str) -> list[int]:
+    """The ids of the examples' labels.
+
+    :param labels: the labels of the training set, in id order.
+    :param source: the file, to name in an error.
+    :raises PotstillError: naming the line, for a label that the training set does not have.
+    """
+    ids = {label: index for index, label in enumerate(labels)}
+    result = []
+    for example in examples:
+        if example.label not in ids:
+            raise PotstillError(
+                f"{source}:{example.line}: the training set has no label '{example.label}' "
+                f"(it has {', '.join(labels)}): correct it or add training examples"
+            )
+        result.append(ids[example.label])
+    return result
+
+
+def write_labels(labels: list[str], path: Path) -> None:
+    """Write one label a line, in id order."""
+    with atomic_file(path) as partial:
+        partial.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read the labels that :func:`write_labels` wrote."""
+    return [line for _, line in read_lines(path)]

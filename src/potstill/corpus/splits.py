@@ -1,0 +1,138 @@
+"""Finding a data set's three splits: in a folder, in one file (then split by seed), or on the hub."""
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from potstill.artifacts import hash_file
+from potstill.corpus.examples import READERS, Example, check_row, pick_columns, read_examples
+from potstill.corpus.labels import collect_labels, label_ids
+from potstill.errors import PotstillError, require
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "valid", "test")
+HUB_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+HELD_OUT = 0.1  # the share of a single file that becomes valid, and the share that becomes test
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set in memory: its splits by name, its labels in id order, and the hashes of its sources."""
+
+    splits: dict[str, list[Example]]
+    labels: list[str]
+    hashes: dict[str, str]
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether the examples are pairs of texts."""
+        return self.splits["train"][0].pair is not None
+
+
+def find_split(folder: Path, split: str) -> Path:
+    """The file of a split in a data folder, such as ``train.txt`` or ``train.csv``.
+
+    :raises PotstillError: when there is none, or more than one.
+    """
+    if not folder.is_dir():
+        raise PotstillError(f"{folder}: no such folder")
+    found = [folder / f"{split}{ending}" for ending in READERS if (folder / f"{split}{ending}").is_file()]
+    if not found:
+        raise PotstillError(f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet")
+    if len(found) > 1:
+        raise PotstillError(f"{folder}: {' and '.join(file.name for file in found)}: keep one of them")
+    return found[0]
+
+
+def load_corpus(source: str, seed: int) -> Corpus:
+    """Read a data set.
+
+    :param source: a folder with a train, a valid and a test file; one file, which is then split 80/10/10
+        by label and seed; or the name of a data set on the Hugging Face hub.
+    :param seed: of the split, where one is made.
+    :raises PotstillError: naming the place, for bad data.
+    """
+    path = Path(source)
+    if path.is_dir():
+        files = {split: find_split(path, split) for split in SPLITS}
+        splits = {split: read_examples(file) for split, file in files.items()}
+        hashes = {file.name: hash_file(file) for file in files.values()}
+    elif path.is_file():
+        splits = split_examples(read_examples(path), seed)
+        files = dict.fromkeys(SPLITS, path)
+        hashes = {path.name: hash_file(path)}
+    elif path.suffix in READERS or source.startswith((".", "/", "~")):
+        raise PotstillError(f"{source}: no such file or folder")
+    else:
+        splits, hashes = _load_hub(source, seed)
+        files = {split: Path(f"{source}[{split}]") for split in SPLITS}
+    labels = collect_labels(splits["train"], str(files["train"]))
+    for split in ("valid", "test"):
+        label_ids(splits[split], labels, str(files[split]))
+    return Corpus(splits=splits, labels=labels, hashes=hashes)
+
+
+def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
+    """Split examples into train, valid and test, each with the same share of every label.
+
+    Texts that occur more than once are kept once, so that no test text stands in train.
+
+    :param seed: of the shuffle.
+    :raises PotstillError: when a label has fewer than three different texts.
+    """
+    by_label: dict[str, list[Example]] = defaultdict(list)
+    for example in {(example.text, example.pair): example for example in examples}.values():
+        by_label[example.label].append(example)
+    generator = np.random.default_rng(seed)
+    splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
+    for label, group in sorted(by_label.items()):
+        if len(group) < 3:
+            raise PotstillError(f"label '{label}' has {len(group)} examples; splitting one file needs at least 3")
+        order = [group[i] for i in generator.permutation(len(group))]
+        held = max(1, round(len(order) * HELD_OUT))
+        splits["valid"] += order[:held]
+        splits["test"] += order[held : 2 * held]
+        splits["train"] += order[2 * held :]
+    return {split: [rows[i] for i in generator.permutation(len(rows))] for split, rows in splits.items()}
+
+
+def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str, str]]:
+    require("train", "datasets")
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise PotstillError(
+            f"{name}: neither a file or folder here nor a data set that the hub gives ({reason})"
+        ) from None
+    hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
+    found = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}
+    found = {split: rows for split, rows in found.items() if rows}
+    if "train" not in found:
+        raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
+    if len(found) < len(SPLITS):
+        missing = [split for split in SPLITS if split not in found]
+        logger.info("%s has no labelled %s split: splitting its train split by seed %d", name, " or ".join(missing), seed)
+        ours = split_examples(found["train"], seed)
+        found = ours | {split: rows for split, rows in found.items() if split != "train"}
+    return found, hashes
+
+
+def _hub_examples(name: str, data: Any) -> list[Example]:
+    label = data.features.get("label")
+    rows = []
+    for number, record in enumerate(data, start=1):
+        value = record.get("label")
+        if value == -1:  # the hub's mark of a hidden label, as in GLUE's test splits
+            return []
+        if hasattr(label, "int2str") and isinstance(value, int):
+            record = record | {"label": label.int2str(value)}
+        rows.append(check_row(pick_columns(name, number, record)))
+    return rows

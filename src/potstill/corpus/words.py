@@ -1,0 +1,72 @@
+"""How raw text becomes words, the same in augmentation, training and prediction; and a student's vocabulary.
+
+Owns the word splitter and the ``tokenizer.json`` made from it. Knows nothing of word vectors' files.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tokenizers import AddedToken, Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import PreTokenizer, Split
+
+PAD, UNK = "<pad>", "<unk>"
+PAD_ID, UNK_ID = 0, 1
+MASK = "[MASK]"  # BERT's and ELECTRA's mask token, and every student's
+OTHER_MASKS = ("<mask>",)  # RoBERTa's
+MASK_ID = 2
+N_SPECIAL = 3
+
+# After the Penn Treebank, whose splitting GloVe and the taggers know: contractions apart (do n't, it 's),
+# runs of letters, numbers and abbreviations whole, every other sign alone. Text that is already split so
+# comes out as it went in.
+_WORD = (
+    r"(?i:\p{L}+?(?=n['’]t(?!\p{L}))|n['’]t(?!\p{L}))"  # noqa: RUF001
+    r"|['’](?i:s|re|ve|ll|d|m)(?!\p{L})"  # noqa: RUF001
+    r"|(?:\p{L}\.){2,}"
+    r"|(?i:mr|mrs|ms|dr|st|jr|vs)\.(?!\p{L})"
+    r"|[\p{L}\p{M}_]+"
+    r"|\p{N}+(?:[.,:]\p{N}+)*"
+    r"|\.{2,}|-{2,}"
+    r"|[^\s\p{L}\p{N}]"
+)
+
+
+def word_splitter() -> PreTokenizer:
+    """Split text into words: ``pre_tokenize_str`` gives each with its character span."""
+    return Split(Regex(_WORD), behavior="removed", invert=True)
+
+
+def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
+    """The tokenizer of a student.
+
+    :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on.
+    :param lower: whether text is lower-cased first; the words must then be too.
+    """
+    vocabulary = {PAD: PAD_ID, UNK: UNK_ID, MASK: MASK_ID}
+    for word in words:
+        vocabulary.setdefault(word, len(vocabulary))
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNK))
+    if lower:
+        tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = word_splitter()
+    tokenizer.add_special_tokens([AddedToken(MASK, normalized=False)])
+    return tokenizer
+
+
+def unify_masks(text: str) -> str:
+    """Write every teacher's mask token as the student's."""
+    for token in OTHER_MASKS:
+        text = text.replace(token, MASK)
+    return text
+
+
+def count_words(texts: Iterable[str], lower: bool) -> Counter[str]:
+    """How often each word occurs, by the student's own splitting; mask tokens are left out."""
+    splitter = word_splitter()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        text = unify_masks(text).replace(MASK, " ")
+        counts.update(word for word, _ in splitter.pre_tokenize_str(text.lower() if lower else text))
+    return counts

@@ -1,0 +1,26 @@
+"""The one error base, and the sentence for a missing extra. Knows nothing of the rest of the package."""
+
+import importlib.util
+
+
+class PotstillError(Exception):
+    """Something the user can mend: one line that says what is wrong, where, and how to mend it."""
+
+
+def require(extra: str, *modules: str) -> None:
+    """Check that an optional extra is installed.
+
+    :param extra: the extra of ``pip install "potstill[extra]"`` that brings the modules.
+    :param modules: top-level modules that the extra must have brought.
+    :raises PotstillError: when one is missing; names the command that installs it.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise PotstillError(
+            f"this needs {', '.join(missing)}, not installed here: pip install 'potstill[{extra}]'"
+        )
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> PotstillError:
+    """The error for a choice by name that is not in its dict: lists what there is."""
+    return PotstillError(f"there is no {kind} '{name}': choose one of {', '.join(sorted(known))}")

@@ -1,0 +1,1 @@
+"""A trained classifier on numpy, tokenizers and ONNX Runtime alone."""

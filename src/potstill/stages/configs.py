@@ -1,0 +1,71 @@
+"""The model configurations of ``configs/``: one small JSON file a model, with the recipe's names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from potstill.artifacts import read_json
+from potstill.errors import PotstillError
+
+_TEACHER_KEYS = {"emb_class", "enc_class", "n_ctx", "dropout"}
+_TEXT_KEYS = {"emb_class", "enc_class", "n_ctx", "lowercase", "token_emb_dim"}
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A transformer with a classification layer.
+
+    :param model_type: of the checkpoint: ``bert``, ``roberta``, ``electra``, ...
+    :param n_ctx: longest text in tokens.
+    :param dropout: probability before the classification layer.
+    """
+
+    model_type: str
+    n_ctx: int = 100
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class StudentTextConfig:
+    """A student over word vectors.
+
+    :param student: its name in ``STUDENTS``.
+    :param n_ctx: longest text in words, in training.
+    :param lowercase: whether words are lower-cased.
+    :param token_emb_dim: the width that the word vectors must have; None takes any.
+    :param parameters: the student's own: filters, kernels, dropout, ...
+    """
+
+    student: str
+    n_ctx: int
+    lowercase: bool
+    token_emb_dim: int | None
+    parameters: dict[str, Any]
+
+
+def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
+    """Read a file of ``configs/``.
+
+    :raises PotstillError: when it is missing, not JSON, or lacks what its kind needs.
+    """
+    fields = read_json(path)
+    if not isinstance(fields, dict) or not {"emb_class", "enc_class"} <= set(fields):
+        raise PotstillError(f"{path}: needs emb_class and enc_class, as in configs/config-glove-cnn.json")
+    if fields["emb_class"] != "glove":
+        return _teacher(path, fields)
+    return StudentTextConfig(
+        student=fields["enc_class"],
+        n_ctx=fields.get("n_ctx", 100),
+        lowercase=fields.get("lowercase", True),
+        token_emb_dim=fields.get("token_emb_dim"),
+        parameters={name: value for name, value in fields.items() if name not in _TEXT_KEYS},
+    )
+
+
+def _teacher(path: Path, fields: dict[str, Any]) -> TeacherConfig:
+    if fields["enc_class"] != "cls":
+        raise PotstillError(f"{path}: enc_class '{fields['enc_class']}': a teacher's is cls")
+    unknown = set(fields) - _TEACHER_KEYS
+    if unknown:
+        raise PotstillError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(_TEACHER_KEYS))}")
+    return TeacherConfig(fields["emb_class"], fields.get("n_ctx", 100), fields.get("dropout", 0.1))

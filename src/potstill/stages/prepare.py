@@ -1,0 +1,132 @@
+"""Preparation: what a student needs before it is trained (vocabulary, word table, encoded text)."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
+from potstill.corpus.encoded import Encoded, Text, encode, limited, tokenizer_hash
+from potstill.corpus.vectors import PACKAGES, cut_to_vocabulary, load_vectors
+from potstill.corpus.words import N_SPECIAL, UNK_ID, build_tokenizer, count_words, unify_masks
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A student's tokenizer and its word table.
+
+    :param table: float32 ``[vocabulary, width]``, rows of pad, unknown and mask first.
+    """
+
+    tokenizer: Tokenizer
+    table: NDArray[np.float32]
+
+
+def find_vectors(source: str) -> str:
+    """The word vectors to use: those named, or for ``auto`` the recipe's file, else an installed package."""
+    if source != "auto":
+        return source
+    if Path(RECIPE_VECTORS).is_file():
+        return RECIPE_VECTORS
+    found = next(iter(PACKAGES))
+    logger.info("no %s here: taking the word vectors of the package %s", RECIPE_VECTORS, found)
+    return found
+
+
+def build_vocabulary(
+    texts: Sequence[str], vectors: str, *, n_frequent: int, lower: bool, width: int | None = None, seed: int = 42
+) -> Vocabulary:
+    """The vocabulary of a transfer set: its words, and the most frequent ones of the vectors' file.
+
+    :param vectors: as :func:`potstill.corpus.vectors.load_vectors` takes them.
+    :param width: what the vectors' width must be; None takes any.
+    :param seed: of the vectors of words that the file lacks.
+    :raises PotstillError: when the vectors are missing, damaged or of another width.
+    """
+    loaded = load_vectors(vectors)
+    if width is not None and loaded.width != width:
+        raise PotstillError(
+            f"{vectors}: its vectors have {loaded.width} numbers, the configuration says token_emb_dim {width}: "
+            f"change one of them"
+        )
+    words, table = cut_to_vocabulary(loaded, count_words(texts, lower), n_frequent, lower, seed)
+    special = np.zeros((N_SPECIAL, loaded.width), dtype=np.float32)
+    special[UNK_ID] = table.mean(axis=0)
+    return Vocabulary(build_tokenizer(words, lower), np.concatenate([special, table]))
+
+
+def save_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
+    """Write ``tokenizer.json`` and ``embedding.npy`` into a folder."""
+    with atomic_file(folder / TOKENIZER) as partial:
+        vocabulary.tokenizer.save(str(partial))
+    with atomic_file(folder / EMBEDDING) as partial, partial.open("wb") as file:
+        np.save(file, vocabulary.table)
+
+
+def load_vocabulary(folder: Path) -> Vocabulary:
+    """Read what :func:`save_vocabulary` wrote.
+
+    :raises PotstillError: when it is missing or the two do not belong together.
+    """
+    for name in (TOKENIZER, EMBEDDING):
+        if not (folder / name).is_file():
+            raise PotstillError(f"{folder}: no {name} in it; make it with: potstill preprocess")
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    try:
+        table = np.load(folder / EMBEDDING, allow_pickle=False)
+    except ValueError as error:
+        raise PotstillError(f"{folder / EMBEDDING}: damaged ({error}); run potstill preprocess again") from None
+    if len(table) != tokenizer.get_vocab_size():
+        raise PotstillError(
+            f"{folder}: {EMBEDDING} has {len(table)} words and {TOKENIZER} {tokenizer.get_vocab_size()}: "
+            f"run potstill preprocess again"
+        )
+    return Vocabulary(tokenizer, table)
+
+
+def encode_to_folder(
+    texts: Sequence[Text],
+    tokenizer: Tokenizer,
+    folder: Path,
+    *,
+    n_ctx: int,
+    targets: NDArray[Any] | None = None,
+    inputs: dict[str, Any],
+    progress: Progress = silent,
+) -> Encoded:
+    """Encode texts, cut to ``n_ctx`` tokens, into a folder of memory-mapped arrays.
+
+    :param inputs: what the texts come from, kept in the folder's manifest.
+    """
+    texts = [unify_masks(text) if isinstance(text, str) else text for text in texts]
+    encoded = encode(texts, limited(tokenizer, n_ctx), targets=targets, progress=progress)
+    with atomic_folder(folder, inputs | {"tokenizer": tokenizer_hash(tokenizer), "n_ctx": n_ctx}) as work:
+        encoded.save(work)
+    unknown = float(np.mean(encoded.token_ids == UNK_ID)) if tokenizer.token_to_id("<unk>") == UNK_ID else 0.0
+    logger.info(
+        "%s: %d texts, %.1f tokens on average, %d cut at %d tokens, %.2f%% unknown",
+        folder.name, len(encoded), encoded.lengths.mean(), int((encoded.lengths == n_ctx).sum()), n_ctx, 100 * unknown,
+    )  # fmt: skip
+    return Encoded.load(folder)
+
+
+def load_encoded(folder: Path, tokenizer: Tokenizer) -> Encoded:
+    """Encoded texts, provided that this tokenizer encoded them.
+
+    :raises PotstillError: when they are missing or another tokenizer's.
+    """
+    manifest = read_manifest(folder)
+    if manifest and manifest["inputs"].get("tokenizer") != tokenizer_hash(tokenizer):
+        raise PotstillError(f"{folder}: encoded with another vocabulary: run potstill preprocess again")
+    return Encoded.load(folder)

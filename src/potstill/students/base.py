@@ -1,0 +1,89 @@
+"""What all students share: their configuration's common fields, the word embedding and the head's call.
+
+A student is a Hugging Face model over word ids. It knows nothing of text, teachers or training.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class StudentConfig(PreTrainedConfig):
+    """Fields that every student's configuration has.
+
+    :param vocab_size: rows of the word table, those of pad, unknown and mask included.
+    :param embedding_width: numbers a word vector.
+    :param dropout: probability, on the embedded words and between layers.
+    """
+
+    def __init__(
+        self, vocab_size: int = 3, embedding_width: int = 300, dropout: float = 0.2, **kwargs: Any
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.embedding_width = embedding_width
+        self.dropout = dropout
+        super().__init__(**{"pad_token_id": 0} | kwargs)
+
+
+class StudentModel(PreTrainedModel):
+    """A student: subclasses build their layers and define :meth:`classify`."""
+
+    config_class = StudentConfig
+    base_model_prefix = "student"
+    main_input_name = "input_ids"
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(
+            config.vocab_size, config.embedding_width, padding_idx=config.pad_token_id
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The word table, where Hugging Face looks for it."""
+        return self.embedding
+
+    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words.
+
+        :param embedded: ``[batch, length, embedding_width]``, zero where the mask is.
+        :param mask: ``[batch, length]``, 1 for a word and 0 for padding; no logit may depend on padding.
+        :return: ``[batch, n_labels]``.
+        """
+        raise TypeError(f"{type(self).__name__} must define classify")
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        **kwargs: Any,
+    ) -> SequenceClassifierOutput:
+        """Logits of word ids; with labels, the cross-entropy too, as Hugging Face's models do.
+
+        :param input_ids: ``[batch, length]``.
+        :param attention_mask: ``[batch, length]``; by default every id but the padding's counts.
+        :param labels: ``[batch]`` label ids.
+        """
+        if attention_mask is None:
+            attention_mask = input_ids != self.config.pad_token_id
+        mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
+        embedded = self.embedding(input_ids) * mask.unsqueeze(-1)  # [batch, length, embedding_width]
+        logits = self.classify(self.dropout(embedded), mask)  # [batch, n_labels]
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Keep torch's own initialisation: the recipe's."""
+
+
+def set_word_vectors(model: StudentModel, table: Any) -> None:
+    """Put word vectors into a student.
+
+    :param table: float32 ``[vocab_size, embedding_width]``.
+    """
+    with torch.no_grad():
+        model.embedding.weight.copy_(torch.as_tensor(table))

@@ -1,0 +1,65 @@
+"""CNN: Convolutional Neural Networks for Sentence Classification (Kim 2014), https://arxiv.org/abs/1408.5882."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from potstill.students.base import StudentConfig, StudentModel
+
+
+class CNNConfig(StudentConfig):
+    """The CNN of the recipe.
+
+    :param num_filters: of each kernel size.
+    :param kernel_sizes: words a filter sees.
+    :param fc_hidden_size: width of the layer before the logits.
+    """
+
+    model_type = "potstill-cnn"
+
+    def __init__(
+        self,
+        num_filters: int = 256,
+        kernel_sizes: tuple[int, ...] | list[int] = (2, 3, 4, 5, 6),
+        fc_hidden_size: int = 256,
+        **kwargs: Any,
+    ) -> None:
+        self.num_filters = num_filters
+        self.kernel_sizes = list(kernel_sizes)
+        self.fc_hidden_size = fc_hidden_size
+        super().__init__(**kwargs)
+
+
+class CNNForSequenceClassification(StudentModel):
+    """Filters of several widths over the words, the maximum of each over the text, two linear layers."""
+
+    config_class = CNNConfig
+
+    def __init__(self, config: CNNConfig) -> None:
+        super().__init__(config)
+        width = config.num_filters * len(config.kernel_sizes)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(config.embedding_width, config.num_filters, size) for size in config.kernel_sizes
+        )
+        self.norm_convolutions = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width, config.fc_hidden_size)
+        self.norm_hidden = nn.LayerNorm(config.fc_hidden_size)
+        self.output = nn.Linear(config.fc_hidden_size, config.num_labels)
+        self.post_init()
+
+    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Every word starts one window of each width; past the text a window sees zeros."""
+        x = embedded.transpose(1, 2)  # [batch, embedding_width, length]
+        mask = mask.unsqueeze(1)  # [batch, 1, length]
+        pooled = []
+        for convolution in self.convolutions:
+            size = convolution.kernel_size[0]
+            windows = functional.relu(convolution(functional.pad(x, (0, size - 1))))  # [batch, filters, length]
+            # relu is never negative, so a masked window (0) never wins over a real one.
+            pooled.append((windows * mask).amax(dim=2))  # [batch, filters]
+        x = self.dropout(self.norm_convolutions(torch.cat(pooled, dim=1)))  # [batch, sizes * filters]
+        x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]
+        logits: Tensor = self.output(x)  # [batch, n_labels]
+        return logits

