@@ -1,27 +1,22 @@
 """Preprocess: check a data folder and turn its texts into token ids, for a teacher or for a student."""
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from potstill.artifacts import ENCODED_SUFFIX, LABELS, TRANSFER, hash_file
-from potstill.corpus.encoded import Encoded, Text
+from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, hash_file, read_manifest
+from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
 from potstill.corpus.splits import find_split
 from potstill.corpus.transfer import read_transfer
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, save_vocabulary
-
-logger = logging.getLogger(__name__)
-
-RAW = "augmented.raw"  # new texts that the teacher is to label
-
-
 @dataclass(frozen=True)
 class PreprocessOptions:
     """Turn the texts of a data folder into token ids, written beside them."""
@@ -65,7 +60,7 @@ class _Source:
 
     file: Path
     texts: list[Text]
-    targets: np.ndarray | None
+    targets: NDArray[np.int64 | np.float32] | None
 
 
 def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Preprocessed:
@@ -115,11 +110,12 @@ def read_raw(path: Path) -> list[Text]:
 def _preprocess_teacher(
     options: PreprocessOptions, config: TeacherConfig, sources: list[_Source], progress: Progress
 ) -> dict[str, Path]:
-    from potstill.teachers.checkpoints import check_model_type, lower_case, open_tokenizer
+    require("train", "transformers")
+    from potstill.teachers.checkpoints import TextForm, check_model_type, open_tokenizer
 
     check_model_type(options.bert_model_name_or_path, config.model_type, options.bert_revision)
-    tokenizer = open_tokenizer(options.bert_model_name_or_path, options.bert_revision)
-    tokenizer = lower_case(tokenizer) if options.bert_do_lower_case else tokenizer
+    form = TextForm(options.bert_do_lower_case, config.n_ctx)
+    tokenizer = open_tokenizer(options.bert_model_name_or_path, form, options.bert_revision)
     if options.augmented:
         raw = options.data_dir / RAW
         sources[0] = _Source(raw, read_raw(raw), None)
@@ -162,11 +158,11 @@ def _preprocess_student(
     }
 
 
-def _encode(source: _Source, tokenizer: object, kind: str, n_ctx: int, progress: Progress) -> Path:
+def _encode(source: _Source, tokenizer: Tokenizer, kind: str, n_ctx: int, progress: Progress) -> Path:
     folder = encoded_folder(source.file, kind)
     encode_to_folder(
         source.texts,
-        tokenizer,  # type: ignore[arg-type]
+        tokenizer,
         folder,
         n_ctx=n_ctx,
         targets=source.targets,
@@ -186,8 +182,6 @@ def fresh_encoded(file: Path, kind: str) -> Path:
 
     :raises PotstillError: when it is missing, or the file has changed since.
     """
-    from potstill.artifacts import read_manifest
-
     folder = encoded_folder(file, kind)
     manifest = read_manifest(folder)
     if manifest is None:

@@ -3,10 +3,10 @@
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
 
 from potstill.errors import unknown_name
-from potstill.students.base import StudentConfig, StudentModel, set_word_vectors
+from potstill.students.base import StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
 from potstill.students.cnn import CNNForSequenceClassification
 
-__all__ = ["STUDENTS", "StudentConfig", "StudentModel", "find_student", "set_word_vectors"]
+__all__ = ["STUDENTS", "StudentConfig", "StudentModel", "find_student", "set_word_vectors", "wrap_tokenizer"]
 
 STUDENTS: dict[str, type[StudentModel]] = {
     "cnn": CNNForSequenceClassification,

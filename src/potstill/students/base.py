@@ -5,10 +5,15 @@ A student is a Hugging Face model over word ids. It knows nothing of text, teach
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.modeling_outputs import SequenceClassifierOutput
+
+from potstill.corpus.words import MASK, PAD, UNK
 
 
 class StudentConfig(PreTrainedConfig):
@@ -80,10 +85,23 @@ class StudentModel(PreTrainedModel):
         """Keep torch's own initialisation: the recipe's."""
 
 
-def set_word_vectors(model: StudentModel, table: Any) -> None:
+def set_word_vectors(model: StudentModel, table: NDArray[np.float32], trainable: bool) -> None:
     """Put word vectors into a student.
 
     :param table: float32 ``[vocab_size, embedding_width]``.
+    :param trainable: whether training may change them.
     """
     with torch.no_grad():
-        model.embedding.weight.copy_(torch.as_tensor(table))
+        model.embedding.weight.copy_(torch.from_numpy(table))
+    model.embedding.weight.requires_grad_(trainable)
+
+
+def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """The Hugging Face tokenizer around a student's ``tokenizer.json``."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNK,
+        mask_token=MASK,
+        model_input_names=["input_ids", "attention_mask"],
+    )

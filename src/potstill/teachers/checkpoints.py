@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    set_seed,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -77,22 +78,37 @@ def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | Non
     return list(range(len(labels))) if numbered and len(names) == len(labels) else None
 
 
-def open_encoder(name: str, labels: list[str], dropout: float, revision: str = "main") -> Checkpoint:
+@dataclass(frozen=True)
+class TextForm:
+    """How a teacher takes text.
+
+    :param lower: lower-case it before the tokenizer.
+    :param n_ctx: its longest text in tokens.
+    """
+
+    lower: bool = False
+    n_ctx: int = 100
+
+
+def open_encoder(
+    name: str, labels: list[str], *, dropout: float, form: TextForm, seed: int, revision: str = "main"
+) -> Checkpoint:
     """An encoder with a new classification layer, to be fine-tuned.
 
     :param labels: the labels that its logits shall stand for.
     :param dropout: probability before the classification layer.
+    :param seed: of the new layer's weights.
     :raises PotstillError: when there is no such checkpoint or half of it is missing.
     """
     config = read_config(name, revision)
-    config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     for field in ("classifier_dropout", "seq_classif_dropout"):
         if hasattr(config, field):
             setattr(config, field, dropout)
+    set_seed(seed)
     model = _open_model(name, config, revision, may_lack=_HEAD)
-    return Checkpoint(model, open_tokenizer(name, revision), labels)
+    return Checkpoint(model, open_tokenizer(name, form, revision), labels)
 
 
 def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "main") -> Checkpoint:
@@ -116,12 +132,13 @@ def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "
         _reorder_logits(model, order)
         model.config.id2label = dict(enumerate(labels))
         model.config.label2id = {label: index for index, label in enumerate(labels)}
-    return Checkpoint(model, open_tokenizer(name, revision), labels or own)
+    return Checkpoint(model, open_tokenizer(name, None, revision), labels or own)
 
 
-def open_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint, with its true longest text.
+def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint.
 
+    :param form: how it is to take text; None: as the checkpoint says.
     :raises PotstillError: when there is none, or only one without a ``tokenizers`` form.
     """
     with _opening(name):
@@ -132,10 +149,15 @@ def open_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
     if positions and tokenizer.model_max_length > positions:
         # RoBERTa's positions start after the padding's: two of them are no tokens'.
         tokenizer.model_max_length = positions - 2
-    return tokenizer
+    if form is None:
+        return tokenizer
+    if form.n_ctx > tokenizer.model_max_length:
+        raise PotstillError(f"{name}: takes {tokenizer.model_max_length} tokens at most, n_ctx is {form.n_ctx}")
+    tokenizer.model_max_length = form.n_ctx
+    return _lower_case(tokenizer) if form.lower else tokenizer
 
 
-def lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+def _lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     """The tokenizer with lower-casing put before it, kept in its ``tokenizer.json``; itself if it does so already."""
     backend = tokenizer.backend_tokenizer
     if backend.normalizer and backend.normalizer.normalize_str("A") == "a":

@@ -1,0 +1,135 @@
+"""The command line: verbs to stages. The only place that sets up logging, prints and exits."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any
+
+import tyro
+
+from potstill import __version__
+from potstill.errors import PotstillError
+from potstill.progress import Bar, silent
+from potstill.runtime.threads import available_cpus
+from potstill.stages.augment import AugmentOptions, augment_data
+from potstill.stages.demo import DemoOptions, demo
+from potstill.stages.distill import DistillOptions, distill
+from potstill.stages.evaluate import EvaluateOptions, evaluate
+from potstill.stages.preprocess import PreprocessOptions, preprocess
+from potstill.stages.report import report
+from potstill.stages.train import TrainOptions, train
+
+VERBS: dict[str, tuple[Any, Any]] = {
+    "demo": (DemoOptions, demo),
+    "distill": (DistillOptions, distill),
+    "augment_data": (AugmentOptions, augment_data),
+    "preprocess": (PreprocessOptions, preprocess),
+    "train": (TrainOptions, train),
+    "evaluate": (EvaluateOptions, evaluate),
+}
+
+_USER_ERROR, _INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class General:
+    """Options of every command."""
+
+    threads: int = 0
+    """Threads of torch; 0: the processors this process may use."""
+    quiet: bool = False
+    """Print results and errors only."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; the exit status is 2 for what the user can mend, 130 when interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(overview())
+        sys.exit(0 if given else _USER_ERROR)
+    if given[0] == "--version":
+        print(f"potstill {__version__}")
+        return
+    try:
+        verb, options, general = parse(given)
+        _set_up(general)
+        print(report(VERBS[verb][1](options, silent if general.quiet else _bars)))
+    except PotstillError as error:
+        print(f"potstill: {error}", file=sys.stderr)
+        sys.exit(_USER_ERROR)
+    except KeyboardInterrupt:
+        print("potstill: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+
+
+def overview() -> str:
+    """The help of ``potstill`` itself: its commands, a line each."""
+    lines = [f"  {verb:<14}{(options.__doc__ or '').splitlines()[0]}" for verb, (options, _) in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: potstill COMMAND [OPTIONS]    (potstill COMMAND --help lists its options)",
+            "",
+            "Distill a transformer text classifier into a small, fast student.",
+            "",
+            *lines,
+        ]
+    )
+
+
+def parse(given: Sequence[str]) -> tuple[str, Any, General]:
+    """The command, its options and those of every command.
+
+    :raises PotstillError: when there is no such command, or its options contradict each other.
+    """
+    verb = given[0].replace("-", "_")
+    if verb not in VERBS:
+        raise PotstillError(f"no command '{given[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
+    command = make_dataclass(
+        "Command", [("options", VERBS[verb][0]), ("general", General, field(default_factory=General))], frozen=True
+    )
+    parsed: Any = tyro.cli(
+        command,
+        args=list(given[1:]),
+        prog=f"potstill {verb}",
+        description=VERBS[verb][0].__doc__,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    return verb, parsed.options, parsed.general
+
+
+def _set_up(general: General) -> None:
+    level = logging.WARNING if general.quiet else logging.INFO
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("potstill").setLevel(level)
+    warnings.filterwarnings("ignore")  # the libraries' own; ours are errors
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    threads = str(general.threads or available_cpus())
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ.setdefault(name, threads)  # before torch is loaded
+
+
+class _TqdmBar:
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def update(self, n: int) -> None:
+        self._bar.update(n)
+
+    def note(self, text: str) -> None:
+        self._bar.set_postfix_str(text)
+
+
+@contextmanager
+def _bars(description: str, total: int) -> Iterator[Bar]:
+    """Progress as tqdm bars on standard error; where that is no terminal, a line every half minute."""
+    from tqdm import tqdm
+
+    interval = 0.1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
+        yield _TqdmBar(bar)
+
+

@@ -1,0 +1,83 @@
+"""Augment: many new texts from each labelled text, for the teacher to label."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from potstill.artifacts import atomic_file
+from potstill.augment.augmentation import augment
+from potstill.augment.sampling import Rules
+from potstill.corpus.examples import Example, read_examples
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+from potstill.runtime.threads import available_cpus
+
+DUMMY_LABEL = "dummy"
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """Make new texts from labelled ones: mask words, replace them by their part of speech, mask n-grams."""
+
+    input: Path
+    """Labelled texts (.txt, .tsv, .csv, .jsonl or .parquet)."""
+    output: Path
+    """The new texts, text<TAB>label a line, each text itself among them, no text twice."""
+    analyzer: str = "spacy"
+    """What splits and tags the texts: spacy, spacy:PIPELINE, or whitespace (no tags: nothing is replaced)."""
+    preserve_label: bool = False
+    """Write each text's label instead of 'dummy'."""
+    parallel: bool = False
+    """Tag in as many processes as there are processors; the output is the same."""
+    seed: int = 42
+    """The same seed gives the same texts."""
+    rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """What augmentation wrote.
+
+    :param path: the file.
+    :param n_sources: the texts read.
+    :param n_texts: the texts written.
+    """
+
+    path: Path
+    n_sources: int
+    n_texts: int
+
+
+def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmented:
+    """Augment a file.
+
+    :raises PotstillError: for bad data, pairs of texts, or an analyzer that is not there.
+    """
+    examples = read_examples(options.input)
+    check_single(examples, str(options.input))
+    n_texts = 0
+    with atomic_file(options.output) as partial, partial.open("w", encoding="utf-8") as file:
+        for source, text in augment(
+            [example.text for example in examples],
+            options.rules,
+            analyzer=options.analyzer,
+            seed=options.seed,
+            processes=available_cpus() if options.parallel else 1,
+            progress=progress,
+        ):
+            label = examples[source].label if options.preserve_label else DUMMY_LABEL
+            file.write(f"{' '.join(text.split())}\t{label}\n")
+            n_texts += 1
+    return Augmented(options.output, len(examples), n_texts)
+
+
+def check_single(examples: list[Example], source: str) -> None:
+    """Check that examples are single texts.
+
+    :raises PotstillError: when they are pairs, which neither augmentation nor students take.
+    """
+    if examples[0].pair is not None:
+        raise PotstillError(f"{source}: pairs of texts: augmentation and students take single texts only")
+

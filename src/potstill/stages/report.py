@@ -1,0 +1,85 @@
+"""Report: each stage's result in a few lines of text."""
+
+from functools import singledispatch
+
+from potstill.stages.augment import Augmented
+from potstill.stages.distill import Distilled
+from potstill.stages.evaluate import Evaluated, LabelledFile
+from potstill.stages.preprocess import Preprocessed
+from potstill.stages.scores import Score
+from potstill.stages.train import Trained
+
+_COLUMNS = ("model", "accuracy", "macro F1", "p50 ms", "p95 ms", "parameters", "MB")
+
+
+@singledispatch
+def report(result: object) -> str:
+    """A stage's result in a few lines."""
+    raise TypeError(f"no report of a {type(result).__name__}")
+
+
+@report.register
+def _(result: Distilled) -> str:
+    lines = [
+        score_table(result.scores),
+        "",
+        "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
+        f"everything lies in {result.folder}: run.json, teacher/, transfer/, student/, evaluation/",
+        "next:",
+        f"  python -c \"import potstill; print(potstill.load('{result.student}').predict(['your text here']))\"",
+    ]
+    return "\n".join(lines)
+
+
+@report.register
+def _(result: Preprocessed) -> str:
+    lines = [f"{len(result.labels)} labels: {', '.join(result.labels)}"]
+    return "\n".join(lines + [f"{name} -> {folder}" for name, folder in result.encoded.items()])
+
+
+@report.register
+def _(result: Trained) -> str:
+    return f"{result.folder}: best {result.measure} on valid {result.best:.4f}"
+
+
+@report.register
+def _(result: Augmented) -> str:
+    return f"{result.path}: {result.n_texts} texts from {result.n_sources}"
+
+
+@report.register
+def _(result: LabelledFile) -> str:
+    return f"{result.path}: {result.n_texts} texts with logits"
+
+
+@report.register
+def _(result: Evaluated) -> str:
+    return "\n".join(
+        [
+            f"[Accuracy] : {result.accuracy:.4f}, {result.correct:5d}/{result.total:5d}",
+            f"[Elapsed Time] : {result.elapsed_ms}ms, {result.average_ms}ms on average",
+        ]
+    )
+
+
+def score_table(scores: list[Score]) -> str:
+    """The table: a row a model."""
+    rows = [_COLUMNS, *map(_cells, scores)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    lines = []
+    for row in rows:
+        numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *numbers]))
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _cells(score: Score) -> tuple[str, ...]:
+    return (
+        score.name,
+        f"{100 * score.accuracy:.2f}",
+        f"{100 * score.macro_f1:.2f}",
+        f"{score.p50_ms:.3f}",
+        f"{score.p95_ms:.3f}",
+        f"{score.parameters:,}",
+        f"{score.megabytes:.2f}",
+    )

