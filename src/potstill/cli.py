@@ -89,7 +89,9 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
     if verb not in VERBS:
         raise PotstillError(f"no command '{given[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
     command = make_dataclass(
-        "Command", [("options", VERBS[verb][0]), ("general", General, field(default_factory=General))], frozen=True
+        "Command",
+        [("options", VERBS[verb][0]), ("general", General, field(default_factory=General))],
+        frozen=True,
     )
     parsed: Any = tyro.cli(
         command,
@@ -131,5 +133,3 @@ def _bars(description: str, total: int) -> Iterator[Bar]:
     interval = 0.1 if sys.stderr.isatty() else 30
     with tqdm(total=total, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
         yield _TqdmBar(bar)
-
-

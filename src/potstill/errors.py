@@ -16,9 +16,7 @@ def require(extra: str, *modules: str) -> None:
     """
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise PotstillError(
-            f"this needs {', '.join(missing)}, not installed here: pip install 'potstill[{extra}]'"
-        )
+        raise PotstillError(f"this needs {', '.join(missing)}, not installed here: pip install 'potstill[{extra}]'")
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> PotstillError:

@@ -73,15 +73,11 @@ def _analyze_chunk(name: str, texts: list[str]) -> list[Analysis]:
     return list(_analyzer(name)(texts))
 
 
-def _sample(
-    corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Generator
-) -> Iterator[tuple[int, str]]:
+def _sample(corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Generator) -> Iterator[tuple[int, str]]:
     """The chunk's texts, each followed by its samples."""
     words = slice(corpus.offsets[chunk.start], corpus.offsets[chunk.stop])
     rounds = [render(corpus, chunk, corpus.word_ids[words], np.zeros(words.stop - words.start, dtype=np.bool_))]
-    rounds += [
-        render(corpus, chunk, *sample_round(corpus, chunk, rules, generator)) for _ in range(rules.n_iter)
-    ]
+    rounds += [render(corpus, chunk, *sample_round(corpus, chunk, rules, generator)) for _ in range(rules.n_iter)]
     for number in range(chunk.stop - chunk.start):
         for texts in rounds:
             yield chunk.start + number, texts[number]

@@ -6,6 +6,7 @@ is the ``Generator`` that is passed in.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -176,9 +177,7 @@ def _runs(
     return np.cumsum(edges[:-1]) > 0
 
 
-def render(
-    corpus: Corpus, texts: slice, new: NDArray[np.int32], changed: NDArray[np.bool_]
-) -> list[str]:
+def render(corpus: Corpus, texts: slice, new: NDArray[np.int32], changed: NDArray[np.bool_]) -> list[str]:
     """Put sampled words back together as texts.
 
     White space stands where it stood; a changed word that was glued to its neighbour is set apart, so that
@@ -192,4 +191,4 @@ def render(
         f"{names[word]} " if space else names[word] for word, space in zip(new.tolist(), spaces.tolist(), strict=True)
     ]
     bounds = (offsets - offsets[0]).tolist()
-    return ["".join(pieces[start:end]).rstrip() for start, end in zip(bounds, bounds[1:], strict=False)]
+    return ["".join(pieces[start:end]).rstrip() for start, end in pairwise(bounds)]

@@ -96,8 +96,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise PotstillError(
-                    f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x}); convert it: "
-                    f"iconv -f ENCODING -t UTF-8"
+                    f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x}); convert it: iconv -f ENCODING -t UTF-8"
                 ) from None
             if line.strip():
                 yield number, line
@@ -122,30 +121,29 @@ def _read_tsv(path: Path) -> Iterator[Row]:
 
 def _read_csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(1 << 24)
-    lines = read_lines_keeping_blank(path)
-    reader = csv.DictReader(lines, restkey="", strict=True)
+    reader = csv.DictReader(_raw_lines(path), restkey="", strict=True)
     try:
         for record in reader:
             if "" in record:
-                raise PotstillError(f"{path}:{reader.line_num}: more fields than the header has; quote commas inside a text")
+                raise PotstillError(
+                    f"{path}:{reader.line_num}: more fields than the header has; quote commas inside a text"
+                )
             yield pick_columns(str(path), reader.line_num, record)
     except csv.Error as error:
         raise PotstillError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from None
 
 
-def read_lines_keeping_blank(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file as they are: for formats in which a quoted field may hold line ends.
-
-    :raises PotstillError: when a line is not UTF-8.
-    """
-    number = 0
+def _raw_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file as they are: a quoted CSV field may hold line ends and blank lines."""
+    number = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file, start=1):
+            for line in file:
                 yield line
+                number += 1
     except UnicodeDecodeError:
         raise PotstillError(
-            f"{path}:{number + 1} or later: not UTF-8; convert it: iconv -f ENCODING -t UTF-8"
+            f"{path}:{number} or soon after: not UTF-8; convert it: iconv -f ENCODING -t UTF-8"
         ) from None
 
 
@@ -186,7 +184,7 @@ def pick_columns(source: str, line: int, record: dict[str, object]) -> Row:
     if text is None or LABEL_COLUMN not in record:
         missing = "label" if text else "text"
         raise PotstillError(
-            f"{source}:{line}: no column '{missing}'; its columns are {', '.join(map(str, record)) or 'none'}: rename one"
+            f"{source}:{line}: no column '{missing}'; it has {', '.join(map(str, record)) or 'none'}: rename one"
         )
     pair = next((name for name in PAIR_COLUMNS if name in record), None)
     return Row(source, line, record[text], record[LABEL_COLUMN], record[pair] if pair else None)

@@ -43,7 +43,9 @@ def find_split(folder: Path, split: str) -> Path:
         raise PotstillError(f"{folder}: no such folder")
     found = [folder / f"{split}{ending}" for ending in READERS if (folder / f"{split}{ending}").is_file()]
     if not found:
-        raise PotstillError(f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet")
+        raise PotstillError(
+            f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet"
+        )
     if len(found) > 1:
         raise PotstillError(f"{folder}: {' and '.join(file.name for file in found)}: keep one of them")
     return found[0]
@@ -119,7 +121,12 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
         raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
     if len(found) < len(SPLITS):
         missing = [split for split in SPLITS if split not in found]
-        logger.info("%s has no labelled %s split: splitting its train split by seed %d", name, " or ".join(missing), seed)
+        logger.info(
+            "%s has no labelled %s split: splitting its train split by seed %d",
+            name,
+            " or ".join(missing),
+            seed,
+        )
         ours = split_examples(found["train"], seed)
         found = ours | {split: rows for split, rows in found.items() if split != "train"}
     return found, hashes

@@ -29,7 +29,7 @@ def read_transfer(path: Path) -> TransferSet:
     of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``.
 
     :raises PotstillError: naming file and line, for anything else.
-    """  # noqa: D205
+    """
     if path.is_dir() or path.suffix == ".parquet":
         found = shards(path) if path.is_dir() else [path]
         if not found:

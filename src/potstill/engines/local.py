@@ -37,9 +37,10 @@ def label_shards(
     missing = [index for index in range(len(starts)) if not (folder / shard_name(index)).exists()]
     for index in missing:
         start, stop = starts[index], min(starts[index] + shard_rows, len(texts))
-
-        def shown(description: str, total: int, index: int = index) -> object:
-            return progress(f"{description} shard {index + 1}/{len(starts)}", total)
-
-        write_shard(folder / shard_name(index), texts[start:stop], predict(encoded.rows(start, stop), shown))
+        logits = predict(encoded.rows(start, stop), _in_shard(progress, index + 1, len(starts)))
+        write_shard(folder / shard_name(index), texts[start:stop], logits)
     return len(missing)
+
+
+def _in_shard(progress: Progress, number: int, n_shards: int) -> Progress:
+    return lambda description, total: progress(f"{description} shard {number}/{n_shards}", total)

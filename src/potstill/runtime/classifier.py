@@ -95,9 +95,7 @@ def load(path: str | Path, threads: int | None = None) -> Classifier:
         reason = str(error).splitlines()[0]
         raise PotstillError(f"{folder}: cannot be loaded, a file in it is damaged ({reason}); train it again") from None
     labels = [str(names[key]) for key in sorted(names, key=int)]
-    return Classifier(
-        session, limited(tokenizer, _max_length(folder)), labels, int(config.get("pad_token_id") or 0)
-    )
+    return Classifier(session, limited(tokenizer, _max_length(folder)), labels, int(config.get("pad_token_id") or 0))
 
 
 def _max_length(folder: Path) -> int:

@@ -80,4 +80,3 @@ def check_single(examples: list[Example], source: str) -> None:
     """
     if examples[0].pair is not None:
         raise PotstillError(f"{source}: pairs of texts: augmentation and students take single texts only")
-

@@ -10,7 +10,6 @@ from potstill.errors import require
 from potstill.progress import Progress, silent
 from potstill.stages.distill import Distilled, DistillOptions, distill
 
-
 _SOURCE = "rotten_tomatoes"  # the package's 8,530 labelled sentences; its other rows are long reviews
 
 

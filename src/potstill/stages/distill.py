@@ -176,8 +176,8 @@ def _teacher(options: DistillOptions, progress: Progress, run: Run) -> None:
 
 def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
     if options.transfer is not None:
-        inputs = {"transfer": steps.hash_transfer(options.transfer)}
-        run.stage("transfer", inputs, ["data"], partial(steps.copy_transfer, options, run.folder))
+        given = {"transfer": steps.hash_transfer(options.transfer)}
+        run.stage("transfer", given, ["data"], partial(steps.copy_transfer, options, run.folder))
         return
     inputs = {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
     run.stage("augmented", inputs, ["data"], partial(steps.make_augmented, options, run.folder, progress))
@@ -215,5 +215,3 @@ def _evaluation(options: DistillOptions, run: Run) -> None:
 def _named(prefix: str, optimisation: Optimisation) -> dict[str, Any]:
     """The options of a training as a stage's inputs, told apart by what is trained."""
     return {f"{prefix}_{name}": value for name, value in asdict(optimisation).items()}
-
-

@@ -75,7 +75,13 @@ def make_teacher(options: "DistillOptions", run: Path, progress: Progress, work:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
     from potstill.stages.export import save_model
     from potstill.stages.train import fit
-    from potstill.teachers.checkpoints import TextForm, is_finetuned, open_encoder, open_finetuned, read_config
+    from potstill.teachers.checkpoints import (
+        TextForm,
+        is_finetuned,
+        open_encoder,
+        open_finetuned,
+        read_config,
+    )
 
     labels = _labels(run)
     if options.teacher_is_finetuned or is_finetuned(read_config(options.teacher), labels):
@@ -91,9 +97,7 @@ def make_teacher(options: "DistillOptions", run: Path, progress: Progress, work:
         seed=options.seed,
     )
     tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, options.teacher_tokens)
-    train, valid = (
-        encode(texts, tokenizer, targets=ids) for texts, ids in (_gold(run, "train"), _gold(run, "valid"))
-    )
+    train, valid = (encode(texts, tokenizer, targets=ids) for texts, ids in (_gold(run, "train"), _gold(run, "valid")))
     fit(
         checkpoint.model,
         checkpoint.tokenizer,
@@ -172,7 +176,12 @@ def make_prepared(options: "DistillOptions", vectors: str, run: Path, progress: 
 
 
 def make_student(
-    options: "DistillOptions", name: str, optimisation: Optimisation, run: Path, progress: Progress, work: Path
+    options: "DistillOptions",
+    name: str,
+    optimisation: Optimisation,
+    run: Path,
+    progress: Progress,
+    work: Path,
 ) -> None:
     """``student`` learns the transfer set; ``student-gold``, its twin, train's gold labels."""
     from potstill.stages.train import fit, new_student

@@ -33,7 +33,7 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     :param inputs: the tokenizer's names of what the model takes.
     :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
     """
-    model = model.eval().cpu()
+    model = model.eval().cpu()  # type: ignore[no-untyped-call]
     example = _random_inputs(model, inputs, 2, 7)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence

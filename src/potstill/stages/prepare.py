@@ -45,7 +45,13 @@ def find_vectors(source: str) -> str:
 
 
 def build_vocabulary(
-    texts: Sequence[str], vectors: str, *, n_frequent: int, lower: bool, width: int | None = None, seed: int = 42
+    texts: Sequence[str],
+    vectors: str,
+    *,
+    n_frequent: int,
+    lower: bool,
+    width: int | None = None,
+    seed: int = 42,
 ) -> Vocabulary:
     """The vocabulary of a transfer set: its words, and the most frequent ones of the vectors' file.
 

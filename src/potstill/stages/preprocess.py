@@ -17,6 +17,8 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, save_vocabulary
+
+
 @dataclass(frozen=True)
 class PreprocessOptions:
     """Turn the texts of a data folder into token ids, written beside them."""
@@ -153,8 +155,7 @@ def _preprocess_student(
     )
     save_vocabulary(vocabulary, options.data_dir)
     return {
-        source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, progress)
-        for source in sources
+        source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, progress) for source in sources
     }
 
 
@@ -189,5 +190,3 @@ def fresh_encoded(file: Path, kind: str) -> Path:
     if not file.is_file() or manifest["inputs"]["source"] != hash_file(file):
         raise PotstillError(f"{file}: changed or removed since it was encoded: run potstill preprocess again")
     return folder
-
-

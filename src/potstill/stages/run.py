@@ -60,7 +60,10 @@ class Run:
         began = time.time()
         with atomic_folder(folder, inputs) as work:
             build(work)
-        self._record["stages"][name] = {"inputs": self._hashes[name], "seconds": round(time.time() - began, 1)}
+        self._record["stages"][name] = {
+            "inputs": self._hashes[name],
+            "seconds": round(time.time() - began, 1),
+        }
         self._write()
         return folder
 

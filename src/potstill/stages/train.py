@@ -75,9 +75,7 @@ def train(options: TrainOptions, progress: Progress = silent) -> Trained:
     return _train_student(options, config, labels, progress)
 
 
-def _train_teacher(
-    options: TrainOptions, config: TeacherConfig, labels: list[str], progress: Progress
-) -> Trained:
+def _train_teacher(options: TrainOptions, config: TeacherConfig, labels: list[str], progress: Progress) -> Trained:
     from potstill.teachers.checkpoints import TextForm, check_model_type, open_encoder
 
     if options.augmented:
@@ -95,12 +93,19 @@ def _train_teacher(
     folders = [fresh_encoded(find_split(options.data_dir, split), "teacher") for split in ("train", "valid")]
     train_set, valid_set = (load_encoded(folder, checkpoint.tokenizer.backend_tokenizer) for folder in folders)
     inputs = {"encoder": name, "revision": revision, "model": asdict(config), "data": _manifests(folders)}
-    return _fit_to_folder(checkpoint.model, checkpoint.tokenizer, train_set, valid_set, options, options.bert_output_dir, inputs, progress)
+    return _fit_to_folder(
+        checkpoint.model,
+        checkpoint.tokenizer,
+        train_set,
+        valid_set,
+        options,
+        options.bert_output_dir,
+        inputs,
+        progress,
+    )
 
 
-def _train_student(
-    options: TrainOptions, config: StudentTextConfig, labels: list[str], progress: Progress
-) -> Trained:
+def _train_student(options: TrainOptions, config: StudentTextConfig, labels: list[str], progress: Progress) -> Trained:
     vocabulary = load_vocabulary(options.data_dir)
     source = options.data_dir / TRANSFER if options.augmented else find_split(options.data_dir, "train")
     folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]
@@ -134,7 +139,14 @@ def _fit_to_folder(
     optimisation = options.optimisation
     with atomic_folder(out, inputs | {"optimisation": asdict(optimisation)}) as work:
         best = fit(
-            model, tokenizer, train_set, valid_set, optimisation, work, progress=progress, description="training"
+            model,
+            tokenizer,
+            train_set,
+            valid_set,
+            optimisation,
+            work,
+            progress=progress,
+            description="training",
         )
     return Trained(out, optimisation.measure, best)
 
@@ -202,7 +214,13 @@ def fit(
     from potstill.training.trainer import train_model
 
     training = train_model(
-        model, train_set, valid_set, options, work / ".checkpoints", progress=progress, description=description
+        model,
+        train_set,
+        valid_set,
+        options,
+        work / ".checkpoints",
+        progress=progress,
+        description=description,
     )
     write_json(work / TRAINING, asdict(training))
     save_model(model, tokenizer, work)

@@ -1,6 +1,11 @@
 """The students by name. Importing this registers them with Hugging Face's ``Auto`` classes."""
 
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from potstill.errors import unknown_name
 from potstill.students.base import StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
@@ -27,4 +32,3 @@ for _model in STUDENTS.values():
     AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
     AutoModelForSequenceClassification.register(_model.config_class, _model, exist_ok=True)
     AutoTokenizer.register(_model.config_class, fast_tokenizer_class=PreTrainedTokenizerFast, exist_ok=True)
-

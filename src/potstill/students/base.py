@@ -24,9 +24,7 @@ class StudentConfig(PreTrainedConfig):
     :param dropout: probability, on the embedded words and between layers.
     """
 
-    def __init__(
-        self, vocab_size: int = 3, embedding_width: int = 300, dropout: float = 0.2, **kwargs: Any
-    ) -> None:
+    def __init__(self, vocab_size: int = 3, embedding_width: int = 300, dropout: float = 0.2, **kwargs: Any) -> None:
         self.vocab_size = vocab_size
         self.embedding_width = embedding_width
         self.dropout = dropout
@@ -36,15 +34,13 @@ class StudentConfig(PreTrainedConfig):
 class StudentModel(PreTrainedModel):
     """A student: subclasses build their layers and define :meth:`classify`."""
 
-    config_class = StudentConfig
+    config_class: type[StudentConfig] = StudentConfig
     base_model_prefix = "student"
     main_input_name = "input_ids"
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(
-            config.vocab_size, config.embedding_width, padding_idx=config.pad_token_id
-        )
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_width, padding_idx=config.pad_token_id)
         self.dropout = nn.Dropout(config.dropout)
 
     def get_input_embeddings(self) -> nn.Module:

@@ -46,7 +46,7 @@ class CNNForSequenceClassification(StudentModel):
         self.norm_convolutions = nn.LayerNorm(width)
         self.hidden = nn.Linear(width, config.fc_hidden_size)
         self.norm_hidden = nn.LayerNorm(config.fc_hidden_size)
-        self.output = nn.Linear(config.fc_hidden_size, config.num_labels)
+        self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
         self.post_init()
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -54,8 +54,7 @@ class CNNForSequenceClassification(StudentModel):
         x = embedded.transpose(1, 2)  # [batch, embedding_width, length]
         mask = mask.unsqueeze(1)  # [batch, 1, length]
         pooled = []
-        for convolution in self.convolutions:
-            size = convolution.kernel_size[0]
+        for size, convolution in zip(self.config.kernel_sizes, self.convolutions, strict=True):
             windows = functional.relu(convolution(functional.pad(x, (0, size - 1))))  # [batch, filters, length]
             # relu is never negative, so a masked window (0) never wins over a real one.
             pooled.append((windows * mask).amax(dim=2))  # [batch, filters]

@@ -54,7 +54,14 @@ def read_config(name: str, revision: str = "main") -> PreTrainedConfig:
     :raises PotstillError: when there is no such checkpoint.
     """
     with _opening(name):
-        return AutoConfig.from_pretrained(resolve(name), revision=revision)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(resolve(name), revision=revision)
+    return config
+
+
+def own_labels(config: PreTrainedConfig) -> list[str]:
+    """The names of a classifier's logits, in order."""
+    names = {int(index): str(name) for index, name in (config.id2label or {}).items()}
+    return [names[index] for index in sorted(names)]
 
 
 def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
@@ -69,7 +76,7 @@ def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | Non
     Names match without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
     by position.
     """
-    names = [str(config.id2label[index]).lower() for index in range(config.num_labels)]
+    names = [name.lower() for name in own_labels(config)]
     wanted = [label.lower() for label in labels]
     if sorted(names) == sorted(wanted):
         return [names.index(label) for label in wanted]
@@ -124,7 +131,7 @@ def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "
             f"fine-tune it first: potstill train"
         )
     model = _open_model(name, config, revision, may_lack=())
-    own = [str(config.id2label[index]) for index in range(config.num_labels)]
+    own = own_labels(config)
     if labels is not None:
         order = match_labels(config, labels)
         if order is None:
@@ -142,19 +149,20 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
     :raises PotstillError: when there is none, or only one without a ``tokenizers`` form.
     """
     with _opening(name):
-        tokenizer = AutoTokenizer.from_pretrained(resolve(name), revision=revision)
+        tokenizer: Any = AutoTokenizer.from_pretrained(resolve(name), revision=revision)
     if not getattr(tokenizer, "is_fast", False):
         raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
     positions = getattr(read_config(name, revision), "max_position_embeddings", None)
     if positions and tokenizer.model_max_length > positions:
         # RoBERTa's positions start after the padding's: two of them are no tokens'.
         tokenizer.model_max_length = positions - 2
+    fast: PreTrainedTokenizerFast = tokenizer
     if form is None:
-        return tokenizer
+        return fast
     if form.n_ctx > tokenizer.model_max_length:
         raise PotstillError(f"{name}: takes {tokenizer.model_max_length} tokens at most, n_ctx is {form.n_ctx}")
-    tokenizer.model_max_length = form.n_ctx
-    return _lower_case(tokenizer) if form.lower else tokenizer
+    fast.model_max_length = form.n_ctx
+    return _lower_case(fast) if form.lower else fast
 
 
 def _lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
@@ -184,21 +192,20 @@ def _open_model(name: str, config: PreTrainedConfig, revision: str, may_lack: tu
             ignore_mismatched_sizes=bool(may_lack),
         )
     lacking = [key for key in info["missing_keys"] if not any(head in f"{key}." for head in may_lack)]
+    opened: PreTrainedModel = model
     if lacking:
         raise PotstillError(
             f"{name}: {len(lacking)} weights of a {config.model_type} are missing ({sorted(lacking)[0]}, ...): "
             f"half a checkpoint, or one of another kind"
         )
-    return model
+    return opened
 
 
 def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:
     """Permute the rows of the last layer, so that logit ``i`` is the old ``order[i]``."""
     if order == list(range(len(order))):
         return
-    layers: list[Any] = [
-        module for module in model.modules() if getattr(module, "out_features", None) == len(order)
-    ]
+    layers: list[Any] = [module for module in model.modules() if getattr(module, "out_features", None) == len(order)]
     layer = layers[-1]
     layer.weight.data = layer.weight.data[order]
     if layer.bias is not None:

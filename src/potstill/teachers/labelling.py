@@ -25,7 +25,7 @@ def predict_logits(
     :param budget: tokens a batch, padding included.
     """
     model.eval()
-    result = np.zeros((len(encoded), model.config.num_labels), dtype=np.float32)
+    result = np.zeros((len(encoded), int(model.config.num_labels or 0)), dtype=np.float32)
     with torch.inference_mode(), progress("labelling", len(encoded)) as bar:
         for rows in token_batches(encoded.lengths, budget):
             batch = encoded.pad(rows, pad_id)

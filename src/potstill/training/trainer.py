@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -87,7 +88,7 @@ def train_model(
         trainer.add_callback(_ShowProgress(bar))
         output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
-    return Training(float(trainer.state.best_metric), history, float(output.metrics["train_runtime"]))
+    return Training(float(trainer.state.best_metric or 0.0), history, float(output.metrics["train_runtime"]))
 
 
 def newest_checkpoint(work: Path) -> Path | None:
@@ -165,22 +166,22 @@ class _DistillationTrainer(Trainer):
     """The Trainer with our loss and batches."""
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        dataset = self.train_dataset
+        dataset: Any = self.train_dataset
         sampler = LengthBatchSampler(dataset.encoded.lengths, self.args.train_batch_size, self.args.seed)
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=as_collated)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        dataset: Any = self.eval_dataset if eval_dataset is None else eval_dataset
         loader = DataLoader(dataset, batch_size=self.args.eval_batch_size, collate_fn=as_collated)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
     def compute_loss(
         self,
-        model: PreTrainedModel,
-        inputs: dict[str, Tensor],
+        model: Module,
+        inputs: dict[str, Tensor | Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
