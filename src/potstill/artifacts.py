@@ -89,10 +89,13 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a failed write (no room, no permission, not a folder) into one line that names the place."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
+    except Exception as error:
+        code = getattr(error, "errno", None)
+        if "No space left" in str(error):  # as torch and safetensors, whose errors have no errno, say it
+            code = errno.ENOSPC
+        if code is None or code not in _UNWRITABLE:
             raise
-        reason = error.strerror or str(error)
+        reason = os.strerror(code)
         raise PotstillError(f"{path}: cannot write here ({reason}); free the place or choose another") from error
 
 

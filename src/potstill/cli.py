@@ -13,6 +13,7 @@ import tyro
 
 from potstill import __version__
 from potstill.errors import PotstillError
+from potstill.printing import report
 from potstill.progress import Bar, silent
 from potstill.runtime.threads import available_cpus
 from potstill.stages.augment import AugmentOptions, augment_data
@@ -20,7 +21,6 @@ from potstill.stages.demo import DemoOptions, demo
 from potstill.stages.distill import DistillOptions, distill
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.preprocess import PreprocessOptions, preprocess
-from potstill.stages.report import report
 from potstill.stages.train import TrainOptions, train
 
 VERBS: dict[str, tuple[Any, Any]] = {
@@ -133,3 +133,7 @@ def _bars(description: str, total: int) -> Iterator[Bar]:
     interval = 0.1 if sys.stderr.isatty() else 30
     with tqdm(total=total, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
         yield _TqdmBar(bar)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,15 +47,15 @@ class Encoded:
         lengths: NDArray[np.int64] = np.diff(self.offsets)
         return lengths
 
-    def pad(self, rows: NDArray[np.int64], pad_id: int, width: int = 0) -> dict[str, NDArray[Any]]:
-        """One batch, padded to its longest text (or to ``width`` tokens, whichever is more).
+    def pad(self, rows: NDArray[np.int64], pad_id: int) -> dict[str, NDArray[Any]]:
+        """One batch, padded to its longest text.
 
         :param rows: which texts.
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
             ``token_type_ids``; with targets ``labels``.
         """
         starts, lengths = self.offsets[rows], self.lengths[rows]
-        columns = np.arange(max(int(lengths.max()), width))
+        columns = np.arange(int(lengths.max()))
         mask = columns < lengths[:, None]
         where = np.where(mask, starts[:, None] + columns, 0)
         batch: dict[str, NDArray[Any]] = {

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from potstill.artifacts import ONNX_MODEL
 from potstill.errors import PotstillError
@@ -22,6 +23,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     :param folder: exists.
     :raises PotstillError: when the ONNX file answers differently.
     """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     export_onnx(model, tokenizer.model_input_names, folder / ONNX_MODEL)

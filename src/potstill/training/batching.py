@@ -17,13 +17,11 @@ class EncodedDataset(Dataset[dict[str, torch.Tensor]]):
     """Encoded texts for a torch ``DataLoader`` that asks for whole batches of rows.
 
     :param pad_id: the padding's token id.
-    :param width: pad to at least this many tokens; 0 pads to the batch's longest.
     """
 
-    def __init__(self, encoded: Encoded, pad_id: int, width: int = 0) -> None:
+    def __init__(self, encoded: Encoded, pad_id: int) -> None:
         self.encoded = encoded
         self._pad_id = pad_id
-        self._width = width
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -33,7 +31,7 @@ class EncodedDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __getitems__(self, rows: list[int]) -> dict[str, torch.Tensor]:
         """One padded batch of these rows: what :class:`LengthBatchSampler`'s batches become."""
-        batch = self.encoded.pad(np.asarray(rows, dtype=np.int64), self._pad_id, self._width)
+        batch = self.encoded.pad(np.asarray(rows, dtype=np.int64), self._pad_id)
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
 

@@ -25,6 +25,7 @@ from transformers import (
     TrainingArguments,
     get_linear_schedule_with_warmup,
 )
+from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
 from potstill.progress import Bar, Progress, silent
@@ -68,6 +69,7 @@ def train_model(
     :param valid: label ids as targets.
     :param work: folder of the checkpoints; with those of a killed run in it, training goes on there.
     """
+    transformers_logging.disable_progress_bar()  # progress is shown by the caller's bars
     steps_an_epoch = -(-len(train) // options.batch_size)
     trainer = _DistillationTrainer(
         model=model,

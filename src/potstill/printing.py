@@ -1,4 +1,4 @@
-"""Report: each stage's result in a few lines of text."""
+"""Each stage's result in a few lines of text, for the command line to print. Prints nothing itself."""
 
 from functools import singledispatch
 

