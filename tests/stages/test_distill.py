@@ -45,10 +45,10 @@ def made(out: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_bert: Path, tiny_vectors: Path) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path) -> Path:
     """A finished run on stand-ins."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    distill(options(tiny_data, tiny_bert, tiny_vectors, out))
+    distill(options(tiny_data, tiny_encoder, tiny_vectors, out))
     return out
 
 
@@ -69,22 +69,22 @@ def test_run_json_records_configuration_seeds_versions_and_data(finished: Path) 
 
 
 def test_a_second_run_does_nothing(
-    finished: Path, tiny_data: Path, tiny_bert: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = made(finished)
     with caplog.at_level("INFO", logger="potstill"):
-        again = distill(options(tiny_data, tiny_bert, tiny_vectors, finished))
+        again = distill(options(tiny_data, tiny_encoder, tiny_vectors, finished))
     assert made(finished) == before
     assert caplog.text.count("done already") == len(STAGES)
     assert len(again.scores) == 3
 
 
 def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
-    finished: Path, tiny_data: Path, tiny_bert: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = made(finished)
     with caplog.at_level("INFO", logger="potstill"):
-        distill(options(tiny_data, tiny_bert, tiny_vectors, finished, student_lr=0.002))
+        distill(options(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
     changed = {stage for stage, when in made(finished).items() if when != before[stage]}
     assert changed == {"student", "student-gold", "evaluation"}
     assert "student: again, because student_lr was 0.001 and is 0.002" in caplog.text
@@ -132,19 +132,19 @@ def test_an_encoder_that_is_said_to_be_fine_tuned_is_refused(
         distill(options(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "run", teacher_is_finetuned=True))
 
 
-def test_pairs_are_refused(tiny_bert: Path, tiny_vectors: Path, tmp_path: Path) -> None:
+def test_pairs_are_refused(tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         (tmp_path / f"{split}.txt").write_text("a\tb\tyes\nc\td\tno\n")
     with pytest.raises(PotstillError, match="students take single texts"):
-        distill(options(tmp_path, tiny_bert, tiny_vectors, tmp_path / "run"))
+        distill(options(tmp_path, tiny_encoder, tiny_vectors, tmp_path / "run"))
 
 
 def test_a_run_folder_that_cannot_be_written_is_one_line(
-    tiny_data: Path, tiny_bert: Path, tiny_vectors: Path, tmp_path: Path
+    tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PotstillError, match="cannot write here"):
-        distill(options(tiny_data, tiny_bert, tiny_vectors, tmp_path / "file" / "run"))
+        distill(options(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "file" / "run"))
 
 
 def command(data: Path, teacher: Path, vectors: Path, out: Path) -> list[str]:

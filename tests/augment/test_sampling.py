@@ -1,0 +1,151 @@
+"""The augmentation rules."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from potstill.augment.analyzers import Analysis
+from potstill.augment.augmentation import augment
+from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round
+from potstill.corpus.words import word_splitter
+from potstill.errors import PotstillError
+
+TAGS = ("N", "V", "")
+
+
+def corpus_of(n_texts: int, rules: Rules, length: int = 12, seed: int = 0):  # type: ignore[no-untyped-def]
+    """Texts of random words, each word with the tag in its name; a third of the words has none."""
+    generator = np.random.default_rng(seed)
+    analyses = []
+    for _ in range(n_texts):
+        tags = [TAGS[i] for i in generator.integers(0, 3, length)]
+        words = [f"{tag}{generator.integers(30)}" for tag in tags]
+        analyses.append(Analysis(words, tags, [True] * length))
+    return build_corpus(analyses, rules)
+
+
+def shares(rules: Rules, length: int = 12) -> tuple[float, float]:
+    """The shares of masked and of replaced words in many samples."""
+    corpus = corpus_of(2000, rules, length)
+    new, changed = sample_round(corpus, slice(0, 2000), rules, np.random.default_rng(1))
+    masked = new == MASK_ID
+    return float(masked.mean()), float((changed & ~masked).mean())
+
+
+def by_the_book(rules: Rules, length: int, n_texts: int) -> tuple[float, float]:
+    """The same shares from the rules written as a plain loop over words."""
+    generator = np.random.default_rng(2)
+    masked = replaced = 0
+    for _ in range(n_texts):
+        cap, changed, text = length // 2, 0, [""] * length
+        for i in range(length):
+            drawn, tagged = generator.random(), generator.integers(3) < 2
+            if changed < cap and drawn < rules.p_mask:
+                text[i], changed = "mask", changed + 1
+            elif changed < cap and drawn < rules.p_mask + rules.p_pos and tagged:
+                text[i], changed = "new", changed + 1
+        if length > 2 and generator.random() < rules.p_ng:
+            size = min(int(generator.integers(1, rules.max_ng + 1)), length - 1)
+            if changed + size < cap:
+                start = int(generator.integers(length - size))
+                text[start : start + size] = ["mask"] * size
+        masked += text.count("mask")
+        replaced += text.count("new")
+    return masked / (n_texts * length), replaced / (n_texts * length)
+
+
+@pytest.mark.parametrize(
+    "rules", [Rules(), Rules(p_mask=0.4, p_pos=0.4), Rules(p_mask=0, p_pos=0, p_ng=1, max_ng=3), Rules(p_mask=0.3)]
+)
+def test_arrays_change_as_many_words_as_a_plain_loop(rules: Rules) -> None:
+    assert shares(rules) == pytest.approx(by_the_book(rules, 12, 4000), abs=0.012)
+
+
+def test_at_most_half_of_a_texts_words_is_changed() -> None:
+    rules = Rules(p_mask=0.5, p_pos=0.5, p_ng=1)
+    for length in (1, 2, 3, 7):
+        corpus = corpus_of(300, rules, length)
+        _, changed = sample_round(corpus, slice(0, 300), rules, np.random.default_rng(0))
+        assert changed.reshape(300, length).sum(axis=1).max() <= length // 2
+
+
+def test_a_masked_run_is_whole_and_no_longer_than_said() -> None:
+    rules = Rules(p_mask=0, p_pos=0, p_ng=1, max_ng=3)
+    corpus = corpus_of(500, rules)
+    new, _ = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
+    runs = Counter()  # type: ignore[var-annotated]
+    for row in (new.reshape(500, 12) == MASK_ID).astype(int):
+        assert np.abs(np.diff(np.concatenate([[0], row, [0]]))).sum() == 2
+        runs[int(row.sum())] += 1
+    assert set(runs) == {1, 2, 3} and min(runs.values()) > 120
+
+
+def test_a_word_is_replaced_by_one_of_its_tag_and_untagged_words_stay() -> None:
+    rules = Rules(p_mask=0, p_pos=1, p_ng=0)
+    corpus = corpus_of(500, rules)
+    new, changed = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
+    for old, word in zip(corpus.word_ids[changed], new[changed], strict=True):
+        assert corpus.words[old][0] == corpus.words[word][0] in "NV"
+    assert not changed[corpus.tag_ids < 0].any()
+
+
+@pytest.mark.parametrize(("replacement", "share"), [("uniform", 0.5), ("frequency", 0.9)])
+def test_a_replacement_is_drawn_uniformly_or_by_frequency(replacement: str, share: float) -> None:
+    rules = Rules(p_mask=0, p_pos=1, p_ng=0, replacement=replacement)  # type: ignore[arg-type]
+    analyses = [Analysis(["common"] * 18 + ["rare"] * 2, ["N"] * 20, [True] * 20)] * 200
+    corpus = build_corpus(analyses, rules)
+    new, changed = sample_round(corpus, slice(0, 200), rules, np.random.default_rng(0))
+    assert np.mean(new[changed] == corpus.words.index("common")) == pytest.approx(share, abs=0.04)
+
+
+def test_text_is_put_back_with_its_spaces_and_splits_into_the_sampled_words() -> None:
+    text = "It doesn't end-well, says Mr. Smith's film..."
+    for source, new in augment([text] * 2 + ["another film"], Rules(n_iter=200), analyzer="spacy", seed=3):
+        words = [word for word, _ in word_splitter().pre_tokenize_str(new.replace("[MASK]", " MASK "))]
+        assert len(words) == (13 if source < 2 else 2)
+    first = next(iter(augment([text], Rules(n_iter=0), analyzer="whitespace")))
+    assert first == (0, text)
+
+
+def test_lower_case_and_the_mask_token_are_as_said() -> None:
+    rules = Rules(n_iter=50, lower=True, mask_token="<mask>")
+    texts = [text for _, text in augment(["A Fine FILM It Is"], rules, analyzer="whitespace")]
+    assert texts[0] == "a fine film it is"
+    assert any("<mask>" in text for text in texts)
+    assert not any(char.isupper() for text in texts for char in text)
+
+
+def test_the_same_seed_gives_the_same_texts_whatever_the_processes() -> None:
+    texts = [f"text number {i} is a film of {i * 7} scenes" for i in range(1200)]
+    one, same, other = (
+        list(augment(texts, Rules(n_iter=2), analyzer="whitespace", seed=seed, processes=processes))
+        for seed, processes in ((1, 1), (1, 2), (2, 1))
+    )
+    assert one == same != other
+
+
+def test_no_text_comes_twice_and_each_comes_itself() -> None:
+    found = [text for _, text in augment(["a fine film", "a dull film"] * 3, Rules(n_iter=40), analyzer="whitespace")]
+    assert len(found) == len(set(found)) and {"a fine film", "a dull film"} <= set(found)
+
+
+def test_an_analyzer_that_is_not_there_lists_those_that_are() -> None:
+    for name in ("npc", "none"):
+        with pytest.raises(PotstillError, match="choose one of spacy, whitespace"):
+            next(augment(["a"], Rules(), analyzer=name))
+    with pytest.raises(PotstillError, match="python -m spacy download xx_none"):
+        next(augment(["a"], Rules(), analyzer="spacy:xx_none"))
+
+
+@pytest.mark.parametrize("bad", [{"p_mask": -0.1}, {"p_mask": 0.6, "p_pos": 0.5}, {"n_iter": -1}, {"max_ng": 0}])
+def test_rules_out_of_range_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(PotstillError):
+        Rules(**bad)  # type: ignore[arg-type]
+
+
+def test_render_sets_a_changed_word_apart() -> None:
+    corpus = build_corpus([Analysis(["do", "n't", "go"], ["", "", ""], [False, True, False])], Rules())
+    new, changed = corpus.word_ids.copy(), np.array([False, True, False])
+    new[1] = MASK_ID
+    assert render(corpus, slice(0, 1), new, changed) == ["do [MASK] go"]

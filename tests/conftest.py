@@ -1,0 +1,138 @@
+"""Shared small stand-ins: none is a pretrained model; they exercise the paths, not the accuracy."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+POSITIVE = ("fine", "good", "bright", "warm", "clever")
+NEGATIVE = ("dull", "bad", "flat", "cold", "silly")
+NOUNS = ("film", "story", "plot", "cast", "scene", "ending")
+
+
+def sentences(n: int, seed: int) -> list[tuple[str, str]]:
+    """Labelled sentences of a small grammar."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for _ in range(n):
+        label = int(generator.integers(2))
+        adjectives = (NEGATIVE, POSITIVE)[label]
+        words = [str(generator.choice(NOUNS)), str(generator.choice(adjectives)), str(generator.choice(NOUNS))]
+        tail = str(generator.choice(["and it doesn't end", "the critics say", "for all of us"]))
+        rows.append((f"the {words[0]} is {words[1]} , a {words[2]} {tail}", str(label)))
+    return rows
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of 60, 20 and 20 sentences."""
+    folder = tmp_path_factory.mktemp("data")
+    for seed, (split, n) in enumerate((("train", 60), ("valid", 20), ("test", 20))):
+        (folder / f"{split}.txt").write_text("".join(f"{text}\t{label}\n" for text, label in sentences(n, seed)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GloVe text file of vectors of 8 numbers."""
+    path = tmp_path_factory.mktemp("vectors") / "glove.txt"
+    generator = np.random.default_rng(0)
+    words = sorted({word for text, _ in sentences(60, 0) for word in text.split()})
+    path.write_text("".join(f"{word} {' '.join(f'{x:.4f}' for x in generator.normal(size=8))}\n" for word in words))
+    return path
+
+
+def _word_pieces(folder: Path, lower: bool = True) -> Path:
+    from transformers import BertTokenizerFast
+
+    letters = [chr(code) for code in range(33, 127)]
+    words = sorted({word for text, _ in sentences(60, 0) for word in text.split()})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *words]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    BertTokenizerFast(vocab=vocabulary, do_lower_case=lower).save_pretrained(folder)
+    return folder
+
+
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 130,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT encoder without a classification layer: a stand-in."""
+    from transformers import BertConfig, BertModel
+
+    folder = _word_pieces(tmp_path_factory.mktemp("encoder"))
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_cased_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT encoder whose tokenizer keeps upper case: a stand-in."""
+    from transformers import BertConfig, BertModel
+
+    folder = _word_pieces(tmp_path_factory.mktemp("cased"), lower=False)
+    BertModel(BertConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_electra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random ELECTRA encoder: a stand-in."""
+    from transformers import ElectraConfig, ElectraModel
+
+    folder = _word_pieces(tmp_path_factory.mktemp("electra"))
+    ElectraModel(ElectraConfig(vocab_size=400, embedding_size=16, **SMALL)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random RoBERTa encoder with a byte-level tokenizer of its own: a stand-in."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
+
+    folder = tmp_path_factory.mktemp("roberta")
+    tokenizer = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator([text for text, _ in sentences(60, 0)], vocab_size=400, special_tokens=special)
+    tokenizer.save_model(str(folder))
+    wrapped = RobertaTokenizerFast(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"))
+    wrapped.save_pretrained(folder)
+    RobertaModel(RobertaConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classifier_folder(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Callable[[dict[int, str]], Path]:
+    """Makes a random BERT classifier with given labels: a stand-in for a fine-tuned teacher."""
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    def make(labels: dict[int, str]) -> Path:
+        folder = tmp_path_factory.mktemp("classifier")
+        torch.manual_seed(1)
+        names = {label: index for index, label in labels.items()}
+        config = BertConfig(vocab_size=400, id2label=labels, label2id=names, **SMALL)
+        BertForSequenceClassification(config).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folder)
+        return folder
+
+    return make

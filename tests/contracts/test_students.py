@@ -1,0 +1,115 @@
+"""What every student keeps to."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, pipeline
+
+import potstill
+from potstill.corpus.words import build_tokenizer
+from potstill.errors import PotstillError
+from potstill.stages.export import save_model
+from potstill.stages.prepare import Vocabulary
+from potstill.stages.train import new_student
+from potstill.students import STUDENTS, StudentModel, find_student
+
+WORDS = [f"w{chr(97 + i)}" for i in range(20)]
+LABELS = ["bad", "so so", "good"]
+
+
+def build(name: str) -> tuple[StudentModel, Vocabulary]:
+    table = np.random.default_rng(0).normal(size=(23, 16)).astype(np.float32)
+    table[0] = 0
+    vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), table)
+    model, _ = new_student(name, {}, vocabulary, LABELS, embedding_trainable=True, seed=1)
+    return model.eval(), vocabulary  # type: ignore[return-value, no-untyped-call]
+
+
+@pytest.fixture(scope="module", params=sorted(STUDENTS))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved student with random weights."""
+    path = tmp_path_factory.mktemp(request.param)
+    table = np.random.default_rng(0).normal(size=(23, 16)).astype(np.float32)
+    vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), table)
+    save_model(*new_student(request.param, {}, vocabulary, LABELS, embedding_trainable=True, seed=1), path)
+    return path
+
+
+def logits(model: torch.nn.Module, ids: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(input_ids=ids, **more).logits
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(STUDENTS))
+def test_one_logit_a_label(name: str) -> None:
+    model, _ = build(name)
+    assert logits(model, torch.randint(1, 23, (4, 9))).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", sorted(STUDENTS))
+def test_no_logit_depends_on_padding_or_on_the_batch(name: str) -> None:
+    model, _ = build(name)
+    for length in (1, 2, 5, 30):
+        ids = torch.randint(1, 23, (1, length))
+        alone = logits(model, ids)
+        others = torch.randint(1, 23, (3, 40))
+        others[1, :length], others[1, length:] = ids[0], 0
+        mask = (others != 0).long()
+        torch.testing.assert_close(logits(model, others)[1:2], alone, atol=1e-5, rtol=0)
+        torch.testing.assert_close(logits(model, others, attention_mask=mask)[1:2], alone, atol=1e-5, rtol=0)
+
+
+def test_one_word_a_thousand_words_and_unknown_ones(folder: Path) -> None:
+    found = potstill.load(folder).logits(["wa", "wb " * 1000, "never seen before"])
+    assert found.shape == (3, 3) and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("empty", ["", "  \n"])
+def test_an_empty_text_is_refused(folder: Path, empty: str) -> None:
+    with pytest.raises(PotstillError, match="text 2 is empty"):
+        potstill.load(folder).predict(["wa", empty])
+
+
+def test_saved_and_loaded_it_answers_the_same_bits(folder: Path) -> None:
+    one, other = (AutoModelForSequenceClassification.from_pretrained(folder).eval() for _ in range(2))
+    fresh, _ = build(next(name for name, student in STUDENTS.items() if isinstance(one, student)))
+    ids = torch.randint(1, 23, (2, 7))
+    assert torch.equal(logits(one, ids), logits(other, ids))
+    assert [tuple(weight.shape) for weight in one.parameters()] == [tuple(w.shape) for w in fresh.parameters()]
+
+
+def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder: Path) -> None:
+    texts = ["Wa wb, WC unknown!", "wd", "we " * 300]
+    classify = pipeline("text-classification", str(folder), top_k=None, function_to_apply="none")
+    student = potstill.load(folder)
+    assert student.classes_.tolist() == LABELS
+    answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(texts)]  # type: ignore[index, union-attr]
+    expected = [[answer[label] for label in LABELS] for answer in answers]  # type: ignore[index]
+    np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
+
+
+def test_every_file_of_the_folder_is_registered() -> None:
+    import potstill.students
+
+    files = {path.stem for path in Path(potstill.students.__file__).parent.glob("*.py")} - {"__init__", "base"}
+    assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
+
+
+def test_an_unknown_student_lists_those_there_are() -> None:
+    with pytest.raises(PotstillError, match="there is no student 'cnm': choose one of cnn"):
+        find_student("cnm")
+
+
+def test_an_unknown_parameter_is_named() -> None:
+    vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), np.zeros((23, 16), dtype=np.float32))
+    with pytest.raises(PotstillError, match="no parameter 'n_filters'"):
+        new_student("cnn", {"n_filters": 3}, vocabulary, LABELS, embedding_trainable=True, seed=1)
+
+
+def test_the_cnn_has_the_recipes_parameters() -> None:
+    student = find_student("cnn")
+    model = student(student.config_class(vocab_size=10, embedding_width=50))
+    assert sum(weight.numel() for weight in model.parameters()) - 10 * 50 == 588_802

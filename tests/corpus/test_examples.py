@@ -1,0 +1,85 @@
+"""Reading labelled text: every format, and every way in which a file can be bad."""
+
+from pathlib import Path
+
+import pytest
+
+from potstill.corpus.examples import Example, read_examples
+from potstill.errors import PotstillError
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_tsv_line_is_text_and_label(tmp_path: Path) -> None:
+    found = read_examples(write(tmp_path / "a.txt", "a fine film\tvery good\ndull\tbad\n"))
+    assert found == [Example("a fine film", "very good"), Example("dull", "bad")]
+
+
+def test_three_fields_are_a_pair(tmp_path: Path) -> None:
+    assert read_examples(write(tmp_path / "a.tsv", "a\tb\tyes\n")) == [Example("a", "yes", pair="b")]
+
+
+def test_a_byte_order_mark_crlf_and_blank_lines_are_fine(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="potstill"):
+        found = read_examples(write(tmp_path / "a.txt", b"\xef\xbb\xbffine\t1\r\n\r\n  \r\ndull\t0\r\n"))
+    assert found == [Example("fine", "1"), Example("dull", "0")]
+    assert "skipped 2 blank lines" in caplog.text
+
+
+def test_csv_fields_may_hold_commas_and_line_ends(tmp_path: Path) -> None:
+    found = read_examples(write(tmp_path / "a.csv", 'label,text\n1,"fine, and\nshort"\n'))
+    assert found == [Example("fine, and\nshort", "1")]
+
+
+def test_jsonl_takes_whole_numbers_as_labels(tmp_path: Path) -> None:
+    assert read_examples(write(tmp_path / "a.jsonl", '{"sentence": "fine", "label": 1}\n')) == [Example("fine", "1")]
+
+
+def test_parquet_has_columns_too(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"text": ["a"], "text_pair": ["b"], "label": ["yes"]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert read_examples(tmp_path / "a.parquet") == [Example("a", "yes", pair="b")]
+
+
+def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
+    assert read_examples(write(tmp_path / "a.txt", "fine\t0.1 -0.3\n")) == [Example("fine", "0.1 -0.3")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.txt", "fine\t1\nno label\n", "a.txt:2: no label; a line is text<TAB>label"),
+        ("a.txt", "fine\t1\n\na\tb\tc\td\n", "a.txt:3: 4 fields"),
+        ("a.txt", "fine\t1\n \t0\n", "a.txt:2: empty text"),
+        ("a.txt", "fine\t1\ndull\t \n", "a.txt:2: no label"),
+        ("a.txt", "a\t\tyes\n", "a.txt:1: empty text"),
+        ("a.txt", b"fine\t1\nf\xefne\t1\n", r"a.txt:2: not UTF-8 \(byte 0xef\); convert it: iconv"),
+        ("a.csv", b"text,label\nf\xefne,1\n", "a.csv:.*not UTF-8"),
+        ("a.txt", "", "a.txt: no examples in it"),
+        ("a.txt", "a\tb\tyes\nc\tno\n", "some examples are pairs"),
+        ("a.csv", "text,label\nfine,1,2\n", "a.csv:2: more fields than the header"),
+        ("a.csv", 'text,label\n"fine,1\n', "not CSV"),
+        ("a.csv", "words,label\nfine,1\n", "a.csv:2: no column 'text'; it has words, label"),
+        ("a.csv", "text,label\nfine\n", "a.csv:2: no label"),
+        ("a.jsonl", '{"text": "fine", "label": 1}\nfine\n', "a.jsonl:2: not JSON"),
+        ("a.jsonl", "[1]\n", "a.jsonl:1: not a JSON object"),
+        ("a.jsonl", '{"text": 3, "label": 1}\n', "a.jsonl:1: the text is missing or not a string"),
+        ("a.jsonl", '{"text": "fine", "label": [0.1, 0.2]}\n', "a.jsonl:1: no label"),
+        ("a.parquet", "not parquet", "a.parquet: not a Parquet file"),
+        ("a.doc", "fine\t1\n", "unknown file ending; use one of .csv, .jsonl"),
+    ],
+)
+def test_bad_input_is_named_with_file_and_line(name: str, content: str | bytes, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        read_examples(write(tmp_path / name, content))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=r"none\.txt: no such file"):
+        read_examples(tmp_path / "none.txt")

@@ -1,0 +1,104 @@
+"""Finding the three splits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from potstill.corpus.splits import find_split, load_corpus, split_examples
+from potstill.corpus.examples import Example
+from potstill.errors import PotstillError
+
+
+def folder(tmp_path: Path, **splits: str) -> Path:
+    for split, content in splits.items():
+        (tmp_path / f"{split}.txt").write_text(content)
+    return tmp_path
+
+
+GOOD = "fine\tyes sir\ndull\tno\n"
+
+
+def test_a_folder_has_three_files(tmp_path: Path) -> None:
+    corpus = load_corpus(str(folder(tmp_path, train=GOOD, valid=GOOD, test=GOOD)), seed=0)
+    assert corpus.labels == ["no", "yes sir"]
+    assert set(corpus.hashes) == {"train.txt", "valid.txt", "test.txt"}
+
+
+def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:
+    train = "a\t10\nb\t9\nc\t2\n"
+    assert load_corpus(str(folder(tmp_path, train=train, valid=train, test=train)), seed=0).labels == ["2", "9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "complaint"),
+    [
+        ({"train": GOOD, "valid": GOOD}, "no test file; put one there named test.txt"),
+        ({"train": GOOD, "valid": "fine\tyes sir\nso so\tmaybe\n", "test": GOOD}, "valid.txt:2: the training set has no"),
+        ({"train": "a\tyes\nb\tyes\n", "valid": GOOD, "test": GOOD}, r"train.txt: only one label \('yes'\)"),
+    ],
+)
+def test_a_bad_folder_is_named(splits: dict[str, str], complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        load_corpus(str(folder(tmp_path, **splits)), seed=0)
+
+
+def test_two_files_of_a_split_are_ambiguous(tmp_path: Path) -> None:
+    (folder(tmp_path, train=GOOD) / "train.csv").write_text("text,label\n")
+    with pytest.raises(PotstillError, match=r"train\.txt and train\.csv: keep one"):
+        find_split(tmp_path, "train")
+
+
+def test_one_file_is_split_by_seed_and_label_without_overlap() -> None:
+    examples = [Example(f"text {i}", str(i % 2)) for i in range(100)] + [Example("text 0", "0")]
+    one, same, other = (split_examples(examples, seed) for seed in (1, 1, 2))
+    assert one == same != other
+    assert {split: len(rows) for split, rows in one.items()} == {"train": 80, "valid": 10, "test": 10}
+    assert sum(row.label == "1" for row in one["test"]) == 5
+    assert len({row.text for rows in one.values() for row in rows}) == 100
+
+
+def test_a_missing_path_is_not_taken_for_a_hub_name(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match="no such file or folder"):
+        load_corpus(str(tmp_path / "none"), seed=0)
+
+
+def hub(monkeypatch: pytest.MonkeyPatch, **splits: list[int]) -> None:
+    import datasets
+
+    features = datasets.Features(
+        sentence=datasets.Value("string"), label=datasets.ClassLabel(names=["not good", "good"])
+    )
+
+    def load_dataset(name: str) -> Any:
+        if name != "someone/reviews":
+            raise FileNotFoundError(f"Couldn't find {name}\nand more")
+        return datasets.DatasetDict(
+            {
+                split: datasets.Dataset.from_dict(
+                    {"sentence": [f"{split} {i}" for i in range(len(labels))], "label": labels}, features=features
+                )
+                for split, labels in splits.items()
+            }
+        )
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+
+
+def test_a_hub_data_set_has_names_for_its_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch, train=[0, 1, 1], validation=[0, 1], test=[1])
+    corpus = load_corpus("someone/reviews", seed=0)
+    assert corpus.labels == ["good", "not good"]
+    assert corpus.splits["test"] == [Example("test 0", "good")]
+
+
+def test_hidden_labels_of_a_hub_test_split_are_replaced_by_a_split_of_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch, train=[0, 1] * 20, validation=[0, 1], test=[-1, -1])
+    corpus = load_corpus("someone/reviews", seed=0)
+    assert {split: len(rows) for split, rows in corpus.splits.items()} == {"train": 32, "valid": 2, "test": 4}
+
+
+def test_an_unknown_hub_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch)
+    with pytest.raises(PotstillError, match=r"^nobody/none: neither .* \(Couldn't find nobody/none\)$"):
+        load_corpus("nobody/none", seed=0)

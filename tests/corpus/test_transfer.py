@@ -1,0 +1,49 @@
+"""Transfer sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potstill.corpus.transfer import read_transfer, write_shard, write_tsv
+from potstill.errors import PotstillError
+
+LOGITS = np.array([[0.25, -1.5], [2, 3]], dtype=np.float32)
+
+
+def test_shards_are_read_in_order(tmp_path: Path) -> None:
+    write_shard(tmp_path / "part-00001.parquet", ["b"], LOGITS[1:])
+    write_shard(tmp_path / "part-00000.parquet", ["a"], LOGITS[:1])
+    transfer = read_transfer(tmp_path)
+    assert transfer.texts == ["a", "b"]
+    np.testing.assert_array_equal(transfer.logits, LOGITS)
+
+
+def test_the_recipes_tsv_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_tsv(tmp_path / "a.txt", ["a", "b"], LOGITS)
+    assert (tmp_path / "a.txt").read_text() == "a\t0.250000 -1.500000\nb\t2.000000 3.000000\n"
+    np.testing.assert_array_equal(read_transfer(tmp_path / "a.txt").logits, LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("a\t1 2\nb\t1\n", "every row needs one logit a label"),
+        ("a\t1 2\nb\tpositive x\n", "a.txt:2: 'positive x' are not logits"),
+        ("\t1 2\n", "a.txt:1: no text"),
+        ("a\t1 nan\n", "row 1 has a logit that is not a finite number"),
+        ("", "no texts"),
+    ],
+)
+def test_a_bad_tsv_is_named(content: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(content)
+    with pytest.raises(PotstillError, match=complaint):
+        read_transfer(tmp_path / "a.txt")
+
+
+def test_a_folder_or_a_parquet_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match="not a transfer set"):
+        read_transfer(tmp_path)
+    (tmp_path / "a.parquet").write_text("no")
+    with pytest.raises(PotstillError, match="not a transfer set"):
+        read_transfer(tmp_path / "a.parquet")

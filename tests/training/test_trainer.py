@@ -1,0 +1,88 @@
+"""The trainer."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from potstill.corpus.encoded import encode, limited
+from potstill.corpus.words import build_tokenizer
+from potstill.stages.prepare import Vocabulary
+from potstill.stages.train import new_student
+from potstill.training.options import Optimisation
+from potstill.training.trainer import _optimizer, newest_checkpoint, train_model
+
+TOKENIZER = build_tokenizer("abcdef", lower=True)
+TEXTS = ["a b c", "d e f", "a c", "f d", "b a", "e d"] * 10
+GOLD = np.array([0, 1] * 30)
+
+
+def student(trainable: bool = True) -> Any:
+    vocabulary = Vocabulary(TOKENIZER, np.random.default_rng(0).normal(size=(9, 12)).astype(np.float32))
+    return new_student("cnn", {}, vocabulary, ["no", "yes"], embedding_trainable=trainable, seed=1)[0]
+
+
+def sets(targets: Any) -> Any:
+    tokenizer = limited(TOKENIZER, 10)
+    return encode(TEXTS, tokenizer, targets=targets), encode(TEXTS, tokenizer, targets=GOLD)
+
+
+@pytest.mark.parametrize("targets", [GOLD, np.eye(2, dtype=np.float32)[GOLD] * 4 - 2])
+def test_a_student_learns_gold_labels_and_logits(targets: Any, tmp_path: Path) -> None:
+    training = train_model(student(), *sets(targets), Optimisation(epoch=5, batch_size=8, measure="accuracy"), tmp_path)
+    assert training.best == 1.0
+    assert len(training.evaluations) <= 5 and training.evaluations[-1]["step"] <= 40
+
+
+def test_the_model_ends_with_its_best_checkpoint(tmp_path: Path) -> None:
+    model = student()
+    train, valid = sets(GOLD)
+    options = Optimisation(epoch=4, batch_size=8, lr=3e-2, measure="loss")
+    training = train_model(model, train, valid, options, tmp_path)
+    with torch.inference_mode():
+        batch = {name: torch.from_numpy(array) for name, array in valid.pad(np.arange(60), 0).items()}
+        loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["labels"]).item()
+    assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3)
+
+
+def test_frozen_word_vectors_stay(tmp_path: Path) -> None:
+    for trainable in (True, False):
+        model = student(trainable)
+        before = model.embedding.weight.clone()
+        train_model(model, *sets(GOLD), Optimisation(epoch=1, batch_size=8), tmp_path / str(trainable))
+        assert torch.equal(before, model.embedding.weight) is not trainable
+
+
+def test_plain_adam_multiplies_its_learning_rate_after_each_epoch() -> None:
+    optimizer, schedule = _optimizer(student(), Optimisation(lr=0.1, lr_decay_rate=0.5), steps_an_epoch=2)
+    rates = []
+    for _ in range(5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+    assert type(optimizer) is torch.optim.Adam
+
+
+def test_the_transformers_optimizer_is_adamw_with_warm_up_and_a_linear_schedule() -> None:
+    options = Optimisation(lr=0.1, epoch=2, warmup_epoch=1, weight_decay=0.3, use_transformers_optimizer=True)
+    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=2)
+    rates = []
+    for _ in range(4):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.05])
+    assert type(optimizer) is torch.optim.AdamW
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
+
+
+def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
+    for step, state in ((9, '{"global_step": 9}'), (10, '{"global'), (11, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
+    assert newest_checkpoint(tmp_path / "none") is None
