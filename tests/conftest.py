@@ -6,6 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,17 +55,17 @@ def tiny_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _word_pieces(folder: Path, lower: bool = True) -> Path:
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     letters = [chr(code) for code in range(33, 127)]
     words = sorted({word for text, _ in sentences(60, 0) for word in text.split()})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *words]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
-    BertTokenizerFast(vocab=vocabulary, do_lower_case=lower).save_pretrained(folder)
+    BertTokenizer(vocab=vocabulary, do_lower_case=lower).save_pretrained(folder)
     return folder
 
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,

@@ -73,9 +73,10 @@ def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for write in (lambda: write_json(tmp_path / "file" / "a.json", 1), lambda: make(tmp_path / "file" / "a", {})):
-        with pytest.raises(PotstillError, match=r"file/a.*: cannot write here \(Not a directory\)|File exists"):
-            write()
+    with pytest.raises(PotstillError, match=r"file/a\.json: cannot write here \((Not a directory|File exists)\)"):
+        write_json(tmp_path / "file" / "a.json", 1)
+    with pytest.raises(PotstillError, match=r"file/a: cannot write here \((Not a directory|File exists)\)"):
+        make(tmp_path / "file" / "a", {})
 
 
 def test_a_full_disk_is_named_whoever_says_it(tmp_path: Path) -> None:
@@ -87,3 +88,17 @@ def test_json_that_is_cut_short_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": ')
     with pytest.raises(PotstillError, match="not a JSON file"):
         read_json(tmp_path / "a.json")
+
+
+def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path: Path) -> None:
+    (tmp_path / "extension").mkdir()
+    (tmp_path / "extension" / "manifest.json").write_text('{"name": "a browser extension"}')
+    assert read_manifest(tmp_path / "extension") is None
+    with pytest.raises(PotstillError, match="exists and was not made by potstill"):
+        make(tmp_path / "extension", {})
+    assert [path.name for path in (tmp_path / "extension").iterdir()] == ["manifest.json"]
+
+
+def test_a_folder_where_a_file_is_wanted_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=r"cannot be read \(Is a directory\)"):
+        read_json(tmp_path)

@@ -66,6 +66,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PotstillError(f"{path}: no such file") from None
+    except OSError as error:
+        raise PotstillError(f"{path}: cannot be read ({error.strerror})") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise PotstillError(f"{path}: not a JSON file ({error}); was it cut short or edited?") from None
 
@@ -120,14 +122,22 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a complete folder, or None when there is none or a file of it is missing or short."""
     _restore(folder)
-    if not (folder / MANIFEST).is_file():
+    manifest = _own_manifest(folder)
+    if manifest is None:
         return None
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
     for name, size in manifest["files"].items():
         file = folder / name
         if not file.is_file() or file.stat().st_size != size:
             return None
     return manifest
+
+
+def _own_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest that potstill wrote; other programs have files of that name too."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_json(folder / MANIFEST)
+    return manifest if isinstance(manifest, dict) and {"inputs", "files"} <= set(manifest) else None
 
 
 def _restore(folder: Path) -> None:
@@ -150,7 +160,7 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     work = _partial(folder)
     with writing(folder):
         _restore(folder)
-        if folder.exists() and not (folder / MANIFEST).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and _own_manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
             raise PotstillError(f"{folder}: exists and was not made by potstill: choose another name, or remove it")
         _prepare_work(work, inputs)
         yield work

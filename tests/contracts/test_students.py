@@ -1,6 +1,7 @@
 """What every student keeps to."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def build(name: str) -> tuple[StudentModel, Vocabulary]:
     table[0] = 0
     vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), table)
     model, _ = new_student(name, {}, vocabulary, LABELS, embedding_trainable=True, seed=1)
-    return model.eval(), vocabulary  # type: ignore[return-value, no-untyped-call]
+    return model.eval(), vocabulary  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module", params=sorted(STUDENTS))
@@ -83,11 +84,11 @@ def test_saved_and_loaded_it_answers_the_same_bits(folder: Path) -> None:
 
 def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder: Path) -> None:
     texts = ["Wa wb, WC unknown!", "wd", "we " * 300]
-    classify = pipeline("text-classification", str(folder), top_k=None, function_to_apply="none")
+    classify: Any = pipeline("text-classification", str(folder), top_k=None, function_to_apply="none")
     student = potstill.load(folder)
     assert student.classes_.tolist() == LABELS
-    answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(texts)]  # type: ignore[index, union-attr]
-    expected = [[answer[label] for label in LABELS] for answer in answers]  # type: ignore[index]
+    answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(texts)]
+    expected = [[answer[label] for label in LABELS] for answer in answers]
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
 
 

@@ -83,3 +83,33 @@ def test_bad_input_is_named_with_file_and_line(name: str, content: str | bytes, 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"none\.txt: no such file"):
         read_examples(tmp_path / "none.txt")
+
+
+def test_csv_that_is_not_utf8_is_named_with_its_very_line(tmp_path: Path) -> None:
+    content = b"text,label\n" + b"fine,1\n" * 500 + b"f\xefne,1\n" + b"fine,1\n" * 500
+    with pytest.raises(PotstillError, match=r"a\.csv:502: not UTF-8 \(byte 0xef\)"):
+        read_examples(write(tmp_path / "a.csv", content))
+
+
+def test_csv_may_have_a_byte_order_mark_crlf_and_blank_lines(tmp_path: Path) -> None:
+    found = read_examples(write(tmp_path / "a.csv", b'\xef\xbb\xbftext,label\r\n"fine\r\n\r\none",1\r\n\r\ndull,0\r\n'))
+    assert found == [Example("fine\r\n\r\none", "1"), Example("dull", "0")]
+
+
+def test_a_parquet_file_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"text": [f"text {i * 7919}" for i in range(5000)], "label": ["1"] * 5000})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    content = bytearray((tmp_path / "a.parquet").read_bytes())
+    middle = slice(10, len(content) // 2)
+    content[middle] = bytes(byte ^ 0x5A for byte in content[middle])  # the footer stays whole
+    with pytest.raises(PotstillError, match=r"a\.parquet: not a Parquet file, cut short or damaged") as raised:
+        read_examples(write(tmp_path / "a.parquet", bytes(content)))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_label_of_two_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=r"a\.csv:3: the label has a tab or a line end in it"):
+        read_examples(write(tmp_path / "a.csv", 'text,label\nfine,"very\ngood"\n'))

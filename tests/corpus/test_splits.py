@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from potstill.corpus.splits import find_split, load_corpus, split_examples
 from potstill.corpus.examples import Example
+from potstill.corpus.splits import find_split, load_corpus, split_examples
 from potstill.errors import PotstillError
 
 
@@ -34,7 +34,10 @@ def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:
     ("splits", "complaint"),
     [
         ({"train": GOOD, "valid": GOOD}, "no test file; put one there named test.txt"),
-        ({"train": GOOD, "valid": "fine\tyes sir\nso so\tmaybe\n", "test": GOOD}, "valid.txt:2: the training set has no"),
+        (
+            {"train": GOOD, "valid": "fine\tyes sir\nso so\tmaybe\n", "test": GOOD},
+            "valid.txt:2: the training set has no",
+        ),
         ({"train": "a\tyes\nb\tyes\n", "valid": GOOD, "test": GOOD}, r"train.txt: only one label \('yes'\)"),
     ],
 )

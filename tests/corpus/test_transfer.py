@@ -47,3 +47,30 @@ def test_a_folder_or_a_parquet_file_of_another_kind_is_refused(tmp_path: Path) -
     (tmp_path / "a.parquet").write_text("no")
     with pytest.raises(PotstillError, match="not a transfer set"):
         read_transfer(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"text": ["a"], "label": ["1"]}, "not a transfer set with columns text and logits"),
+        ({"text": ["a", "b"], "logits": [[1.0, 2.0], None]}, "a.parquet:2: no text, or no list of numbers"),
+        ({"text": ["a", None], "logits": [[1.0, 2.0], [1.0, 2.0]]}, "a.parquet:2: no text"),
+        ({"text": ["a"], "logits": [[1.0, None]]}, "a.parquet:1: no text, or no list of numbers"),
+        ({"text": ["a"], "logits": ["1 2"]}, "a.parquet:1: no text, or no list of numbers"),
+    ],
+)
+def test_a_bad_parquet_file_is_one_line(columns: dict[str, list[object]], complaint: str, tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(PotstillError, match=complaint) as raised:
+        read_transfer(tmp_path / "a.parquet")
+    assert "\n" not in str(raised.value)
+
+
+def test_shards_of_two_widths_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "part-00000.parquet", ["a"], np.ones((1, 2), dtype=np.float32))
+    write_shard(tmp_path / "part-00001.parquet", ["b"], np.ones((1, 3), dtype=np.float32))
+    with pytest.raises(PotstillError, match=r"parts with \[2, 3\] logits a text"):
+        read_transfer(tmp_path)

@@ -59,3 +59,28 @@ def test_the_vocabulary_is_the_texts_words_and_the_most_frequent() -> None:
     assert words == ["rare", "new", "the", "film"]
     np.testing.assert_array_equal(table[[0, 2, 3]], [[6, 7], [0, 1], [4, 5]])
     assert np.abs(table[1]).max() > 0
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("the 1 2\nfilm nan 1\n")
+    with pytest.raises(PotstillError, match=r"v\.txt:2: a number that is not finite"):
+        load_vectors(str(tmp_path / "v.txt"))
+    np.save(tmp_path / "w.npy", np.array([[1.0, 2.0], [np.inf, 0.0]]))
+    (tmp_path / "w.txt").write_text("the\nfilm\n")
+    with pytest.raises(PotstillError, match=r"w\.npy: row 2 has a number that is not finite"):
+        load_vectors(str(tmp_path / "w.npy"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no vectors", b"\x93NUMPY"])
+def test_a_damaged_npy_file_is_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "v.npy").write_bytes(content)
+    (tmp_path / "v.txt").write_text("the\n")
+    with pytest.raises(PotstillError, match=r"v\.npy: not a numeric \.npy file") as raised:
+        load_vectors(str(tmp_path / "v.npy"))
+    assert "\n" not in str(raised.value)
+
+
+def test_an_npy_file_without_its_words_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(2))
+    with pytest.raises(PotstillError, match=r"v\.txt: no such file"):
+        load_vectors(str(tmp_path / "v.npy"))

@@ -40,7 +40,9 @@ def test_labels_probabilities_and_logits_belong_together(student: Path) -> None:
     logits, probabilities = classifier.logits(texts), classifier.predict_proba(texts)
     assert classifier.predict(texts).tolist() == [classifier.classes_[i] for i in logits.argmax(axis=1)]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(np.log(probabilities[:, 1] / probabilities[:, 0]), logits[:, 1] - logits[:, 0], atol=1e-4)
+    np.testing.assert_allclose(
+        np.log(probabilities[:, 1] / probabilities[:, 0]), logits[:, 1] - logits[:, 0], atol=1e-4
+    )
 
 
 def test_a_text_alone_and_among_others_has_the_same_logits(student: Path) -> None:

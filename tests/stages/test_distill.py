@@ -97,7 +97,9 @@ def test_the_student_answers_alike_through_transformers_and_through_the_runtime(
 
     texts = ["a truly fine film", "dull, and it doesn't end"]
     classify = pipeline("text-classification", str(finished / "student"), top_k=None, function_to_apply="none")
-    answers: list[dict[str, Any]] = [{answer["label"]: answer["score"] for answer in answers} for answers in classify(texts)]  # type: ignore[index]
+    answers: list[dict[str, Any]] = [
+        {answer["label"]: answer["score"] for answer in answers} for answers in classify(texts)
+    ]  # type: ignore[index]
     student = potstill.load(finished / "student")
     expected = np.array([[answer[label] for label in student.classes_] for answer in answers])
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)

@@ -18,6 +18,7 @@ from potstill.training.options import Optimisation
         ({"lr": 0.0}, "--lr=0.0: must be more than 0"),
         ({"epoch": 0}, "--epoch=0"),
         ({"batch_size": -1}, "--batch_size=-1"),
+        ({"seed": -1}, "--seed=-1: must not be negative"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, float], complaint: str) -> None:

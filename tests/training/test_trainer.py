@@ -1,5 +1,6 @@
 """The trainer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from potstill.corpus.encoded import encode, limited
+from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
+from potstill.training import trainer
+from potstill.training.batching import LengthBatchSampler
 from potstill.training.options import Optimisation
 from potstill.training.trainer import _optimizer, newest_checkpoint, train_model
 
@@ -24,7 +27,7 @@ def student(trainable: bool = True) -> Any:
     return new_student("cnn", {}, vocabulary, ["no", "yes"], embedding_trainable=trainable, seed=1)[0]
 
 
-def sets(targets: Any) -> Any:
+def sets(targets: Any) -> tuple[Encoded, Encoded]:
     tokenizer = limited(TOKENIZER, 10)
     return encode(TEXTS, tokenizer, targets=targets), encode(TEXTS, tokenizer, targets=GOLD)
 
@@ -86,3 +89,18 @@ def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
             (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
     assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
     assert newest_checkpoint(tmp_path / "none") is None
+
+
+def test_each_epoch_has_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    epochs = []
+
+    class Recorded(LengthBatchSampler):
+        def __iter__(self) -> Iterator[list[int]]:
+            batches = list(super().__iter__())
+            epochs.append(batches)
+            return iter(batches)
+
+    monkeypatch.setattr(trainer, "LengthBatchSampler", Recorded)
+    train_model(student(), *sets(GOLD), Optimisation(epoch=3, batch_size=8), tmp_path)
+    assert len(epochs) == 3
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]

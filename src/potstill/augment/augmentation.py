@@ -9,6 +9,7 @@ import numpy as np
 
 from potstill.augment.analyzers import Analysis, Analyzer, make_analyzer
 from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round
+from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
 _CHUNK = 1000  # texts of one task and of one random stream: fixed, so that no number of processes shows
@@ -29,8 +30,10 @@ def augment(
     :param seed: the same seed gives the same texts, whatever ``processes``.
     :param processes: that tag; sampling is one thread's work of seconds.
     :return: pairs of the number of the text it comes from and the text.
-    :raises PotstillError: when there is no such analyzer.
+    :raises PotstillError: when there is no such analyzer, or the seed is negative.
     """
+    if seed < 0:
+        raise PotstillError(f"--seed={seed}: must not be negative")
     chunks = [slice(start, min(start + _CHUNK, len(texts))) for start in range(0, len(texts), _CHUNK)]
     corpus = build_corpus(_analyze(texts, chunks, analyzer, processes, progress), rules)
     seen: set[str] = set()
@@ -51,7 +54,7 @@ def _analyze(
     names = [analyzer] * len(chunks)
     analyses: list[Analysis] = []
     with progress("tagging", len(texts)) as bar:
-        if min(processes, len(chunks)) == 1:
+        if min(processes, len(chunks)) <= 1:
             for found in map(_analyze_chunk, names, parts):
                 analyses += found
                 bar.update(len(found))

@@ -78,6 +78,8 @@ def check_row(row: Row) -> Example:
             raise PotstillError(f"{row.where}: empty text; give it one or remove it")
     if row.label is None or isinstance(row.label, list | dict | float) or not str(row.label).strip():
         raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
+    if any(sign in str(row.label).strip() for sign in "\t\r\n"):
+        raise PotstillError(f"{row.where}: the label has a tab or a line end in it; write it on one line without")
     pair = None if row.pair is None else str(row.pair).strip()
     return Example(text=str(row.text).strip(), label=str(row.label).strip(), pair=pair, line=row.line)
 
@@ -92,12 +94,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise PotstillError(f"{path}: no such file")
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise PotstillError(
-                    f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x}); convert it: iconv -f ENCODING -t UTF-8"
-                ) from None
+            line = _decode(path, number, raw).rstrip("\r\n")
             if line.strip():
                 yield number, line
             else:
@@ -135,15 +132,18 @@ def _read_csv(path: Path) -> Iterator[Row]:
 
 def _raw_lines(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 file as they are: a quoted CSV field may hold line ends and blank lines."""
-    number = 1
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            yield _decode(path, number, raw)
+
+
+def _decode(path: Path, number: int, raw: bytes) -> str:
+    """One line of a UTF-8 file, its line end kept; a byte-order mark before the first is dropped."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for line in file:
-                yield line
-                number += 1
-    except UnicodeDecodeError:
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
         raise PotstillError(
-            f"{path}:{number} or soon after: not UTF-8; convert it: iconv -f ENCODING -t UTF-8"
+            f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x}); convert it: iconv -f ENCODING -t UTF-8"
         ) from None
 
 
@@ -164,15 +164,15 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
-        raise PotstillError(f"{path}: not a Parquet file, or cut short ({error})") from None
     number = 0
-    for batch in file.iter_batches():
-        for record in batch.to_pylist():
-            number += 1
-            yield pick_columns(str(path), number, record)
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for record in batch.to_pylist():
+                number += 1
+                yield pick_columns(str(path), number, record)
+    except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
+        reason = str(error).splitlines()[0]
+        raise PotstillError(f"{path}: not a Parquet file, cut short or damaged ({reason}); make it again") from None
 
 
 def pick_columns(source: str, line: int, record: dict[str, object]) -> Row:

@@ -35,6 +35,9 @@ def read_transfer(path: Path) -> TransferSet:
         if not found:
             raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
         parts = [_read_parquet(part) for part in found]
+        widths = {part.logits.shape[1] for part in parts if part.texts}
+        if len(widths) > 1:
+            raise PotstillError(f"{path}: parts with {sorted(widths)} logits a text: they are not one transfer set")
         texts = [text for part in parts for text in part.texts]
         transfer = TransferSet(texts, np.concatenate([part.logits for part in parts]))
     else:
@@ -56,10 +59,14 @@ def _read_parquet(path: Path) -> TransferSet:
         table = pyarrow.parquet.read_table(path, columns=["text", "logits"])
     except FileNotFoundError:
         raise PotstillError(f"{path}: no such file") from None
-    except pyarrow.ArrowInvalid as error:
-        raise PotstillError(f"{path}: not a transfer set with columns text and logits ({error})") from None
-    logits = table["logits"].to_pylist()
-    return TransferSet(table["text"].to_pylist(), _stack(logits, str(path)))
+    except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
+        reason = str(error).splitlines()[0]
+        raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason})") from None
+    texts, logits = table["text"].to_pylist(), table["logits"].to_pylist()
+    for row, (text, values) in enumerate(zip(texts, logits, strict=True), start=1):
+        if not isinstance(text, str) or not isinstance(values, list) or None in values:
+            raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
+    return TransferSet(texts, _stack(logits, str(path)))
 
 
 def _read_tsv(path: Path) -> TransferSet:

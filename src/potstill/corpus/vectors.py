@@ -59,6 +59,8 @@ def _load_text(path: Path) -> WordVectors:
             rows.append(np.array(values, dtype=np.float32))
         except ValueError:
             raise PotstillError(f"{path}:{number}: not a line of GloVe text (word v1 v2 ...)") from None
+        if not np.isfinite(rows[-1]).all():
+            raise PotstillError(f"{path}:{number}: a number that is not finite; remove the line")
         words.append(word)
     if not words:
         raise PotstillError(f"{path}: no vectors in it")
@@ -68,11 +70,14 @@ def _load_text(path: Path) -> WordVectors:
 def _load_npy(path: Path) -> WordVectors:
     try:
         table = np.load(path, allow_pickle=False).astype(np.float32)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:  # EOFError: it is empty
         raise PotstillError(f"{path}: not a numeric .npy file ({error})") from None
     words = [line for _, line in read_lines(path.with_suffix(".txt"))]
     if table.ndim != 2 or len(words) != len(table):
         raise PotstillError(f"{path}: shape {table.shape} for {len(words)} words in {path.with_suffix('.txt').name}")
+    if not np.isfinite(table).all():
+        row = int(np.argmax(~np.isfinite(table).all(axis=1)))
+        raise PotstillError(f"{path}: row {row + 1} has a number that is not finite; remove the word")
     return WordVectors(words, table)
 
 

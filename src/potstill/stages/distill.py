@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -74,7 +74,7 @@ class DistillOptions:
     gold_epochs: int = 10
     """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out."""
 
-    measure: Annotated[str, tyro.conf.arg(metavar="{accuracy,loss}")] = "accuracy"
+    measure: Literal["accuracy", "loss"] = "accuracy"
     """The figure on valid that picks checkpoints."""
     seed: int = 42
     """Of everything that is drawn by chance."""
@@ -107,7 +107,7 @@ class DistillOptions:
             epoch=epochs,
             batch_size=batch_size,
             use_transformers_optimizer=True,
-            measure=self.measure,  # type: ignore[arg-type]
+            measure=self.measure,
             seed=self.seed,
         )
 
@@ -166,6 +166,7 @@ def _plan(options: DistillOptions, progress: Progress) -> list[Callable[[Run], N
 def _teacher(options: DistillOptions, progress: Progress, run: Run) -> None:
     inputs = {
         "teacher": options.teacher,
+        "teacher_weights": steps.hash_weights(options.teacher),
         "teacher_is_finetuned": options.teacher_is_finetuned,
         "teacher_tokens": options.teacher_tokens,
         "teacher_dropout": options.teacher_dropout,

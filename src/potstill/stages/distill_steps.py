@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import EVALUATION, LABELS, hash_file, hash_json, shard_name, shards, write_json
+from potstill.artifacts import EVALUATION, LABELS, WEIGHTS, hash_file, hash_json, shard_name, shards, write_json
 from potstill.augment.augmentation import augment
 from potstill.corpus.encoded import encode, limited
 from potstill.corpus.examples import Example, read_examples
@@ -64,6 +64,12 @@ def _labels(run: Path) -> list[str]:
 def hash_source(name: str) -> str:
     """A file's hash, or the name itself where it names a package or the hub."""
     return hash_file(Path(name)) if Path(name).is_file() else name
+
+
+def hash_weights(teacher: str) -> str | None:
+    """The hash of a local checkpoint's weights; None for a name on the hub or of a package."""
+    weights = Path(teacher) / WEIGHTS
+    return hash_file(weights) if weights.is_file() else None
 
 
 def hash_transfer(path: Path) -> str:

@@ -29,7 +29,7 @@ class Run:
             "config": config,
             "versions": _versions(),
             "data": {},
-            "stages": read_json(folder / RUN)["stages"] if (folder / RUN).is_file() else {},
+            "stages": read_json(folder / RUN).get("stages", {}) if (folder / RUN).is_file() else {},
         }
         self._write()
 

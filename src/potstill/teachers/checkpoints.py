@@ -73,12 +73,14 @@ def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
 def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | None:
     """For each of the data's labels the logit of a classifier that stands for it, or None.
 
-    Names match without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
+    Names match exactly, else without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
     by position.
     """
+    if sorted(own_labels(config)) == sorted(labels):
+        return [own_labels(config).index(label) for label in labels]
     names = [name.lower() for name in own_labels(config)]
     wanted = [label.lower() for label in labels]
-    if sorted(names) == sorted(wanted):
+    if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
         return [names.index(label) for label in wanted]
     by_position = [str(index) for index in range(len(labels))]
     numbered = wanted == by_position or [name.removeprefix("label_") for name in names] == by_position

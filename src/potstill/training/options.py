@@ -39,6 +39,8 @@ class Optimisation:
         for name in ("lr", "epoch", "batch_size", "lr_decay_rate", "patience"):
             if getattr(self, name) <= 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must be more than 0")
+        if self.seed < 0:
+            raise PotstillError(f"--seed={self.seed}: must not be negative")
         for name in ("warmup_epoch", "weight_decay"):
             if getattr(self, name) < 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")
