@@ -49,13 +49,12 @@ def test_no_command_at_all_prints_the_help_and_fails(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_each_command_has_a_help_with_every_option_explained(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_a_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main([verb, "--help"])
     printed = capsys.readouterr().out
     assert raised.value.code == 0
     assert f"usage: potstill {verb}" in printed and "--threads" in printed and "--quiet" in printed
-    assert "None\n" not in printed.splitlines()[0]
 
 
 def test_underscores_and_hyphens_are_both_taken_in_commands_and_options() -> None:

@@ -40,7 +40,7 @@ class General:
     """Options of every command."""
 
     threads: int = 0
-    """Threads of torch; 0: the processors this process may use."""
+    """Threads of training and labelling; 0: as OMP_NUM_THREADS says, else the processors this process may use."""
     quiet: bool = False
     """Print results and errors only."""
 
@@ -109,9 +109,11 @@ def _set_up(general: General) -> None:
     logging.getLogger("potstill").setLevel(level)
     warnings.filterwarnings("ignore")  # the libraries' own; ours are errors
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    threads = str(general.threads or available_cpus())
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ.setdefault(name, threads)  # before torch is loaded
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):  # before torch is loaded
+        if general.threads:
+            os.environ[name] = str(general.threads)
+        else:
+            os.environ.setdefault(name, str(available_cpus()))
 
 
 class _TqdmBar:

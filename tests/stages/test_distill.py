@@ -97,9 +97,8 @@ def test_the_student_answers_alike_through_transformers_and_through_the_runtime(
 
     texts = ["a truly fine film", "dull, and it doesn't end"]
     classify = pipeline("text-classification", str(finished / "student"), top_k=None, function_to_apply="none")
-    answers: list[dict[str, Any]] = [
-        {answer["label"]: answer["score"] for answer in answers} for answers in classify(texts)
-    ]  # type: ignore[index]
+    found: Any = classify(texts)
+    answers = [{entry["label"]: entry["score"] for entry in entries} for entries in found]
     student = potstill.load(finished / "student")
     expected = np.array([[answer[label] for label in student.classes_] for answer in answers])
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
@@ -132,6 +131,22 @@ def test_an_encoder_that_is_said_to_be_fine_tuned_is_refused(
 ) -> None:
     with pytest.raises(PotstillError, match="not a fine-tuned classifier"):
         distill(options(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "run", teacher_is_finetuned=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"student": "cnm"}, "there is no student 'cnm'"),
+        ({"analyzer": "none"}, "there is no analyzer 'none'"),
+        ({"embedding_path": "none.txt"}, "no such file of word vectors"),
+    ],
+)
+def test_a_wrong_name_is_found_before_anything_expensive(
+    changes: dict[str, str], complaint: str, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        distill(options(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "run", **changes))
+    assert not (tmp_path / "run" / "data").exists()
 
 
 def test_pairs_are_refused(tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path) -> None:

@@ -48,5 +48,10 @@ def write_labels(labels: list[str], path: Path) -> None:
 
 
 def read_labels(path: Path) -> list[str]:
-    """Read the labels that :func:`write_labels` wrote."""
+    """Read the labels that :func:`write_labels` wrote.
+
+    :raises PotstillError: when there are none: the data folder is not prepared yet.
+    """
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file; make it with: potstill preprocess")
     return [line for _, line in read_lines(path)]

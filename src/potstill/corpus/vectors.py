@@ -35,15 +35,23 @@ def load_vectors(source: str) -> WordVectors:
         the ``.txt`` of the same name; or the name of an installed package in :data:`PACKAGES`.
     :raises PotstillError: naming file and line, when it is none of these.
     """
+    check_vectors(source)
     if source in PACKAGES:
         return PACKAGES[source]()
     path = Path(source)
-    if not path.is_file():
+    return _load_npy(path) if path.suffix == ".npy" else _load_text(path)
+
+
+def check_vectors(source: str) -> None:
+    """Check that word vectors are there, without loading them.
+
+    :raises PotstillError: when they are not.
+    """
+    if source not in PACKAGES and not Path(source).is_file():
         raise PotstillError(
             f"{source}: no such file of word vectors; give a GloVe text file, a .npy beside its word list, or "
             f"one of the packages {', '.join(PACKAGES)}"
         )
-    return _load_npy(path) if path.suffix == ".npy" else _load_text(path)
 
 
 def _load_text(path: Path) -> WordVectors:

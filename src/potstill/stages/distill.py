@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from potstill.artifacts import EVALUATION, read_json
+from potstill.artifacts import EVALUATION, read_json, read_manifest
 from potstill.augment.sampling import Rules
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
@@ -141,6 +141,8 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
     run = Run(options.out, _as_json(options))
     run.record_data(corpus.hashes)
+    if read_manifest(options.out / "evaluation") is None:
+        steps.check_names(options, find_vectors(options.embedding_path))
     run.stage("data", {"data": corpus.hashes, "seed": options.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)

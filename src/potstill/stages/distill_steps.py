@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import EVALUATION, LABELS, WEIGHTS, hash_file, hash_json, shard_name, shards, write_json
+from potstill.augment.analyzers import make_analyzer
 from potstill.augment.augmentation import augment
 from potstill.corpus.encoded import encode, limited
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids, read_labels, write_labels
 from potstill.corpus.splits import SPLITS, Corpus
 from potstill.corpus.transfer import read_transfer, write_shard
+from potstill.corpus.vectors import check_vectors
+from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
@@ -59,6 +62,19 @@ def _gold(run: Path, split: str) -> tuple[list[str], NDArray[np.int64]]:
 
 def _labels(run: Path) -> list[str]:
     return read_labels(run / "data" / LABELS)
+
+
+def check_names(options: "DistillOptions", vectors: str) -> None:
+    """Check the student, the analyzer and the word vectors before anything expensive is done.
+
+    :raises PotstillError: when one is not there.
+    """
+    from potstill.students import find_student
+
+    find_student(options.student)
+    check_vectors(vectors)
+    if options.transfer is None:
+        make_analyzer(options.analyzer)
 
 
 def hash_source(name: str) -> str:
@@ -146,7 +162,9 @@ def make_transfer(run: Path, progress: Progress, work: Path) -> None:
     teacher = open_finetuned(str(run / "teacher"))
     texts = pyarrow.parquet.read_table(run / "augmented" / _TEXTS)["text"].to_pylist()
     tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
-    label_texts(texts, encode(texts, tokenizer, progress=progress), teacher, work, progress)
+    # The texts keep the student's mask token; the teacher reads its own.
+    read = [text.replace(MASK, teacher.tokenizer.mask_token or MASK) for text in texts]
+    label_texts(texts, encode(read, tokenizer, progress=progress), teacher, work, progress)
 
 
 def copy_transfer(options: "DistillOptions", run: Path, work: Path) -> None:

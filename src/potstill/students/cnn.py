@@ -61,6 +61,7 @@ class CNNForSequenceClassification(StudentModel):
         past = (mask == 0).unsqueeze(-1)  # [batch, length, 1]
         pooled = []
         for size, convolution in zip(self.config.kernel_sizes, self.convolutions, strict=True):
+            assert isinstance(convolution, nn.Conv1d)  # which a ModuleList does not tell
             windows = torch.cat([x[:, i : i + length] for i in range(size)], dim=2)  # [batch, length, size * width]
             weight = convolution.weight.transpose(1, 2).flatten(1)  # [filters, size * width]
             found = functional.linear(windows, weight, convolution.bias)  # [batch, length, filters]
