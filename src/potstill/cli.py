@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except PotstillError as error:
         print(f"potstill: {error}", file=sys.stderr)
         sys.exit(_USER_ERROR)
+    except BrokenPipeError:  # whoever read our output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("potstill: interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(_INTERRUPTED)
@@ -90,7 +93,7 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
         raise PotstillError(f"no command '{given[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
     command = make_dataclass(
         "Command",
-        [("options", VERBS[verb][0]), ("general", General, field(default_factory=General))],
+        [(verb, VERBS[verb][0]), ("general", General, field(default_factory=General))],
         frozen=True,
     )
     parsed: Any = tyro.cli(
@@ -100,7 +103,7 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
         description=VERBS[verb][0].__doc__,
         config=(tyro.conf.OmitArgPrefixes,),
     )
-    return verb, parsed.options, parsed.general
+    return verb, getattr(parsed, verb), parsed.general
 
 
 def _set_up(general: General) -> None:

@@ -20,8 +20,7 @@ class Optimisation:
     batch_size: int = 128
     """Texts a step."""
     use_transformers_optimizer: bool = False
-    """AdamW with a linear schedule and warm-up. Without it: Adam, its learning rate multiplied by
-    --lr_decay_rate after each epoch."""
+    """AdamW with a linear schedule and warm-up. Without it: Adam with --lr_decay_rate."""
     warmup_epoch: int = 0
     """Epochs in which the learning rate rises from 0 (with --use_transformers_optimizer)."""
     weight_decay: float = 0.0
