@@ -237,5 +237,8 @@ def make_evaluation(options: "DistillOptions", run: Path, work: Path) -> None:
     rows = {"teacher": f"teacher ({Path(options.teacher).name})", "student": options.student}
     if options.gold_epochs:
         rows["student-gold"] = f"{options.student}, gold labels alone"
-    scores = [asdict(score_model(rows[name], run / name, test=test, valid=valid)) for name in rows]
+    scores = []
+    for name, row in rows.items():
+        logger.info("measuring %s", row)
+        scores.append(asdict(score_model(row, run / name, test=test, valid=valid)))
     write_json(work / EVALUATION, {"scores": scores})

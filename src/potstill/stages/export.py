@@ -13,6 +13,8 @@ from transformers.utils import logging as transformers_logging
 from potstill.artifacts import ONNX_MODEL
 from potstill.errors import PotstillError
 
+logger = logging.getLogger(__name__)
+
 TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
 _SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens that are compared
 
@@ -35,6 +37,7 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     :param inputs: the tokenizer's names of what the model takes.
     :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
     """
+    logger.info("exporting %s to ONNX", type(model).__name__)
     model = model.eval().cpu()  # type: ignore[no-untyped-call]
     example = _random_inputs(model, inputs, 2, 7)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
