@@ -18,7 +18,8 @@ from potstill.progress import Bar, silent
 from potstill.runtime.threads import available_cpus
 from potstill.stages.augment import AugmentOptions, augment_data
 from potstill.stages.demo import DemoOptions, demo
-from potstill.stages.distill import DistillOptions, distill
+from potstill.stages.distill import distill
+from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.train import TrainOptions, train

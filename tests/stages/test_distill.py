@@ -16,7 +16,8 @@ import potstill
 from potstill.artifacts import read_json, read_manifest
 from potstill.augment.sampling import Rules
 from potstill.errors import PotstillError
-from potstill.stages.distill import DistillOptions, distill
+from potstill.stages.distill import distill
+from potstill.stages.distill_options import DistillOptions
 
 STAGES = ("data", "teacher", "augmented", "transfer", "prepared", "student", "student-gold", "evaluation")
 

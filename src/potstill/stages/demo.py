@@ -8,7 +8,8 @@ from potstill.artifacts import atomic_file
 from potstill.augment.sampling import Rules
 from potstill.errors import require
 from potstill.progress import Progress, silent
-from potstill.stages.distill import Distilled, DistillOptions, distill
+from potstill.stages.distill import Distilled, distill
+from potstill.stages.distill_options import DistillOptions
 
 _SOURCE = "rotten_tomatoes"  # the package's 8,530 labelled sentences; its other rows are long reviews
 

