@@ -95,12 +95,12 @@ def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder:
 def test_every_file_of_the_folder_is_registered() -> None:
     import potstill.students
 
-    files = {path.stem for path in Path(potstill.students.__file__).parent.glob("*.py")} - {"__init__", "base"}
+    files = {path.stem for path in Path(potstill.students.__file__).parent.glob("*.py")} - {"__init__", "base", "layers"}
     assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
 
 
 def test_an_unknown_student_lists_those_there_are() -> None:
-    with pytest.raises(PotstillError, match="there is no student 'cnm': choose one of cnn"):
+    with pytest.raises(PotstillError, match="there is no student 'cnm': choose one of bilstm, cnn, densenet-cnn"):
         find_student("cnm")
 
 
@@ -110,7 +110,10 @@ def test_an_unknown_parameter_is_named() -> None:
         new_student("cnn", {"n_filters": 3}, vocabulary, LABELS, embedding_trainable=True, seed=1)
 
 
-def test_the_cnn_has_the_recipes_parameters() -> None:
-    student = find_student("cnn")
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("cnn", 588_802), ("densenet-cnn", 2_407_842), ("densenet-dsa", 3_585_282)]
+)
+def test_the_recipes_students_have_its_parameters(name: str, parameters: int) -> None:
+    student = find_student(name)
     model = student(student.config_class(vocab_size=10, embedding_width=50))
-    assert sum(weight.numel() for weight in model.parameters()) - 10 * 50 == 588_802
+    assert sum(weight.numel() for weight in model.parameters()) - 10 * 50 == parameters

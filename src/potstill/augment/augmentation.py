@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from potstill.augment.analyzers import Analysis, Analyzer, make_analyzer
-from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round
+from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
@@ -80,7 +80,10 @@ def _sample(corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Gen
     """The chunk's texts, each followed by its samples."""
     words = slice(corpus.offsets[chunk.start], corpus.offsets[chunk.stop])
     rounds = [render(corpus, chunk, corpus.word_ids[words], np.zeros(words.stop - words.start, dtype=np.bool_))]
-    rounds += [render(corpus, chunk, *sample_round(corpus, chunk, rules, generator)) for _ in range(rules.n_iter)]
+    for _ in range(rules.n_iter):
+        new, changed = sample_round(corpus, chunk, rules, generator)
+        kept = sample_windows(corpus, chunk, new, rules, generator) if rules.p_window else None
+        rounds.append(render(corpus, chunk, new, changed, kept))
     for number in range(chunk.stop - chunk.start):
         for texts in rounds:
             yield chunk.start + number, texts[number]

@@ -36,6 +36,10 @@ class Rules:
     """Probability that a run of words (an n-gram) is masked in a text."""
     max_ng: int = 5
     """Longest run of words that is masked."""
+    p_window: float = 0.0
+    """Probability that a run of words is kept of a text and the rest dropped (the paper's n-gram sampling)."""
+    max_window: int = 5
+    """Longest run of words that is kept."""
     replacement: Literal["uniform", "frequency"] = "uniform"
     """How a replacing word is drawn from those of the same part of speech: each with the same probability (the
     recipe) or as often as it occurs (the paper)."""
@@ -45,13 +49,16 @@ class Rules:
     """Lower-case the words."""
 
     def __post_init__(self) -> None:
-        for name in ("p_mask", "p_pos", "p_ng"):
+        for name in ("p_mask", "p_pos", "p_ng", "p_window"):
             if not 0 <= getattr(self, name) <= 1:
                 raise PotstillError(f"--{name}={getattr(self, name)}: a probability is between 0 and 1")
         if self.p_mask + self.p_pos > 1:
             raise PotstillError(f"--p_mask={self.p_mask} and --p_pos={self.p_pos} together must not exceed 1")
-        if self.n_iter < 0 or self.max_ng < 1:
-            raise PotstillError(f"--n_iter={self.n_iter} must not be negative, --max_ng={self.max_ng} at least 1")
+        if self.n_iter < 0:
+            raise PotstillError(f"--n_iter={self.n_iter}: must not be negative")
+        for name in ("max_ng", "max_window"):
+            if getattr(self, name) < 1:
+                raise PotstillError(f"--{name}={getattr(self, name)}: a run of words has at least 1")
 
 
 @dataclass(frozen=True)
@@ -171,17 +178,49 @@ def _runs(
     size = np.minimum(generator.integers(1, rules.max_ng + 1, len(starts)), lengths - 1)
     chosen &= (lengths > 2) & (size < left)
     at = starts + (generator.random(len(starts)) * np.maximum(lengths - size, 1)).astype(np.int64)
-    edges = np.zeros(int(lengths.sum()) + 1, dtype=np.int64)
-    np.add.at(edges, at[chosen], 1)
-    np.add.at(edges, (at + size)[chosen], -1)
+    return _between(at[chosen], (at + size)[chosen], int(lengths.sum()))
+
+
+def _between(starts: NDArray[np.int64], ends: NDArray[np.int64], n_words: int) -> NDArray[np.bool_]:
+    """Which words lie from a start up to its end."""
+    edges = np.zeros(n_words + 1, dtype=np.int64)
+    np.add.at(edges, starts, 1)
+    np.add.at(edges, ends, -1)
     return np.cumsum(edges[:-1]) > 0
 
 
-def render(corpus: Corpus, texts: slice, new: NDArray[np.int32], changed: NDArray[np.bool_]) -> list[str]:
+def sample_windows(
+    corpus: Corpus, texts: slice, new: NDArray[np.int32], rules: Rules, generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """With ``p_window``, cut a text to a run of 1 to ``max_window`` of its words, not all of them masked.
+
+    :param new: the word ids of these texts, ``[n_words]``.
+    :return: which words are kept, bool ``[n_words]``.
+    """
+    offsets = corpus.offsets[texts.start : texts.stop + 1] - corpus.offsets[texts.start]
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    chosen = generator.random(len(starts)) < rules.p_window
+    size = np.minimum(generator.integers(1, rules.max_window + 1, len(starts)), lengths)
+    at = starts + (generator.random(len(starts)) * (lengths - size + 1)).astype(np.int64)
+    words = np.concatenate([[0], np.cumsum(new != MASK_ID)])
+    chosen &= words[at + size] > words[at]
+    in_window = _between(at[chosen], (at + size)[chosen], len(new))
+    return in_window | ~np.repeat(chosen, lengths)
+
+
+def render(
+    corpus: Corpus,
+    texts: slice,
+    new: NDArray[np.int32],
+    changed: NDArray[np.bool_],
+    kept: NDArray[np.bool_] | None = None,
+) -> list[str]:
     """Put sampled words back together as texts.
 
     White space stands where it stood; a changed word that was glued to its neighbour is set apart, so that
     splitting the text into words gives back the sampled words.
+
+    :param kept: which words stay in the text; by default all.
     """
     offsets = corpus.offsets[texts.start : texts.stop + 1]
     words = slice(offsets[0], offsets[-1])
@@ -190,5 +229,7 @@ def render(corpus: Corpus, texts: slice, new: NDArray[np.int32], changed: NDArra
     pieces = [
         f"{names[word]} " if space else names[word] for word, space in zip(new.tolist(), spaces.tolist(), strict=True)
     ]
+    if kept is not None:
+        pieces = [piece if keep else "" for piece, keep in zip(pieces, kept.tolist(), strict=True)]
     bounds = (offsets - offsets[0]).tolist()
     return ["".join(pieces[start:end]).rstrip() for start, end in pairwise(bounds)]

@@ -9,12 +9,20 @@ from transformers import (
 
 from potstill.errors import unknown_name
 from potstill.students.base import StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
+from potstill.students.bilstm import BiLSTMForSequenceClassification
 from potstill.students.cnn import CNNForSequenceClassification
+from potstill.students.densenet_cnn import DenseNetCNNForSequenceClassification
+from potstill.students.densenet_dsa import DenseNetDSAForSequenceClassification
+from potstill.students.ngram import NGramForSequenceClassification
 
 __all__ = ["STUDENTS", "StudentConfig", "StudentModel", "find_student", "set_word_vectors", "wrap_tokenizer"]
 
 STUDENTS: dict[str, type[StudentModel]] = {
     "cnn": CNNForSequenceClassification,
+    "densenet-cnn": DenseNetCNNForSequenceClassification,
+    "densenet-dsa": DenseNetDSAForSequenceClassification,
+    "bilstm": BiLSTMForSequenceClassification,
+    "ngram": NGramForSequenceClassification,
 }
 
 

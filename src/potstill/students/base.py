@@ -47,10 +47,19 @@ class StudentModel(PreTrainedModel):
         """The word table, where Hugging Face looks for it."""
         return self.embedding
 
+    def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """The words' vectors.
+
+        :param input_ids: ``[batch, length]``.
+        :param mask: ``[batch, length]``, 1 for a word and 0 for padding.
+        :return: ``[batch, length, channels]``, zero where the mask is.
+        """
+        return self.embedding(input_ids) * mask.unsqueeze(-1)
+
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Logits of embedded words.
 
-        :param embedded: ``[batch, length, embedding_width]``, zero where the mask is.
+        :param embedded: ``[batch, length, channels]``, zero where the mask is.
         :param mask: ``[batch, length]``, 1 for a word and 0 for padding; no logit may depend on padding.
         :return: ``[batch, n_labels]``.
         """
@@ -72,8 +81,7 @@ class StudentModel(PreTrainedModel):
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
-        embedded = self.embedding(input_ids) * mask.unsqueeze(-1)  # [batch, length, embedding_width]
-        logits = self.classify(self.dropout(embedded), mask)  # [batch, n_labels]
+        logits = self.classify(self.dropout(self.embed(input_ids, mask)), mask)  # [batch, n_labels]
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 

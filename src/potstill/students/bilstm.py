@@ -1,0 +1,56 @@
+"""BiLSTM: Distilling Task-Specific Knowledge from BERT into Simple Neural Networks (Tang et al. 2019),
+https://arxiv.org/abs/1903.12136."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from potstill.students.base import StudentConfig, StudentModel
+
+
+class BiLSTMConfig(StudentConfig):
+    """The BiLSTM of the paper.
+
+    :param hidden_size: of the LSTM in each direction.
+    :param fc_hidden_size: width of the layer before the logits.
+    """
+
+    model_type = "potstill-bilstm"
+
+    def __init__(self, hidden_size: int = 150, fc_hidden_size: int = 200, **kwargs: Any) -> None:
+        self.hidden_size = hidden_size
+        self.fc_hidden_size = fc_hidden_size
+        super().__init__(**kwargs)
+
+
+class BiLSTMForSequenceClassification(StudentModel):
+    """One LSTM reads the words, another reads them backwards; the maximum of each over the text, two layers.
+
+    The paper takes the last states instead of the maximum; the maximum learns faster.
+    """
+
+    config_class = BiLSTMConfig
+
+    def __init__(self, config: BiLSTMConfig) -> None:
+        super().__init__(config)
+        self.forwards = nn.LSTM(config.embedding_width, config.hidden_size, batch_first=True)
+        self.backwards = nn.LSTM(config.embedding_width, config.hidden_size, batch_first=True)
+        self.hidden = nn.Linear(2 * config.hidden_size, config.fc_hidden_size)
+        self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
+        self.post_init()
+
+    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        places = torch.arange(mask.shape[1], device=mask.device)  # [length]
+        lengths = mask.sum(dim=1, keepdim=True).long()  # [batch, 1]
+        mirrored = torch.where(places < lengths, lengths - 1 - places, places)  # [batch, length]
+        turned = embedded.gather(1, mirrored.unsqueeze(-1).expand_as(embedded))
+        padding = (mask == 0).unsqueeze(-1)
+        states = [
+            lstm(words)[0].masked_fill(padding, float("-inf")).amax(dim=1)  # [batch, hidden_size]
+            for lstm, words in ((self.forwards, embedded), (self.backwards, turned))
+        ]
+        x = functional.relu(self.hidden(self.dropout(torch.cat(states, dim=1))))  # [batch, fc_hidden_size]
+        logits: Tensor = self.output(self.dropout(x))  # [batch, n_labels]
+        return logits

@@ -1,0 +1,109 @@
+"""Layers that several students have."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_CONVOLVES_FAST = torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
+    """A convolution over words that gives each word one output.
+
+    Where the processor lacks AVX-512 it is written as one matrix product over the windows, which there trains
+    1.3 to 1.5 times faster than ``Conv1d`` with so few channels; elsewhere ``Conv1d`` does, up to 2.5 times.
+
+    :param x: ``[batch, length, channels]``.
+    :param left: how many words of a window stand before its word; past the ends a window sees zeros.
+    :return: ``[batch, length, filters]``.
+    """
+    size, length = convolution.kernel_size[0], x.shape[1]
+    x = functional.pad(x, (0, 0, left, size - 1 - left))
+    if _CONVOLVES_FAST:
+        return functional.conv1d(x.transpose(1, 2), convolution.weight, convolution.bias).transpose(1, 2)
+    windows = torch.cat([x[:, i : i + length] for i in range(size)], dim=2)  # [batch, length, size * channels]
+    return functional.linear(windows, convolution.weight.transpose(1, 2).flatten(1), convolution.bias)
+
+
+class MaxOverTime(nn.Module):
+    """Filters of several widths over the words, and the maximum of each over the text (Kim 2014).
+
+    :param channels: of the words.
+    :param num_filters: of each width.
+    :param kernel_sizes: the widths in words.
+    """
+
+    def __init__(self, channels: int, num_filters: int, kernel_sizes: list[int]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(channels, num_filters, size) for size in kernel_sizes)
+        self.width = num_filters * len(kernel_sizes)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Every word starts one window of each width.
+
+        :param x: ``[batch, length, channels]``, zero where the mask is.
+        :param mask: ``[batch, length]``.
+        :return: ``[batch, width]``.
+        """
+        padding = (mask == 0).unsqueeze(-1)  # [batch, length, 1]
+        pooled = []
+        for convolution in self.convolutions:
+            assert isinstance(convolution, nn.Conv1d)  # which a ModuleList does not tell
+            found = convolve(x, convolution, left=0)  # [batch, length, num_filters]
+            pooled.append(found.masked_fill(padding, float("-inf")).amax(dim=1))
+        return functional.relu(torch.cat(pooled, dim=1))
+
+
+class DenseNet(nn.Module):
+    """Stacks of convolutions side by side, each layer over all those before it (Huang et al. 2017,
+    https://arxiv.org/abs/1608.06993, on words as in https://arxiv.org/abs/1808.07383).
+
+    :param channels: of the words.
+    :param kernels: ``[depth][width]`` window sizes in words, odd.
+    :param first_filters: of each stack's first layer.
+    :param filters: of each stack's other layers.
+    :param last_filters: of the layer that joins the words and the stacks.
+    :param slope: of the activation below zero: 0 is ReLU.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernels: list[list[int]],
+        *,
+        first_filters: int,
+        filters: int,
+        last_filters: int,
+        slope: float = 0.0,
+    ) -> None:
+        super().__init__()
+        widths = [channels, *(first_filters + filters * depth for depth in range(len(kernels)))]
+        outputs = [b - a for a, b in pairwise([0, *widths[1:]])]  # of each layer
+        self.stacks = nn.ModuleList(
+            nn.ModuleList(nn.Conv1d(i, o, size) for i, o, size in zip(widths, outputs, sizes, strict=False))
+            for sizes in zip(*kernels, strict=True)
+        )
+        self.last = nn.Linear(channels + outputs[-1] * len(self.stacks), last_filters)
+        self._slope = slope
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Words with what stands around them.
+
+        :param x: ``[batch, length, channels]``, zero where the mask is.
+        :param mask: ``[batch, length]``.
+        :return: ``[batch, length, last_filters]``.
+        """
+        words = mask.unsqueeze(-1)  # [batch, length, 1]
+        merged = [x]
+        for stack in self.stacks:
+            assert isinstance(stack, nn.ModuleList)
+            layers = [x]
+            for convolution in stack:
+                assert isinstance(convolution, nn.Conv1d)
+                seen = x if len(layers) == 1 else torch.cat(layers[1:], dim=2)
+                found = convolve(seen, convolution, left=(convolution.kernel_size[0] - 1) // 2)
+                layers.append(functional.leaky_relu(found, self._slope) * words)
+            merged.append(layers[-1])
+        return functional.relu(self.last(torch.cat(merged, dim=2)))

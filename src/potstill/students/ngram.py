@@ -1,0 +1,71 @@
+"""N-gram: Sparse Distillation (Ye et al. 2021), https://arxiv.org/abs/2110.08536, over the hashed n-grams of
+fastText (Joulin et al. 2016), https://arxiv.org/abs/1607.01759."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from potstill.students.base import StudentConfig, StudentModel
+
+_FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
+
+
+class NGramConfig(StudentConfig):
+    """A bag of words and n-grams.
+
+    :param max_ngram: longest n-gram in words; at least 2.
+    :param num_buckets: rows of the table of n-grams; n-grams of the same hash share one.
+    :param ngram_width: numbers an n-gram's vector.
+    :param fc_hidden_size: width of the layer before the logits.
+    """
+
+    model_type = "potstill-ngram"
+
+    def __init__(
+        self,
+        max_ngram: int = 3,
+        num_buckets: int = 200_000,
+        ngram_width: int = 16,
+        fc_hidden_size: int = 128,
+        **kwargs: Any,
+    ) -> None:
+        self.max_ngram = max_ngram
+        self.num_buckets = num_buckets
+        self.ngram_width = ngram_width
+        self.fc_hidden_size = fc_hidden_size
+        super().__init__(**kwargs)
+
+
+class NGramForSequenceClassification(StudentModel):
+    """The average of the vectors of words and n-grams, two linear layers."""
+
+    config_class = NGramConfig
+
+    def __init__(self, config: NGramConfig) -> None:
+        super().__init__(config)
+        self.ngrams = nn.Embedding(config.num_buckets, config.ngram_width)
+        self.hidden = nn.Linear(config.embedding_width + config.ngram_width, config.fc_hidden_size)
+        self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
+        nn.init.normal_(self.ngrams.weight, std=0.1)
+        self.post_init()
+
+    def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Each word's vector, and beside it the sum of those of the n-grams that begin there."""
+        length = input_ids.shape[1]
+        found = []
+        hashed = input_ids
+        for i in range(1, self.config.max_ngram):
+            following = functional.pad(input_ids, (0, i))[:, i : i + length]  # [batch, length]
+            within = functional.pad(mask, (0, i))[:, i : i + length]
+            hashed = (hashed * _FACTOR + following) % _MODULUS
+            found.append(self.ngrams(hashed % self.config.num_buckets) * within.unsqueeze(-1))
+        ngrams = torch.stack(found).sum(dim=0)  # [batch, length, ngram_width]
+        return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
+
+    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        average = embedded.sum(dim=1) / mask.sum(dim=1, keepdim=True)  # [batch, embedding_width + ngram_width]
+        x = self.dropout(functional.relu(self.hidden(average)))  # [batch, fc_hidden_size]
+        logits: Tensor = self.output(x)  # [batch, n_labels]
+        return logits
