@@ -26,7 +26,7 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.splits import find_split
 from potstill.runtime.threads import available_cpus
-from potstill.stages.prepare import build_vocabulary
+from potstill.stages.prepare import build_vocabulary, open_vectors
 from potstill.stages.train import new_student
 from potstill.teachers.checkpoints import open_finetuned
 from potstill.teachers.labelling import predict_logits
@@ -128,7 +128,7 @@ def main(options: Options) -> None:
         lambda: label_padded(teacher.model, to_label, pad_id),
     )
 
-    vocabulary = build_vocabulary(texts, options.vectors, n_frequent=20_000, lower=True)
+    vocabulary = build_vocabulary(texts, open_vectors(options.vectors, options.teacher), n_frequent=20_000, lower=True)
     tokenizer = limited(vocabulary.tokenizer, WIDTH)
     sets = [
         encode([row.text for row in rows], tokenizer, targets=np.array(label_ids(rows, labels, "data")))

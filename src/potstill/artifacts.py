@@ -146,6 +146,14 @@ def _restore(folder: Path) -> None:
         _replaced(folder).rename(folder)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system cannot, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 @contextmanager
 def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     """Give a working folder; on success it gets a manifest and takes the place of ``folder``.

@@ -95,7 +95,11 @@ def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder:
 def test_every_file_of_the_folder_is_registered() -> None:
     import potstill.students
 
-    files = {path.stem for path in Path(potstill.students.__file__).parent.glob("*.py")} - {"__init__", "base", "layers"}
+    files = {path.stem for path in Path(potstill.students.__file__).parent.glob("*.py")} - {
+        "__init__",
+        "base",
+        "layers",
+    }
     assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
 
 

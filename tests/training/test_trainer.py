@@ -59,7 +59,7 @@ def test_frozen_word_vectors_stay(tmp_path: Path) -> None:
 
 
 def test_plain_adam_multiplies_its_learning_rate_after_each_epoch() -> None:
-    optimizer, schedule = _optimizer(student(), Optimisation(lr=0.1, lr_decay_rate=0.5), steps_an_epoch=2)
+    optimizer, schedule = _optimizer(student(), Optimisation(lr=0.1, lr_decay_rate=0.5), steps_an_epoch=2, steps=6)
     rates = []
     for _ in range(5):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -71,7 +71,7 @@ def test_plain_adam_multiplies_its_learning_rate_after_each_epoch() -> None:
 
 def test_the_transformers_optimizer_is_adamw_with_warm_up_and_a_linear_schedule() -> None:
     options = Optimisation(lr=0.1, epoch=2, warmup_epoch=1, weight_decay=0.3, use_transformers_optimizer=True)
-    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=2)
+    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=2, steps=4)
     rates = []
     for _ in range(4):
         rates.append(optimizer.param_groups[0]["lr"])

@@ -2,7 +2,7 @@
 
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
 pairs ``token_types`` (int8), and for training ``targets``: int64 label ids ``[n_texts]`` or float32
-logits ``[n_texts, n_labels]``.
+logits ``[n_texts, n_labels]``; beside logits perhaps ``gold``: int64 label ids ``[n_texts]``.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
 _BATCH = 4096  # texts given to the tokenizer at once
+NO_GOLD = -100  # what torch's cross-entropy leaves out
 Text = str | tuple[str, str]
 
 
@@ -31,12 +32,14 @@ class Encoded:
     :param offsets: int64 ``[n_texts + 1]``; text ``i`` is ``token_ids[offsets[i]:offsets[i + 1]]``.
     :param token_types: int8 ``[n_tokens]`` for pairs, else None.
     :param targets: int64 ``[n_texts]`` or float32 ``[n_texts, n_labels]``, or None.
+    :param gold: beside logits int64 ``[n_texts]``, :data:`NO_GOLD` for a text without a gold label; or None.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     token_types: NDArray[np.int8] | None = None
     targets: NDArray[Any] | None = None
+    gold: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -52,7 +55,7 @@ class Encoded:
 
         :param rows: which texts.
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
-            ``token_type_ids``; with targets ``labels``.
+            ``token_type_ids``; with targets ``labels``; with gold labels ``gold``.
         """
         starts, lengths = self.offsets[rows], self.lengths[rows]
         columns = np.arange(int(lengths.max()))
@@ -66,6 +69,8 @@ class Encoded:
             batch["token_type_ids"] = np.where(mask, self.token_types[where], 0).astype(np.int64)
         if self.targets is not None:
             batch["labels"] = self.targets[rows]
+        if self.gold is not None:
+            batch["gold"] = self.gold[rows]
         return batch
 
     def rows(self, start: int, stop: int) -> "Encoded":
@@ -76,6 +81,7 @@ class Encoded:
             offsets=self.offsets[start : stop + 1] - self.offsets[start],
             token_types=None if self.token_types is None else self.token_types[tokens],
             targets=None if self.targets is None else self.targets[start:stop],
+            gold=None if self.gold is None else self.gold[start:stop],
         )
 
     def save(self, folder: Path) -> None:
@@ -109,6 +115,7 @@ def encode(
     tokenizer: Tokenizer,
     *,
     targets: NDArray[Any] | None = None,
+    gold: NDArray[np.int64] | None = None,
     progress: Progress = silent,
 ) -> Encoded:
     """Encode texts.
@@ -116,6 +123,7 @@ def encode(
     :param texts: single texts or pairs, not mixed.
     :param tokenizer: one that does not pad (see :func:`limited`).
     :param targets: label ids or logits, one row a text.
+    :param gold: beside logits the label ids.
     """
     paired = bool(texts) and isinstance(texts[0], tuple)
     ids, types, lengths = [], [], []
@@ -133,6 +141,7 @@ def encode(
         offsets=offsets,
         token_types=np.concatenate(types) if types else None,
         targets=targets,
+        gold=gold,
     )
 
 

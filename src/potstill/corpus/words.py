@@ -55,10 +55,11 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
     return tokenizer
 
 
-def unify_masks(text: str) -> str:
-    """Write every teacher's mask token as the student's."""
-    for token in OTHER_MASKS:
-        text = text.replace(token, MASK)
+def unify_masks(text: str, mask_token: str = MASK) -> str:
+    """Write every model's mask token as one: the student's, or a given one."""
+    for token in (MASK, *OTHER_MASKS):
+        if token != mask_token:
+            text = text.replace(token, mask_token)
     return text
 
 

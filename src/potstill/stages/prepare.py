@@ -12,14 +12,16 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
 from potstill.corpus.encoded import Encoded, Text, encode, limited, tokenizer_hash
-from potstill.corpus.vectors import PACKAGES, cut_to_vocabulary, load_vectors
-from potstill.corpus.words import N_SPECIAL, UNK_ID, build_tokenizer, count_words, unify_masks
+from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
+from potstill.corpus.vectors import JoinedVectors, VectorSource, cut_to_vocabulary
+from potstill.corpus.words import MASK, N_SPECIAL, UNK_ID, build_tokenizer, count_words, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 
 RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
+_TEACHER_WIDTH = 128  # of vectors from the teacher
 
 
 @dataclass(frozen=True)
@@ -44,30 +46,82 @@ def find_vectors(source: str) -> str:
     return found
 
 
+def split_vectors(source: str) -> list[str]:
+    """The parts of ``A+B``: sources whose vectors are put end to end."""
+    return [source] if Path(source).exists() else source.split("+")
+
+
+def _teacher_width(part: str) -> int | None:
+    """The width that ``teacher`` or ``teacher:WIDTH`` asks for; None for any other source.
+
+    :raises PotstillError: when it is not a number of at least 1.
+    """
+    name, _, width = part.partition(":")
+    if name != "teacher":
+        return None
+    if width and (not width.isdecimal() or int(width) < 1):
+        raise PotstillError(f"{part}: the teacher's vectors are named teacher or teacher:WIDTH, such as teacher:128")
+    return int(width or _TEACHER_WIDTH)
+
+
+def is_from_teacher(part: str) -> bool:
+    """Whether a part of the source stands for the teacher's vectors."""
+    return _teacher_width(part) is not None
+
+
+def check_sources(source: str) -> None:
+    """Check that word vectors are there, without loading them.
+
+    :raises PotstillError: when they are not.
+    """
+    for part in split_vectors(source):
+        if not is_from_teacher(part):
+            check_vectors(part)
+
+
+def open_vectors(source: str, teacher: str, progress: Progress = silent) -> VectorSource:
+    """Load word vectors.
+
+    :param source: as :func:`potstill.corpus.vector_files.load_vectors` takes it; or ``teacher`` or
+        ``teacher:WIDTH``; or several of these, joined by ``+``, whose vectors are put end to end.
+    :param teacher: the fine-tuned teacher, a folder or a name on the hub.
+    :raises PotstillError: when one is missing or damaged.
+    """
+    sources: list[VectorSource] = []
+    for part in split_vectors(source):
+        width = _teacher_width(part)
+        if width is None:
+            sources.append(load_vectors(part))
+            continue
+        from potstill.teachers.checkpoints import open_finetuned
+        from potstill.teachers.word_vectors import TeacherVectors
+
+        sources.append(TeacherVectors(open_finetuned(teacher), width, progress))
+    return sources[0] if len(sources) == 1 else JoinedVectors(sources)
+
+
 def build_vocabulary(
     texts: Sequence[str],
-    vectors: str,
+    vectors: VectorSource,
     *,
     n_frequent: int,
     lower: bool,
     width: int | None = None,
     seed: int = 42,
 ) -> Vocabulary:
-    """The vocabulary of a transfer set: its words, and the most frequent ones of the vectors' file.
+    """The vocabulary of a transfer set: its words, and the most frequent ones of the vectors' source.
 
-    :param vectors: as :func:`potstill.corpus.vectors.load_vectors` takes them.
     :param width: what the vectors' width must be; None takes any.
-    :param seed: of the vectors of words that the file lacks.
-    :raises PotstillError: when the vectors are missing, damaged or of another width.
+    :param seed: of the vectors of words that the source lacks.
+    :raises PotstillError: when the vectors are of another width.
     """
-    loaded = load_vectors(vectors)
-    if width is not None and loaded.width != width:
+    if width is not None and vectors.width != width:
         raise PotstillError(
-            f"{vectors}: its vectors have {loaded.width} numbers, the configuration says token_emb_dim {width}: "
+            f"the word vectors have {vectors.width} numbers, the configuration says token_emb_dim {width}: "
             f"change one of them"
         )
-    words, table = cut_to_vocabulary(loaded, count_words(texts, lower), n_frequent, lower, seed)
-    special = np.zeros((N_SPECIAL, loaded.width), dtype=np.float32)
+    words, table = cut_to_vocabulary(vectors, count_words(texts, lower), n_frequent, lower, seed)
+    special = np.zeros((N_SPECIAL, vectors.width), dtype=np.float32)
     special[UNK_ID] = table.mean(axis=0)
     return Vocabulary(build_tokenizer(words, lower), np.concatenate([special, table]))
 
@@ -108,15 +162,21 @@ def encode_to_folder(
     *,
     n_ctx: int,
     targets: NDArray[Any] | None = None,
+    gold: NDArray[np.int64] | None = None,
+    mask_token: str | None = MASK,
     inputs: dict[str, Any],
     progress: Progress = silent,
 ) -> Encoded:
     """Encode texts, cut to ``n_ctx`` tokens, into a folder of memory-mapped arrays.
 
+    :param targets: label ids or logits, one row a text.
+    :param gold: beside logits the label ids of the texts, as :class:`Encoded` has them.
+    :param mask_token: the tokenizer's; every mask token in the texts becomes this one.
     :param inputs: what the texts come from, kept in the folder's manifest.
     """
-    texts = [unify_masks(text) if isinstance(text, str) else text for text in texts]
-    encoded = encode(texts, limited(tokenizer, n_ctx), targets=targets, progress=progress)
+    if mask_token:
+        texts = [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
+    encoded = encode(texts, limited(tokenizer, n_ctx), targets=targets, gold=gold, progress=progress)
     with atomic_folder(folder, inputs | {"tokenizer": tokenizer_hash(tokenizer), "n_ctx": n_ctx}) as work:
         encoded.save(work)
     unknown = float(np.mean(encoded.token_ids == UNK_ID)) if tokenizer.token_to_id("<unk>") == UNK_ID else 0.0

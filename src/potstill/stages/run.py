@@ -38,6 +38,10 @@ class Run:
         self._record["data"] = hashes
         self._write()
 
+    def is_done(self, name: str) -> bool:
+        """Whether this object has made a stage, or found it made."""
+        return name in self._hashes
+
     def stage(self, name: str, inputs: dict[str, Any], after: list[str], build: Callable[[Path], None]) -> Path:
         """Make a stage's folder, unless it is there already from the same inputs.
 

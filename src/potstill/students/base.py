@@ -54,7 +54,8 @@ class StudentModel(PreTrainedModel):
         :param mask: ``[batch, length]``, 1 for a word and 0 for padding.
         :return: ``[batch, length, channels]``, zero where the mask is.
         """
-        return self.embedding(input_ids) * mask.unsqueeze(-1)
+        vectors: Tensor = self.embedding(input_ids)
+        return vectors * mask.unsqueeze(-1)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Logits of embedded words.

@@ -42,6 +42,7 @@ class BiLSTMForSequenceClassification(StudentModel):
         self.post_init()
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words: see the base class."""
         places = torch.arange(mask.shape[1], device=mask.device)  # [length]
         lengths = mask.sum(dim=1, keepdim=True).long()  # [batch, 1]
         mirrored = torch.where(places < lengths, lengths - 1 - places, places)  # [batch, length]

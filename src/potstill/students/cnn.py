@@ -46,6 +46,7 @@ class CNNForSequenceClassification(StudentModel):
         self.post_init()
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words: see the base class."""
         x = self.dropout(self.norm_filters(self.filters(embedded, mask)))  # [batch, sizes * num_filters]
         x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]

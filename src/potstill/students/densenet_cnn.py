@@ -63,6 +63,7 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         self.post_init()
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words: see the base class."""
         x = self.norm_densenet(self.densenet(embedded, mask)) * mask.unsqueeze(-1)
         x = self.filters(self.dropout(x), mask)  # [batch, sizes * num_filters]
         logits: Tensor = self.output(self.dropout(self.norm_filters(x)))  # [batch, n_labels]

@@ -77,6 +77,7 @@ class DenseNetDSAForSequenceClassification(StudentModel):
         self.post_init()
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words: see the base class."""
         x = self.dropout(self.norm_densenet(self.densenet(embedded, mask)))  # [batch, length, last_num_filters]
         x = self.dropout(self.norm_attentions(self._attend(x, mask)))
         x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]

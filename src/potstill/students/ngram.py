@@ -65,6 +65,7 @@ class NGramForSequenceClassification(StudentModel):
         return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """Logits of embedded words: see the base class."""
         average = embedded.sum(dim=1) / mask.sum(dim=1, keepdim=True)  # [batch, embedding_width + ngram_width]
         x = self.dropout(functional.relu(self.hidden(average)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]

@@ -17,6 +17,8 @@ class Optimisation:
     """Learning rate."""
     epoch: int = 3
     """Passes over the training set."""
+    steps: int = 0
+    """Steps of the optimiser; 0: as many as --epoch says."""
     batch_size: int = 128
     """Texts a step."""
     use_transformers_optimizer: bool = False
@@ -31,15 +33,27 @@ class Optimisation:
     """The figure on valid that picks the checkpoint and stops training early."""
     patience: int = 7
     """Epochs without a better figure on valid after which training stops."""
+    loss: Literal["mse", "kl"] = "mse"
+    """What a student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
+    divergence of the labels' probabilities. Gold labels: cross-entropy."""
+    temperature: float = 1.0
+    """What both logits are divided by first (with --loss=kl)."""
+    gold_weight: float = 0.0
+    """Weight, from 0 to 1, of the cross-entropy on gold labels in a student's loss, for the texts that have one."""
     seed: int = 42
     """Of initial weights, dropout and the order of the texts."""
 
     def __post_init__(self) -> None:
-        for name in ("lr", "epoch", "batch_size", "lr_decay_rate", "patience"):
+        for name in ("lr", "epoch", "batch_size", "lr_decay_rate", "patience", "temperature"):
             if getattr(self, name) <= 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must be more than 0")
-        if self.seed < 0:
-            raise PotstillError(f"--seed={self.seed}: must not be negative")
+        for name in ("seed", "steps"):
+            if getattr(self, name) < 0:
+                raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")
+        if not 0 <= self.gold_weight <= 1:
+            raise PotstillError(f"--gold_weight={self.gold_weight}: a weight from 0 to 1")
+        if self.temperature != 1.0 and self.loss != "kl":
+            raise PotstillError("--temperature is for probabilities: give --loss=kl too, or leave it out")
         for name in ("warmup_epoch", "weight_decay"):
             if getattr(self, name) < 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")

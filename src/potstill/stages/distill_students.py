@@ -1,0 +1,216 @@
+"""What a run's stages after the transfer set do: prepare for the students, train them, measure, pick the best."""
+
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.artifacts import EVALUATION, MANIFEST, hash_file, link_or_copy, read_json, write_json
+from potstill.augment.analyzers import make_analyzer
+from potstill.corpus.encoded import NO_GOLD, Encoded
+from potstill.corpus.transfer import read_transfer
+from potstill.corpus.words import MASK
+from potstill.errors import PotstillError
+from potstill.progress import Progress
+from potstill.stages.distill_options import DistillOptions
+from potstill.stages.distill_steps import hash_weights, read_gold, read_split, run_labels
+from potstill.stages.prepare import (
+    build_vocabulary,
+    check_sources,
+    encode_to_folder,
+    load_vocabulary,
+    open_vectors,
+    save_vocabulary,
+    split_vectors,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+logger = logging.getLogger(__name__)
+
+ALL, TEACHER = "all", "teacher"  # every student of STUDENTS; the run's own teacher as a student
+GOLD = "-gold"  # ends the name of a twin's folder
+
+
+def student_names(options: DistillOptions) -> dict[str, str]:
+    """The students by the name of their folder and row in the table.
+
+    :raises PotstillError: when two would have the same.
+    """
+    from potstill.students import STUDENTS
+
+    names: dict[str, str] = {}
+    for name in options.student:
+        for one in STUDENTS if name == ALL else (name,):
+            folder = one if one in STUDENTS else _transformer_name(one, options.layers)
+            if names.setdefault(folder, one) != one:
+                raise PotstillError(f"--student: {names[folder]} and {one} would have the same folder; leave one out")
+    return names
+
+
+def _transformer_name(name: str, layers: int) -> str:
+    return Path(name).name + (f"-{layers}-layers" if layers else "")
+
+
+def is_word_student(name: str) -> bool:
+    """Whether a student is one of ours, over word vectors, and not a transformer."""
+    from potstill.students import STUDENTS
+
+    return name in STUDENTS
+
+
+def check_names(options: DistillOptions, vectors: str) -> None:
+    """Check the students, the analyzer and the word vectors before anything expensive is done.
+
+    :raises PotstillError: when one is not there.
+    """
+    from potstill.students import find_student
+    from potstill.teachers.checkpoints import read_config
+
+    for name in student_names(options).values():
+        if is_word_student(name) or name == TEACHER:
+            continue
+        try:
+            read_config(name)
+        except PotstillError as error:
+            if "/" not in name and not Path(name).exists():
+                find_student(name)  # lists the students there are
+            raise error
+    check_sources(vectors)
+    if not options.transfer:
+        make_analyzer(options.analyzer)
+
+
+def hash_vectors(source: str) -> list[str]:
+    """What identifies word vectors: of each part the hash of its file or weights, else its name."""
+    parts = split_vectors(source)
+    return [hash_file(Path(part)) if Path(part).is_file() else hash_weights(part) or part for part in parts]
+
+
+def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
+    """``prepared``: the vocabulary, word table and encoded text of the students over word vectors."""
+    transfer = read_transfer(run / "transfer")
+    vocabulary = build_vocabulary(
+        transfer.texts,
+        open_vectors(vectors, str(run / "teacher"), progress),
+        n_frequent=options.n_frequent,
+        lower=not options.cased,
+        seed=options.seed,
+    )
+    save_vocabulary(vocabulary, work)
+    _encode_sets(run, vocabulary.tokenizer, options.student_words, MASK, progress, work)
+
+
+def make_prepared_for(name: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
+    """``prepared-NAME``: the text encoded for a transformer student."""
+    from potstill.teachers.checkpoints import TextForm, open_tokenizer
+
+    tokenizer = open_tokenizer(_source(name, run), TextForm(n_ctx=options.teacher_tokens))
+    _encode_sets(run, tokenizer.backend_tokenizer, options.teacher_tokens, tokenizer.mask_token, progress, work)
+
+
+def _encode_sets(
+    run: Path, tokenizer: Tokenizer, n_ctx: int, mask_token: str | None, progress: Progress, work: Path
+) -> None:
+    transfer = read_transfer(run / "transfer")
+    train = read_gold(run, "train")
+    known = dict(zip(*train, strict=True))
+    gold = np.array([known.get(text, NO_GOLD) for text in transfer.texts], dtype=np.int64)
+    sets: dict[str, tuple[list[str], NDArray[Any], NDArray[np.int64] | None]] = {
+        "transfer": (transfer.texts, transfer.logits, gold),
+        "train": (*train, None),
+        "valid": (*read_gold(run, "valid"), None),
+    }
+    for name, (texts, targets, labels) in sets.items():
+        encode_to_folder(
+            texts,
+            tokenizer,
+            work / name,
+            n_ctx=n_ctx,
+            targets=targets,
+            gold=labels,
+            mask_token=mask_token,
+            inputs={},
+            progress=progress,
+        )
+
+
+def make_student(
+    name: str, options: DistillOptions, twin: bool, prepared: str, run: Path, progress: Progress, work: Path
+) -> None:
+    """``students/NAME`` learns the transfer set; ``students/NAME-gold``, its twin, train's gold labels.
+
+    :param prepared: the stage with its encoded text.
+    """
+    from potstill.stages.train import fit
+
+    model, tokenizer = _open_student(name, options, run, prepared)
+    source = "train" if twin else "transfer"
+    train, valid = (Encoded.load(run / prepared / part) for part in (source, "valid"))
+    optimisation = options.for_twin if twin else options.for_student
+    if not is_word_student(name):
+        optimisation = replace(optimisation, lr=options.teacher_lr)
+    description = f"training {Path(name).name}" + (" on gold labels" if twin else "")
+    fit(model, tokenizer, train, valid, optimisation, work, progress=progress, description=description)
+
+
+def _open_student(
+    name: str, options: DistillOptions, run: Path, prepared: str
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    from potstill.stages.train import new_student
+
+    labels = run_labels(run)
+    if is_word_student(name):
+        vocabulary = load_vocabulary(run / prepared)
+        return new_student(
+            name, {}, vocabulary, labels, embedding_trainable=options.embedding_trainable, seed=options.seed
+        )
+    from potstill.teachers.checkpoints import TextForm, open_encoder
+    from potstill.teachers.layers import keep_layers
+
+    form = TextForm(n_ctx=options.teacher_tokens)
+    source = _source(name, run)
+    checkpoint = open_encoder(source, labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
+    if options.layers:
+        keep_layers(checkpoint.model, options.layers)
+    return checkpoint.model, checkpoint.tokenizer
+
+
+def _source(name: str, run: Path) -> str:
+    return str(run / "teacher") if name == TEACHER else name
+
+
+def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
+    """``evaluation``: every model's scores."""
+    from potstill.stages.scores import Labelled, score_model
+
+    test, valid = (
+        Labelled([example.text for example in examples], [example.label for example in examples])
+        for examples in (read_split(run, split) for split in ("test", "valid"))
+    )
+    rows = {"teacher": f"teacher ({Path(options.teacher).name})"}
+    for name in student_names(options):
+        rows[f"students/{name}"] = name
+        if options.gold_epochs:
+            rows[f"students/{name}{GOLD}"] = f"{name}, gold labels alone"
+    scores = []
+    for folder, row in rows.items():
+        logger.info("measuring %s", row)
+        scores.append(asdict(score_model(row, run / folder, test=test, valid=valid)))
+    write_json(work / EVALUATION, {"scores": scores})
+
+
+def make_best(options: DistillOptions, run: Path, work: Path) -> None:
+    """``student``: the distilled student that is best on valid; of equals the first."""
+    names = list(student_names(options))
+    scores = read_json(run / "evaluation" / EVALUATION)["scores"]
+    best = max((score for score in scores if score["name"] in names), key=lambda score: score["valid_accuracy"])
+    for file in sorted((run / "students" / best["name"]).iterdir()):
+        if file.name != MANIFEST:
+            link_or_copy(file, work / file.name)
+    logger.info("student: %s, the best on valid", best["name"])

@@ -1,0 +1,32 @@
+"""Cutting a transformer down to fewer layers: a student made of its teacher's own layers."""
+
+import numpy as np
+from torch import nn
+from transformers import PreTrainedModel
+
+from potstill.errors import PotstillError
+
+
+def keep_layers(model: PreTrainedModel, layers: int) -> None:
+    """Keep some of a transformer's layers, in place: evenly spread ones, the first and the last among them
+    (DistilBERT, Sanh et al. 2019, https://arxiv.org/abs/1910.01108, takes every other one).
+
+    :param layers: how many; one is the first.
+    :raises PotstillError: when it has fewer, or no list of layers of its own each (ALBERT shares one).
+    """
+    before = int(getattr(model.config, "num_hidden_layers", 0))
+    stacks = [
+        (module, name)
+        for module in model.modules()
+        for name, child in module.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) == before
+    ]
+    if not stacks:
+        raise PotstillError(f"--layers={layers}: a {model.config.model_type} has no list of layers to take some from")
+    if layers > before:
+        raise PotstillError(f"--layers={layers}: it has {before} layers")
+    kept = np.linspace(0, before - 1, layers).round().astype(int)
+    for module, name in stacks:
+        stack = getattr(module, name)
+        setattr(module, name, nn.ModuleList(stack[i] for i in kept))
+    model.config.num_hidden_layers = layers
