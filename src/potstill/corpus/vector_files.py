@@ -123,7 +123,7 @@ def _load_npy(path: Path) -> WordVectors:
 
 def _load_static(folder: Path) -> PieceVectors:
     require("train", "safetensors")
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     weights = next((folder / name for name in _STATIC_WEIGHTS if (folder / name).is_file()), None)
     if weights is None or not (weights.parent / TOKENIZER).is_file():
@@ -133,8 +133,9 @@ def _load_static(folder: Path) -> PieceVectors:
             name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118
             table = file.get_tensor(name).astype(np.float32) if name else None
         tokenizer = Tokenizer.from_file(str(weights.parent / TOKENIZER))
-    except (SafetensorError, ValueError) as error:
-        raise PotstillError(f"{weights.parent}: damaged ({error})") from None
+    except Exception as error:  # tokenizers raises a bare one
+        reason = str(error).splitlines()[0]
+        raise PotstillError(f"{weights.parent}: damaged, or of a kind that is not read here ({reason})") from None
     if table is None or table.ndim != 2 or len(table) < tokenizer.get_vocab_size():
         raise PotstillError(f"{weights}: not a static model: no table with a row for each piece of {TOKENIZER}")
     tokenizer.no_padding()

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 _MARKS = "▁Ġ"  # what tokenizers put before a word's first piece
 _FREQUENT = 20_000  # rows that tell how large the numbers of a table are
@@ -127,8 +128,9 @@ def whole_words(tokenizer: Tokenizer, n: int) -> list[str]:
     (WordPiece) one without ``##``.
     """
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    marked = any(piece[0] in _MARKS for piece, _ in pieces if piece)
-    words = (piece[1:] if marked else piece for piece, _ in pieces if piece and (piece[0] in _MARKS) == marked)
+    marked = not isinstance(tokenizer.model, WordPiece) and any(piece[0] in _MARKS for piece, _ in pieces if piece)
+    found = ((piece[1:] if marked else piece, i) for piece, i in pieces if piece and (piece[0] in _MARKS) == marked)
+    words = (tokenizer.decode([i]).strip() if marked and tokenizer.decoder else word for word, i in found)
     return list(dict.fromkeys(word for word in words if word.isalpha()))[:n]
 
 

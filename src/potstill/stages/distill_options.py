@@ -84,6 +84,8 @@ class DistillOptions:
     """The figure on valid that picks checkpoints."""
     seed: int = 42
     """Of everything that is drawn by chance."""
+    bf16: bool = False
+    """Train in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
     processes: int = 0
     """Processes that tag text; 0: the processors this process may use. The result is the same."""
 
@@ -124,4 +126,5 @@ class DistillOptions:
             use_transformers_optimizer=True,
             measure=self.measure,
             seed=self.seed,
+            bf16=self.bf16,
         )

@@ -6,25 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_CONVOLVES_FAST = torch.backends.cpu.get_cpu_capability() == "AVX512"
-
 
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
     """A convolution over words that gives each word one output.
 
-    Where the processor lacks AVX-512 it is written as one matrix product over the windows, which there trains
-    1.3 to 1.5 times faster than ``Conv1d`` with so few channels; elsewhere ``Conv1d`` does, up to 2.5 times.
+    Written as ``conv2d`` over one row: ``[batch, length, channels]`` is what torch calls channels last there, so that
+    nothing is rearranged in memory. ``conv1d`` takes up to twice as long.
 
     :param x: ``[batch, length, channels]``.
     :param left: how many words of a window stand before its word; past the ends a window sees zeros.
     :return: ``[batch, length, filters]``.
     """
-    size, length = convolution.kernel_size[0], x.shape[1]
-    x = functional.pad(x, (0, 0, left, size - 1 - left))
-    if _CONVOLVES_FAST:
-        return functional.conv1d(x.transpose(1, 2), convolution.weight, convolution.bias).transpose(1, 2)
-    windows = torch.cat([x[:, i : i + length] for i in range(size)], dim=2)  # [batch, length, size * channels]
-    return functional.linear(windows, convolution.weight.transpose(1, 2).flatten(1), convolution.bias)
+    x = functional.pad(x, (0, 0, left, convolution.kernel_size[0] - 1 - left))
+    row = x.transpose(1, 2).unsqueeze(2)  # [batch, channels, 1, padded length]
+    found = functional.conv2d(row, convolution.weight.unsqueeze(2), convolution.bias)
+    return found.squeeze(2).transpose(1, 2)
 
 
 class MaxOverTime(nn.Module):

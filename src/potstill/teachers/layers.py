@@ -30,3 +30,5 @@ def keep_layers(model: PreTrainedModel, layers: int) -> None:
         stack = getattr(module, name)
         setattr(module, name, nn.ModuleList(stack[i] for i in kept))
     model.config.num_hidden_layers = layers
+    if getattr(model.config, "layer_types", None):  # one a layer, such as ModernBERT's
+        model.config.layer_types = [model.config.layer_types[i] for i in kept]

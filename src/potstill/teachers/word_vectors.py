@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Encoded, encode, limited, token_batches
 from potstill.corpus.vectors import whole_words
+from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.teachers.checkpoints import Checkpoint
 from potstill.teachers.labelling import TOKEN_BUDGET
@@ -25,9 +26,12 @@ class TeacherVectors:
 
     :param teacher: fine-tuned.
     :param width: numbers a vector.
+    :raises PotstillError: when the teacher's own vectors have fewer.
     """
 
     def __init__(self, teacher: Checkpoint, width: int, progress: Progress = silent) -> None:
+        if width > (widest := int(teacher.model.config.hidden_size)):
+            raise PotstillError(f"teacher:{width}: the teacher's vectors have {widest} numbers at most")
         self.width = width
         self._teacher = teacher
         self._progress = progress

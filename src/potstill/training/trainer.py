@@ -116,6 +116,8 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
         per_device_train_batch_size=options.batch_size,
         per_device_eval_batch_size=options.batch_size,
         learning_rate=options.lr,
+        bf16=options.bf16,
+        use_cpu=not torch.accelerator.is_available(),
         seed=options.seed,
         data_seed=options.seed,
         eval_strategy="steps",
