@@ -24,7 +24,7 @@ def _(result: Distilled) -> str:
         score_table(result.scores),
         "",
         "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
-        f"everything lies in {result.folder}: run.json, teacher/, transfer/, student/, evaluation/",
+        f"everything lies in {result.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
         "next:",
         f"  python -c \"import potstill; print(potstill.load('{result.student}').predict(['your text here']))\"",
     ]

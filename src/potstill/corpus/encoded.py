@@ -6,7 +6,7 @@ logits ``[n_texts, n_labels]``; beside logits perhaps ``gold``: int64 label ids 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,11 @@ class Encoded:
             raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         return cls(**arrays)
+
+
+def gold_of(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
+    """The gold labels of a transfer set's texts, int64 ``[len(texts)]``: :data:`NO_GOLD` for new texts."""
+    return np.array([known.get(text, NO_GOLD) for text in texts], dtype=np.int64)
 
 
 def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:

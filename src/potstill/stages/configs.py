@@ -9,6 +9,7 @@ from potstill.errors import PotstillError
 
 _TEACHER_KEYS = {"emb_class", "enc_class", "n_ctx", "dropout"}
 _TEXT_KEYS = {"emb_class", "enc_class", "n_ctx", "lowercase", "token_emb_dim"}
+_FIXED_KEYS = {"pad_token", "pad_token_id", "unk_token", "unk_token_id"}  # the reference's files have them, ours is set
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
         n_ctx=fields.get("n_ctx", 100),
         lowercase=fields.get("lowercase", True),
         token_emb_dim=fields.get("token_emb_dim"),
-        parameters={name: value for name, value in fields.items() if name not in _TEXT_KEYS},
+        parameters={name: value for name, value in fields.items() if name not in _TEXT_KEYS | _FIXED_KEYS},
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import EVALUATION, read_json, read_manifest
+from potstill.artifacts import EVALUATION, read_json
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages import distill_steps as steps
@@ -47,8 +47,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
     run = Run(options.out, _as_json(options))
     run.record_data(corpus.hashes)
-    if read_manifest(options.out / "evaluation") is None:
-        students.check_names(options, find_vectors(options.embedding_path))
+    students.check_names(options, find_vectors(options.embedding_path))
     run.stage("data", {"data": corpus.hashes, "seed": options.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)
@@ -105,10 +104,9 @@ def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
             prepared = _prepared(options, progress, run)
         else:
             inputs = {"student": name, "layers": options.layers, "teacher_dropout": options.teacher_dropout}
-            inputs["teacher_lr"] = options.teacher_lr
             prepared = _prepared_for(name, folder, options, progress, run)
         for twin in (False, True) if options.gold_epochs else (False,):
-            optimisation = options.for_twin if twin else options.for_student
+            optimisation = students.student_optimisation(name, options, twin)
             stage = f"students/{folder}{students.GOLD if twin else ''}"
             train = partial(students.make_student, name, options, twin, prepared, run.folder, progress)
             run.stage(stage, inputs | _named("student", optimisation), [prepared], train)
@@ -136,7 +134,8 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
 
 def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Progress, run: Run) -> str:
     """The stage of a transformer student."""
-    inputs = {"student": name, "weights": steps.hash_weights(name), "teacher_tokens": options.teacher_tokens}
+    weights = None if name == students.TEACHER else steps.hash_weights(name)
+    inputs = {"student": name, "weights": weights, "teacher_tokens": options.teacher_tokens}
     after = ["data", "transfer"] + (["teacher"] if name == students.TEACHER else [])
     build = partial(students.make_prepared_for, name, options, run.folder, progress)
     run.stage(f"prepared-{folder}", inputs, after, build)

@@ -5,28 +5,29 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import EVALUATION, MANIFEST, hash_file, link_or_copy, read_json, write_json
+from potstill.artifacts import EVALUATION, MANIFEST, hash_file, hash_json, link_or_copy, read_json, write_json
 from potstill.augment.analyzers import make_analyzer
-from potstill.corpus.encoded import NO_GOLD, Encoded
+from potstill.corpus.encoded import Encoded, gold_of
 from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.distill_steps import hash_weights, read_gold, read_split, run_labels
+from potstill.stages.distill_steps import read_gold, read_split, run_labels
 from potstill.stages.prepare import (
     build_vocabulary,
     check_sources,
     encode_to_folder,
+    is_from_teacher,
     load_vocabulary,
     open_vectors,
     save_vocabulary,
     split_vectors,
 )
+from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 ALL, TEACHER = "all", "teacher"  # every student of STUDENTS; the run's own teacher as a student
 GOLD = "-gold"  # ends the name of a twin's folder
+_STATIC_MODEL = (".safetensors", ".json")
 
 
 def student_names(options: DistillOptions) -> dict[str, str]:
@@ -76,11 +78,13 @@ def check_names(options: DistillOptions, vectors: str) -> None:
         if is_word_student(name) or name == TEACHER:
             continue
         try:
-            read_config(name)
-        except PotstillError as error:
+            found = getattr(read_config(name), "num_hidden_layers", 0)
+        except PotstillError:
             if "/" not in name and not Path(name).exists():
-                find_student(name)  # lists the students there are
-            raise error
+                find_student(name)  # raises the list of the students there are
+            raise
+        if options.layers > found:
+            raise PotstillError(f"--layers={options.layers}: {name} has {found} layers")
     check_sources(vectors)
     if not options.transfer:
         make_analyzer(options.analyzer)
@@ -88,8 +92,14 @@ def check_names(options: DistillOptions, vectors: str) -> None:
 
 def hash_vectors(source: str) -> list[str]:
     """What identifies word vectors: of each part the hash of its file or weights, else its name."""
-    parts = split_vectors(source)
-    return [hash_file(Path(part)) if Path(part).is_file() else hash_weights(part) or part for part in parts]
+    return [_hash_part(Path(part)) if not is_from_teacher(part) else part for part in split_vectors(source)]
+
+
+def _hash_part(source: Path) -> str:
+    if source.is_dir():
+        return hash_json([hash_file(file) for file in sorted(source.rglob("*")) if file.suffix in _STATIC_MODEL])
+    files = [source, source.with_suffix(".txt")] if source.suffix == ".npy" else [source]
+    return hash_json([hash_file(file) for file in files]) if source.is_file() else str(source)
 
 
 def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
@@ -119,9 +129,8 @@ def _encode_sets(
 ) -> None:
     transfer = read_transfer(run / "transfer")
     train = read_gold(run, "train")
-    known = dict(zip(*train, strict=True))
-    gold = np.array([known.get(text, NO_GOLD) for text in transfer.texts], dtype=np.int64)
-    sets: dict[str, tuple[list[str], NDArray[Any], NDArray[np.int64] | None]] = {
+    gold = gold_of(transfer.texts, dict(zip(*train, strict=True)))
+    sets: dict[str, tuple[list[str], NDArray[Any], NDArray[Any] | None]] = {
         "transfer": (transfer.texts, transfer.logits, gold),
         "train": (*train, None),
         "valid": (*read_gold(run, "valid"), None),
@@ -140,6 +149,12 @@ def _encode_sets(
         )
 
 
+def student_optimisation(name: str, options: DistillOptions, twin: bool) -> Optimisation:
+    """How a student or its twin is trained: a transformer with the teacher's learning rate."""
+    optimisation = options.for_twin if twin else options.for_student
+    return optimisation if is_word_student(name) else replace(optimisation, lr=options.teacher_lr)
+
+
 def make_student(
     name: str, options: DistillOptions, twin: bool, prepared: str, run: Path, progress: Progress, work: Path
 ) -> None:
@@ -152,9 +167,7 @@ def make_student(
     model, tokenizer = _open_student(name, options, run, prepared)
     source = "train" if twin else "transfer"
     train, valid = (Encoded.load(run / prepared / part) for part in (source, "valid"))
-    optimisation = options.for_twin if twin else options.for_student
-    if not is_word_student(name):
-        optimisation = replace(optimisation, lr=options.teacher_lr)
+    optimisation = student_optimisation(name, options, twin)
     description = f"training {Path(name).name}" + (" on gold labels" if twin else "")
     fit(model, tokenizer, train, valid, optimisation, work, progress=progress, description=description)
 

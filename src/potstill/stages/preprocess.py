@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, hash_file, read_manifest
-from potstill.corpus.encoded import Text
+from potstill.corpus.encoded import Text, gold_of
 from potstill.corpus.examples import Example, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
 from potstill.corpus.splits import find_split
@@ -66,6 +66,7 @@ class _Source:
     file: Path
     texts: list[Text]
     targets: NDArray[np.int64 | np.float32] | None
+    gold: NDArray[np.int64] | None = None
 
 
 def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Preprocessed:
@@ -149,7 +150,10 @@ def _preprocess_student(
                 f"{path}: {transfer.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
                 f"label it again with this data's teacher"
             )
-        sources[0] = _Source(path, list(transfer.texts), transfer.logits)
+        assert sources[0].targets is not None
+        known = dict(zip(sources[0].texts, sources[0].targets.tolist(), strict=True))
+        gold = gold_of(transfer.texts, known)
+        sources[0] = _Source(path, list(transfer.texts), transfer.logits, gold)
     vocabulary = build_vocabulary(
         [text for text in sources[0].texts if isinstance(text, str)],
         open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
@@ -175,6 +179,7 @@ def _encode(
         folder,
         n_ctx=n_ctx,
         targets=source.targets,
+        gold=source.gold,
         mask_token=mask_token,
         inputs={"source": hash_file(source.file)},
         progress=progress,

@@ -70,6 +70,8 @@ def train(options: TrainOptions, progress: Progress = silent) -> Trained:
     require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript")
     config = read_model_config(options.config)
     labels = read_labels(options.data_dir / LABELS)
+    if not options.augmented and (options.optimisation.loss != "mse" or options.optimisation.gold_weight):
+        raise PotstillError("--loss and --gold_weight are for a student that learns logits: give --augmented too")
     if isinstance(config, TeacherConfig):
         return _train_teacher(options, config, labels, progress)
     return _train_student(options, config, labels, progress)
