@@ -4,10 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from potstill.augment.analyzers import Analysis
 from potstill.augment.augmentation import augment
-from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round
+from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.corpus.words import word_splitter
 from potstill.errors import PotstillError
 
@@ -138,7 +139,18 @@ def test_an_analyzer_that_is_not_there_lists_those_that_are() -> None:
         next(augment(["a"], Rules(), analyzer="spacy:xx_none"))
 
 
-@pytest.mark.parametrize("bad", [{"p_mask": -0.1}, {"p_mask": 0.6, "p_pos": 0.5}, {"n_iter": -1}, {"max_ng": 0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"p_mask": -0.1},
+        {"p_mask": 0.6, "p_pos": 0.5},
+        {"n_iter": -1},
+        {"max_ng": 0},
+        {"p_window": -0.1},
+        {"p_window": 1.1},
+        {"max_window": 0},
+    ],
+)
 def test_rules_out_of_range_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(PotstillError):
         Rules(**bad)  # type: ignore[arg-type]
@@ -149,3 +161,90 @@ def test_render_sets_a_changed_word_apart() -> None:
     new, changed = corpus.word_ids.copy(), np.array([False, True, False])
     new[1] = MASK_ID
     assert render(corpus, slice(0, 1), new, changed) == ["do [MASK] go"]
+
+
+def is_one_run(kept: NDArray[np.bool_]) -> bool:
+    """Whether the words that are kept stand next to each other."""
+    edges = np.diff(np.concatenate([[0], kept.astype(int), [0]]))
+    return bool(np.abs(edges).sum() == 2)
+
+
+def test_a_window_is_one_run_of_every_length_up_to_the_longest() -> None:
+    rules = Rules(p_mask=0, p_pos=0, p_ng=0, p_window=1, max_window=4)
+    corpus = corpus_of(2000, rules)
+    kept = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
+    assert all(is_one_run(row) for row in kept)
+    lengths = Counter(kept.sum(axis=1).tolist())
+    assert set(lengths) == {1, 2, 3, 4} and min(lengths.values()) > 400
+    starts = Counter(kept.argmax(axis=1).tolist())
+    assert set(starts) == set(range(12))
+    assert kept[:, -1].any()
+
+
+def test_a_window_is_no_longer_than_its_text() -> None:
+    rules = Rules(p_window=1, max_window=9)
+    texts = [["a"], ["a", "b"], ["a", "b", "c"]] * 200
+    corpus = build_corpus([Analysis(words, [""] * len(words), [True] * len(words)) for words in texts], rules)
+    kept = sample_windows(corpus, slice(0, 600), corpus.word_ids, rules, np.random.default_rng(0))
+    rows = np.split(kept, corpus.offsets[1:-1])
+    assert all(is_one_run(row) for row in rows)
+    assert {int(row.sum()) for row in rows[2::3]} == {1, 2, 3}
+
+
+def test_a_text_is_cut_with_the_probability_of_a_window() -> None:
+    rules = Rules(p_window=0.3, max_window=4)
+    corpus = corpus_of(2000, rules)
+    kept = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
+    assert (~kept.all(axis=1)).mean() == pytest.approx(0.3, abs=0.04)
+    assert all(is_one_run(row) for row in kept)
+
+
+def test_without_windows_every_word_is_kept() -> None:
+    rules = Rules(p_window=0)
+    corpus = corpus_of(50, rules)
+    assert sample_windows(corpus, slice(0, 50), corpus.word_ids, rules, np.random.default_rng(0)).all()
+
+
+def test_a_window_of_masks_alone_is_not_taken() -> None:
+    rules = Rules(p_window=1, max_window=3)
+    corpus = corpus_of(1000, rules)
+    generator = np.random.default_rng(0)
+    new = np.where(generator.random(12_000) < 0.6, MASK_ID, corpus.word_ids).astype(np.int32)
+    kept = sample_windows(corpus, slice(0, 1000), new, rules, generator).reshape(1000, 12)
+    words = (new != MASK_ID).reshape(1000, 12)
+    cut = ~kept.all(axis=1)
+    assert (kept & words)[cut].any(axis=1).all()
+    assert 0.5 < cut.mean() < 1
+    assert sample_windows(corpus, slice(0, 1000), np.full_like(new, MASK_ID), rules, generator).all()
+
+
+def test_windows_of_a_later_part_are_those_of_its_own_texts() -> None:
+    rules = Rules(p_window=1, max_window=2)
+    corpus = corpus_of(30, rules)
+    words = corpus.word_ids[corpus.offsets[20] :]
+    kept = sample_windows(corpus, slice(20, 30), words, rules, np.random.default_rng(0)).reshape(10, 12)
+    assert all(is_one_run(row) for row in kept) and kept.sum(axis=1).max() <= 2
+
+
+def test_texts_that_are_cut_are_runs_of_their_source() -> None:
+    texts = ["It doesn't end-well, says Mr. Smith's film...", "a fine story", "dull"]
+    rules = Rules(p_mask=0, p_pos=0, p_ng=0, p_window=1, max_window=3, n_iter=60)
+    found = list(augment(texts, rules, analyzer="whitespace", seed=3))
+    splitter = word_splitter()
+    for source, text in found:
+        words = [word for word, _ in splitter.pre_tokenize_str(text)]
+        whole = [word for word, _ in splitter.pre_tokenize_str(texts[source])]
+        assert text in texts[source]
+        assert text == texts[source] or len(words) <= 3
+        assert words in [whole[start : start + len(words)] for start in range(len(whole))]
+    new = {text for source, text in found if source == 1}
+    assert new == {"a fine story", "a fine", "fine story", "a", "fine", "story"}
+
+
+def test_windows_come_after_masks_and_the_seed_says_both() -> None:
+    texts = [f"text number {i} is a film of {i * 7} scenes" for i in range(50)]
+    rules = Rules(p_mask=0.3, p_window=0.5, n_iter=5)
+    one, same, other = (list(augment(texts, rules, analyzer="whitespace", seed=seed)) for seed in (1, 1, 2))
+    assert one == same != other
+    assert any("[MASK]" in text for _, text in one)
+    assert all(text.replace("[MASK]", "").strip() for _, text in one)

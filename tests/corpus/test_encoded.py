@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potstill.corpus.encoded import Encoded, encode, limited, token_batches
+from potstill.artifacts import atomic_folder
+from potstill.corpus.encoded import NO_GOLD, Encoded, encode, limited, token_batches
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 
@@ -42,3 +43,15 @@ def test_a_folder_that_is_not_complete_is_refused(tmp_path: Path) -> None:
     encode(["a"], limited(TOKENIZER, 9)).save(tmp_path)
     with pytest.raises(PotstillError, match="potstill preprocess"):
         Encoded.load(tmp_path)
+
+
+def test_gold_labels_beside_logits_go_with_their_texts(tmp_path: Path) -> None:
+    gold = np.array([1, NO_GOLD, 0])
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), targets=np.eye(3, dtype=np.float32), gold=gold)
+    assert encoded.pad(np.array([2, 0]), pad_id=0)["gold"].tolist() == [0, 1]
+    assert encoded.rows(1, 3).pad(np.array([0, 1]), pad_id=0)["gold"].tolist() == [NO_GOLD, 0]
+    with atomic_folder(tmp_path / "encoded", {}) as work:
+        encoded.save(work)
+    again = Encoded.load(tmp_path / "encoded")
+    assert again.gold is not None and again.gold.tolist() == gold.tolist()
+    assert "gold" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potstill.corpus.transfer import read_transfer, write_shard, write_tsv
+from potstill.corpus.transfer import average_transfer, read_transfer, write_shard, write_tsv
 from potstill.errors import PotstillError
 
 LOGITS = np.array([[0.25, -1.5], [2, 3]], dtype=np.float32)
@@ -74,3 +74,54 @@ def test_shards_of_two_widths_are_refused(tmp_path: Path) -> None:
     write_shard(tmp_path / "part-00001.parquet", ["b"], np.ones((1, 3), dtype=np.float32))
     with pytest.raises(PotstillError, match=r"parts with \[2, 3\] logits a text"):
         read_transfer(tmp_path)
+
+
+def written(path: Path, logits: list[list[float]], texts: tuple[str, ...] = ("a", "b")) -> Path:
+    write_shard(path, texts, np.array(logits, dtype=np.float32))
+    return path
+
+
+def test_the_average_of_one_set_is_itself(tmp_path: Path) -> None:
+    one = average_transfer([written(tmp_path / "one.parquet", LOGITS.tolist())])
+    assert one.texts == ["a", "b"]
+    np.testing.assert_array_equal(one.logits, LOGITS)
+
+
+def test_sets_are_brought_to_the_first_ones_size_before_they_are_averaged(tmp_path: Path) -> None:
+    first = written(tmp_path / "first.parquet", [[1, -1], [-1, 1]])
+    larger = written(tmp_path / "larger.parquet", [[-30, 30], [-30, 30]])
+    found = average_transfer([first, larger, larger])
+    np.testing.assert_allclose(found.logits, [[-1 / 3, 1 / 3], [-1, 1]], rtol=1e-6)
+    assert found.logits.dtype == np.float32
+    same = average_transfer([larger, larger])
+    np.testing.assert_allclose(same.logits, [[-30, 30], [-30, 30]], rtol=1e-6)
+
+
+def test_sets_of_two_forms_are_averaged(tmp_path: Path) -> None:
+    write_shard(tmp_path / "folder" / "part-00000.parquet", ["a", "b"], LOGITS)
+    write_tsv(tmp_path / "a.txt", ["a", "b"], LOGITS * 2)
+    np.testing.assert_allclose(average_transfer([tmp_path / "folder", tmp_path / "a.txt"]).logits, LOGITS, rtol=1e-6)
+
+
+def test_a_set_whose_logits_are_all_alike_does_no_harm(tmp_path: Path) -> None:
+    first = written(tmp_path / "first.parquet", LOGITS.tolist())
+    alike = written(tmp_path / "alike.parquet", [[0, 0], [0, 0]])
+    np.testing.assert_allclose(average_transfer([first, alike]).logits, LOGITS / 2)
+
+
+@pytest.mark.parametrize(
+    ("logits", "texts"),
+    [
+        ([[1, 2], [3, 4]], ("a", "c")),
+        ([[1, 2], [3, 4]], ("b", "a")),
+        ([[1, 2]], ("a",)),
+        ([[1, 2, 3], [3, 4, 5]], ("a", "b")),
+    ],
+)
+def test_other_texts_or_labels_cannot_be_averaged(
+    logits: list[list[float]], texts: tuple[str, ...], tmp_path: Path
+) -> None:
+    first = written(tmp_path / "first.parquet", LOGITS.tolist())
+    other = written(tmp_path / "other.parquet", logits, texts)
+    with pytest.raises(PotstillError, match=r"other\.parquet: not the texts and labels of .*first\.parquet"):
+        average_transfer([first, first, other])

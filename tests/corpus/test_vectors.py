@@ -1,12 +1,21 @@
 """Reading word vectors."""
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
+from tokenizers.decoders import Metaspace
+from tokenizers.models import Unigram, WordPiece
+from tokenizers.pre_tokenizers import Whitespace
 
-from potstill.corpus.vector_files import load_vectors
-from potstill.corpus.vectors import WordVectors, cut_to_vocabulary
+from potstill.corpus.vector_files import check_vectors, load_vectors
+from potstill.corpus.vectors import JoinedVectors, PieceVectors, WordVectors, cut_to_vocabulary, whole_words
 from potstill.errors import PotstillError
 
 
@@ -91,3 +100,215 @@ def test_an_npy_file_without_its_words_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(2))
     with pytest.raises(PotstillError, match=r"v\.txt: no such file"):
         load_vectors(str(tmp_path / "v.npy"))
+
+
+def static_model(folder: Path, vocabulary: list[str], table: NDArray[Any], name: str = "embeddings") -> Path:
+    """A static model of word pieces, as model2vec saves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = Tokenizer(WordPiece({piece: index for index, piece in enumerate(vocabulary)}, unk_token="[UNK]"))
+    pieces.pre_tokenizer = Whitespace()
+    pieces.save(str(folder / "tokenizer.json"))
+    save_file({name: table}, folder / "model.safetensors")
+    return folder
+
+
+PIECES = ["[UNK]", "film", "##s", ",", "the", "##ed"]
+ROWS = np.arange(12, dtype=np.float32).reshape(6, 2)
+
+
+def test_a_word2vec_header_is_not_a_word(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("2 3\nthe 0.5 1 2 \nfilm -1 2 3 \n")
+    vectors = read(tmp_path / "v.txt")
+    assert vectors.words == ["the", "film"] and vectors.width == 3
+    (tmp_path / "short.txt").write_text("2 3\nthe 0.5 1\n")
+    with pytest.raises(PotstillError, match=r"short\.txt:2: a vector of 2 numbers, but those before have 3"):
+        load_vectors(str(tmp_path / "short.txt"))
+
+
+def test_words_with_spaces_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "v.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\nfilm 7 8\n")
+    with caplog.at_level("INFO", logger="potstill"):
+        vectors = read(tmp_path / "v.txt")
+    assert vectors.words == ["the", "film"]
+    np.testing.assert_array_equal(vectors.table, [[1, 2], [7, 8]])
+    assert "left out 2 words with spaces in them" in caplog.text
+
+
+def test_a_compressed_text_file_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "v.vec.gz").write_bytes(gzip.compress(b"2 2\nthe 0.5 1\nfilm -1 2\n"))
+    vectors = read(tmp_path / "v.vec.gz")
+    assert vectors.words == ["the", "film"]
+    np.testing.assert_array_equal(vectors.table, [[0.5, 1], [-1, 2]])
+
+
+def halved(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def with_a_wrong_checksum(content: bytes) -> bytes:
+    return content[:-8] + bytes([content[-8] ^ 0xFF]) + content[-7:]
+
+
+def not_compressed(content: bytes) -> bytes:
+    return gzip.decompress(content)
+
+
+@pytest.mark.parametrize("damage", [halved, with_a_wrong_checksum, not_compressed])
+def test_a_damaged_compressed_file_is_one_line(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(size=(500, 4))
+    lines = "".join(f"w{row} {' '.join(f'{x:.6f}' for x in table[row])}\n" for row in range(500))
+    (tmp_path / "v.txt.gz").write_bytes(damage(gzip.compress(lines.encode())))
+    with pytest.raises(PotstillError, match=r"v\.txt\.gz: a damaged \.gz file, or half of one") as raised:
+        load_vectors(str(tmp_path / "v.txt.gz"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_static_model_gives_a_word_the_mean_of_its_pieces(tmp_path: Path) -> None:
+    vectors = load_vectors(str(static_model(tmp_path / "static", PIECES, ROWS)))
+    assert vectors.width == 2
+    assert vectors.frequent_words(9) == ["film", "the"]
+    found = vectors.look_up(["the", "films", "dull"], np.random.default_rng(0))
+    np.testing.assert_array_equal(found, [ROWS[4], (ROWS[1] + ROWS[2]) / 2, ROWS[0]])
+
+
+def test_a_static_model_of_sentence_transformers_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    static_model(tmp_path / "0_StaticEmbedding", PIECES, ROWS.astype(np.float16), "embedding.weight")
+    vectors = load_vectors(str(tmp_path))
+    found = vectors.look_up(["film"], np.random.default_rng(0))
+    np.testing.assert_array_equal(found, [ROWS[1]])
+    assert found.dtype == np.float32
+
+
+def without_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def with_half_the_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(halved((folder / "model.safetensors").read_bytes()))
+
+
+def with_half_the_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_bytes(halved((folder / "tokenizer.json").read_bytes()))
+
+
+def with_fewer_rows(folder: Path) -> None:
+    save_file({"embeddings": ROWS[:-1]}, folder / "model.safetensors")
+
+
+def with_a_vector_for_a_table(folder: Path) -> None:
+    save_file({"embeddings": ROWS.reshape(-1)}, folder / "model.safetensors")
+
+
+def with_another_table(folder: Path) -> None:
+    save_file({"encoder.weight": ROWS}, folder / "model.safetensors")
+
+
+def with_a_number_that_is_not_finite(folder: Path) -> None:
+    table = ROWS.copy()
+    table[2, 1] = np.nan
+    save_file({"embeddings": table}, folder / "model.safetensors")
+
+
+def with_numbers_that_numpy_lacks(folder: Path) -> None:
+    import torch
+    from safetensors.torch import save_file as save_tensors
+
+    save_tensors({"embeddings": torch.zeros(6, 2, dtype=torch.bfloat16)}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (without_tokenizer, "static: not a static model: it lacks tokenizer.json or model.safetensors"),
+        (without_weights, "static: not a static model: it lacks tokenizer.json or model.safetensors"),
+        (with_half_the_weights, "static: damaged"),
+        (with_half_the_tokenizer, "static: damaged"),
+        (with_fewer_rows, "no table with a row for each piece of tokenizer.json"),
+        (with_a_vector_for_a_table, "no table with a row for each piece of tokenizer.json"),
+        (with_another_table, "no table with a row for each piece of tokenizer.json"),
+        (with_a_number_that_is_not_finite, "row 3 has a number that is not finite"),
+        (with_numbers_that_numpy_lacks, "static: damaged, or of a kind that is not read here"),
+    ],
+)
+def test_a_folder_that_is_no_whole_static_model_is_one_line(
+    damage: Callable[[Path], None], complaint: str, tmp_path: Path
+) -> None:
+    damage(static_model(tmp_path / "static", PIECES, ROWS))
+    with pytest.raises(PotstillError, match=complaint) as raised:
+        load_vectors(str(tmp_path / "static"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_name_on_the_hub_that_cannot_be_had_is_one_line() -> None:
+    check_vectors("nobody/no-such-static-model")  # might be there: the hub is not asked yet
+    with pytest.raises(PotstillError, match="nobody/no-such-static-model: neither word vectors here nor a") as raised:
+        load_vectors("nobody/no-such-static-model")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("source", ["./none/v.txt", "/none/v.txt", "a/b/c", "none"])
+def test_a_path_that_is_not_there_is_no_name_on_the_hub(source: str) -> None:
+    with pytest.raises(PotstillError, match="no such word vectors"):
+        check_vectors(source)
+
+
+def test_a_word_without_pieces_has_a_vector_all_the_same() -> None:
+    tokenizer = Tokenizer(WordPiece({"[UNK]": 0, "film": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    found = PieceVectors(tokenizer, ROWS[:2]).look_up(["", "film"], np.random.default_rng(0))
+    np.testing.assert_array_equal(found, ROWS[:2])
+
+
+def test_joined_vectors_stand_side_by_side_and_the_first_names_the_frequent_words() -> None:
+    one = WordVectors(["the", "film"], np.array([[1, 2], [3, 4]], dtype=np.float32))
+    other = WordVectors(["film", "story", "the"], np.array([[5], [6], [7]], dtype=np.float32))
+    joined = JoinedVectors([one, other])
+    assert joined.width == 3
+    assert joined.frequent_words(5) == ["the", "film"]
+    found = joined.look_up(["film", "the", "story"], np.random.default_rng(0))
+    np.testing.assert_array_equal(found[:2], [[3, 4, 5], [1, 2, 7]])
+    assert found[2, 2] == 6 and np.abs(found[2, :2]).min() > 0
+    assert found.dtype == np.float32
+
+
+def test_the_seed_says_the_vectors_of_words_without_one() -> None:
+    vectors = WordVectors(["the"], np.array([[1, -1]], dtype=np.float32))
+    one, same, other = (
+        cut_to_vocabulary(vectors, ["new"], n_frequent=0, lower=True, seed=seed)[1] for seed in (1, 1, 2)
+    )
+    assert one.tolist() == same.tolist() != other.tolist()
+
+
+def test_whole_words_of_word_pieces_are_those_that_go_on_from_none() -> None:
+    pieces = ["[UNK]", "[CLS]", "film", "##s", ",", "2000", "The", "the", "##ed", "naïve"]
+    tokenizer = Tokenizer(WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    assert whole_words(tokenizer, 9) == ["film", "The", "the", "naïve"]
+    assert whole_words(tokenizer, 2) == ["film", "The"]
+
+
+def test_a_word_piece_that_looks_like_a_mark_is_a_letter() -> None:
+    pieces = ["[UNK]", "film", "Ġ", "##Ġ", "the"]  # a Maltese letter, in the vocabularies of many languages
+    tokenizer = Tokenizer(WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    assert [word for word in whole_words(tokenizer, 9) if word != "Ġ"] == ["film", "the"]
+
+
+@pytest.mark.parametrize("decoder", [Metaspace(), None])
+def test_whole_words_of_sentence_pieces_are_those_with_the_mark(decoder: Metaspace | None) -> None:
+    pieces = ["<unk>", "▁", "▁the", "s", "▁film", "ing", "▁,", "▁été", "▁2"]
+    tokenizer = Tokenizer(Unigram([(piece, -float(index)) for index, piece in enumerate(pieces)], unk_id=0))
+    if decoder:
+        tokenizer.decoder = decoder
+    assert whole_words(tokenizer, 9) == ["the", "film", "été"]
+
+
+def test_whole_words_of_byte_level_pieces_are_words_and_not_their_bytes() -> None:
+    text = "un film, día tras día, при дожде"
+    tokenizer = ByteLevelBPETokenizer(add_prefix_space=True)
+    tokenizer.train_from_iterator([text] * 9, vocab_size=500)
+    words = whole_words(Tokenizer.from_str(tokenizer.to_str()), 500)
+    assert {"film", "día", "tras", "при", "дожде"} <= set(words)
+    assert all(word in text for word in words)

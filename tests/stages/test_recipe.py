@@ -123,7 +123,7 @@ def test_pairs_of_texts_are_a_teachers(workplace: Path, tiny_encoder: Path, caps
         ("evaluate --config=configs/config-glove-cnn.json --augmented", "configuration of a teacher"),
         ("evaluate --config=configs/none.json", "no such file"),
         ("preprocess --config=configs/config-glove-cnn.json --data_dir=nowhere", "no such folder"),
-        ("preprocess --config=configs/config-glove-cnn.json --embedding_path=nowhere.txt", "no such file of word vec"),
+        ("preprocess --config=configs/config-glove-cnn.json --embedding_path=nowhere.txt", "no such word vec"),
         ("preprocess --config=configs/config-glove-cnn.json --augmented", "augmented.txt: no such file"),
         ("preprocess --config=configs/config-bert-cls.json --bert_model_name_or_path=./none", "neither a folder"),
         ("train --warmup_epoch=1", "give --use_transformers_optimizer too"),

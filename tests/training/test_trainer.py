@@ -1,6 +1,7 @@
 """The trainer."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.corpus.encoded import NO_GOLD, Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
+from potstill.progress import Progress
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 from potstill.training import trainer
@@ -104,3 +106,62 @@ def test_each_epoch_has_its_own_batches(tmp_path: Path, monkeypatch: pytest.Monk
     train_model(student(), *sets(GOLD), Optimisation(epoch=3, batch_size=8), tmp_path)
     assert len(epochs) == 3
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def counted() -> tuple[list[int], Progress]:
+    """A progress that keeps what it is told: its total, then every number of steps that are done."""
+    told: list[int] = []
+
+    class Bar:
+        def update(self, n: int) -> None:
+            told.append(n)
+
+        def note(self, text: str) -> None:
+            pass
+
+    @contextmanager
+    def progress(description: str, total: int) -> Iterator[Bar]:
+        told.append(total)
+        yield Bar()
+
+    return told, progress
+
+
+@pytest.mark.parametrize(("steps", "evaluated"), [(5, [5]), (8, [8]), (19, [8, 16, 19])])
+@pytest.mark.parametrize("transformers_optimizer", [False, True])
+def test_a_training_in_steps_takes_so_many_and_is_evaluated_after_the_last(
+    steps: int, evaluated: list[int], transformers_optimizer: bool, tmp_path: Path
+) -> None:
+    told, progress = counted()
+    options = Optimisation(steps=steps, batch_size=8, use_transformers_optimizer=transformers_optimizer)
+    training = train_model(student(), *sets(GOLD), options, tmp_path, progress=progress)  # an epoch has 8 steps
+    assert [entry["step"] for entry in training.evaluations] == evaluated
+    total, *done = told
+    assert sum(done) == total == steps
+
+
+def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
+    options = Optimisation(lr=0.1, steps=4, use_transformers_optimizer=True)
+    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=100, steps=4)
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0)
+
+
+def test_gold_labels_beside_logits_are_learnt_as_their_weight_says(tmp_path: Path) -> None:
+    wrong = np.eye(2, dtype=np.float32)[1 - GOLD] * 4 - 2  # the teacher says the opposite of the labels
+    known = np.where(np.arange(60) < 30, GOLD, NO_GOLD)
+    train = encode(TEXTS, limited(TOKENIZER, 10), targets=wrong, gold=known)
+    valid = sets(GOLD)[1]
+    for weight, accuracy in ((1.0, 1.0), (0.0, 0.0)):
+        options = Optimisation(epoch=5, batch_size=8, gold_weight=weight, measure="loss")
+        training = train_model(student(), train, valid, options, tmp_path / str(weight))
+        assert training.evaluations[-1]["accuracy"] == accuracy
+
+
+def test_a_student_learns_probabilities_and_gold_labels_together(tmp_path: Path) -> None:
+    logits = np.eye(2, dtype=np.float32)[GOLD] * 4 - 2
+    train = encode(TEXTS, limited(TOKENIZER, 10), targets=logits, gold=np.where(np.arange(60) % 3, GOLD, NO_GOLD))
+    options = Optimisation(epoch=5, batch_size=8, loss="kl", temperature=2.0, gold_weight=0.5, measure="accuracy")
+    assert train_model(student(), train, sets(GOLD)[1], options, tmp_path).best == 1.0
