@@ -41,6 +41,8 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     model = model.eval().cpu()  # type: ignore[no-untyped-call]
     example = _random_inputs(model, inputs, 2, 7)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
+    # torch keeps what the first export of an LSTM found and gives the next one a fixed length.
+    torch.ops.aten.lstm.input._dispatch_cache.clear()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
