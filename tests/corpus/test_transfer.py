@@ -91,10 +91,10 @@ def test_sets_are_brought_to_the_first_ones_size_before_they_are_averaged(tmp_pa
     first = written(tmp_path / "first.parquet", [[1, -1], [-1, 1]])
     larger = written(tmp_path / "larger.parquet", [[-30, 30], [-30, 30]])
     found = average_transfer([first, larger, larger])
-    np.testing.assert_allclose(found.logits, [[-1 / 3, 1 / 3], [-1, 1]], rtol=1e-6)
+    np.testing.assert_allclose(found.logits, np.array([[-1 / 3, 1 / 3], [-1, 1]]), rtol=1e-6)
     assert found.logits.dtype == np.float32
     same = average_transfer([larger, larger])
-    np.testing.assert_allclose(same.logits, [[-30, 30], [-30, 30]], rtol=1e-6)
+    np.testing.assert_allclose(same.logits, np.array([[-30, 30], [-30, 30]]), rtol=1e-6)
 
 
 def test_sets_of_two_forms_are_averaged(tmp_path: Path) -> None:
