@@ -30,7 +30,7 @@ from potstill.runtime.threads import available_cpus
 from potstill.stages.prepare import build_vocabulary, open_vectors
 from potstill.stages.train import new_student
 from potstill.teachers.checkpoints import open_finetuned
-from potstill.teachers.labelling import predict_logits
+from potstill.teachers.labelling import in_torch, predict_logits
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
 
@@ -122,12 +122,14 @@ def main(options: Options) -> None:
     teacher = open_finetuned(options.teacher, labels)
     pad_id = teacher.model.config.pad_token_id or 0
     to_label = encode(texts[: options.n_label], limited(teacher.tokenizer.backend_tokenizer, WIDTH))
-    difference = predict_logits(teacher.model, to_label, pad_id=pad_id) - label_padded(teacher.model, to_label, pad_id)
+    difference = predict_logits(in_torch(teacher.model), to_label, pad_id=pad_id) - label_padded(
+        teacher.model, to_label, pad_id
+    )
     compare(
         "labelling, teacher",
         options.n_label,
         options.rounds,
-        lambda: predict_logits(teacher.model, to_label, pad_id=pad_id),
+        lambda: predict_logits(in_torch(teacher.model), to_label, pad_id=pad_id),
         lambda: label_padded(teacher.model, to_label, pad_id),
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.errors import PotstillError
 
 
@@ -78,6 +78,36 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
 def test_bad_input_is_named_with_file_and_line(name: str, content: str | bytes, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=complaint):
         read_examples(write(tmp_path / name, content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "fine\n\n dull \n"),
+        ("a.csv", "text,stars\nfine,3\ndull,1\n"),
+        ("a.jsonl", '{"text": "fine", "label": 2.5}\n{"sentence": "dull"}\n'),
+    ],
+)
+def test_texts_need_no_label(name: str, content: str, tmp_path: Path) -> None:
+    assert list(read_texts(write(tmp_path / name, content))) == ["fine", "dull"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.txt", "fine\ndull\t0\n", "a.txt:2: a tab in a text without label; take it out"),
+        ("a.txt", " \n", "a.txt: no texts in it"),
+        ("a.csv", "words\nfine\n", "a.csv:2: no column 'text'; it has words"),
+        ("a.jsonl", '{"text": "a", "text_pair": "b"}\n', "a.jsonl:1: a pair of texts"),
+        ("a.jsonl", '{"text": " "}\n', "a.jsonl:1: empty text"),
+        ("a.doc", "fine\n", "unknown file ending"),
+    ],
+)
+def test_bad_texts_without_labels_are_named_with_their_line(
+    name: str, content: str, complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        list(read_texts(write(tmp_path / name, content)))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from potstill.teachers.checkpoints import (
     open_tokenizer,
     read_config,
 )
-from potstill.teachers.labelling import predict_logits
+from potstill.teachers.labelling import in_torch, predict_logits
 
 Make = Callable[[dict[int, str]], Path]
 
@@ -55,7 +55,7 @@ def test_logits_are_put_in_the_datas_order(classifier_folder: Make) -> None:
     own, ours = open_finetuned(str(folder)), open_finetuned(str(folder), ["bad", "good", "so so"])
     tokenizer = limited(own.tokenizer.backend_tokenizer, 50)
     encoded = encode(["the film is fine"], tokenizer)
-    one, other = (predict_logits(teacher.model, encoded, pad_id=0)[0] for teacher in (own, ours))
+    one, other = (predict_logits(in_torch(teacher.model), encoded, pad_id=0)[0] for teacher in (own, ours))
     np.testing.assert_allclose(one[[1, 0, 2]], other, atol=1e-6)
     assert ours.labels == ["bad", "good", "so so"]
 
@@ -64,7 +64,7 @@ def test_labelling_by_length_gives_each_text_its_own_logits(classifier_folder: M
     teacher = open_finetuned(str(classifier_folder({0: "no", 1: "yes"})))
     texts = ["film " * n for n in (7, 1, 30, 2, 2, 19)]
     encoded = encode(texts, limited(teacher.tokenizer.backend_tokenizer, 100))
-    together = predict_logits(teacher.model, encoded, pad_id=0, budget=40)
+    together = predict_logits(in_torch(teacher.model), encoded, pad_id=0, budget=40)
     for row, text in enumerate(texts):
         inputs = teacher.tokenizer([text], return_tensors="pt")
         with torch.inference_mode():

@@ -6,7 +6,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from potstill.errors import PotstillError, require
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "text_a")
 PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
 LABEL_COLUMN = "label"
+UNLABELLED = "dummy"  # stands for a label where a text has none, as in the recipe's augmented.raw
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,39 @@ def read_examples(path: Path) -> list[Example]:
 
     :raises PotstillError: naming file and line, for anything that is not such a file.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise PotstillError(f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}")
-    if not path.is_file():
-        raise PotstillError(f"{path}: no such file")
-    examples = [check_row(row) for row in reader(path)]
+    reader = _find_reader(path)
+    examples = [check_row(row) for row in reader(path, True)]
     if not examples:
         raise PotstillError(f"{path}: no examples in it; it needs at least one labelled text")
     paired = [example.pair is not None for example in examples]
     if any(paired) and not all(paired):
         raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
     return examples
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """Read texts without labels, one after another: in ``.txt`` and ``.tsv`` a line is a text; the other formats are
+    those of :func:`read_examples`, with or without a label.
+
+    :raises PotstillError: naming file and line, for anything that is not such a file.
+    """
+    n_texts = 0
+    for row in _find_reader(path)(path, False):
+        if row.pair is not None:
+            raise PotstillError(f"{row.where}: a pair of texts: a transfer set is made of single texts")
+        n_texts += 1
+        yield check_row(replace(row, label=UNLABELLED)).text
+    if not n_texts:
+        raise PotstillError(f"{path}: no texts in it")
+
+
+def _find_reader(path: Path) -> "Reader":
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise PotstillError(f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}")
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file")
+    return reader
 
 
 def check_row(row: Row) -> Example:
@@ -112,10 +134,15 @@ def _whole(path: Path, file: Iterable[bytes]) -> Iterator[bytes]:
         raise PotstillError(f"{path}: a damaged .gz file, or half of one ({error})") from None
 
 
-def _read_tsv(path: Path) -> Iterator[Row]:
+def _read_tsv(path: Path, labelled: bool) -> Iterator[Row]:
     for number, line in read_lines(path):
         fields = line.split("\t")
         where = f"{path}:{number}"
+        if not labelled:
+            if len(fields) > 1:
+                raise PotstillError(f"{where}: a tab in a text without label; take it out, or cut -f1 the file")
+            yield Row(str(path), number, line, None)
+            continue
         if len(fields) == 1:
             raise PotstillError(f"{where}: no label; a line is text<TAB>label")
         if len(fields) > 3:
@@ -125,7 +152,7 @@ def _read_tsv(path: Path) -> Iterator[Row]:
         yield Row(str(path), number, fields[0], fields[-1], fields[1] if len(fields) == 3 else None)
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
     csv.field_size_limit(1 << 24)
     reader = csv.DictReader(_raw_lines(path), restkey="", strict=True)
     try:
@@ -134,7 +161,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
                 raise PotstillError(
                     f"{path}:{reader.line_num}: more fields than the header has; quote commas inside a text"
                 )
-            yield pick_columns(str(path), reader.line_num, record)
+            yield pick_columns(str(path), reader.line_num, record, labelled)
     except csv.Error as error:
         raise PotstillError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from None
 
@@ -156,7 +183,7 @@ def _decode(path: Path, number: int, raw: bytes) -> str:
         ) from None
 
 
-def _read_jsonl(path: Path) -> Iterator[Row]:
+def _read_jsonl(path: Path, labelled: bool) -> Iterator[Row]:
     for number, line in read_lines(path):
         where = f"{path}:{number}"
         try:
@@ -165,10 +192,10 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             raise PotstillError(f"{where}: not JSON ({error.msg}); one object a line") from None
         if not isinstance(record, dict):
             raise PotstillError(f"{where}: not a JSON object; a line is like {{'text': ..., 'label': ...}}")
-        yield pick_columns(str(path), number, record)
+        yield pick_columns(str(path), number, record, labelled)
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
     require("train", "pyarrow")
     import pyarrow
     import pyarrow.parquet
@@ -178,28 +205,33 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
             for record in batch.to_pylist():
                 number += 1
-                yield pick_columns(str(path), number, record)
+                yield pick_columns(str(path), number, record, labelled)
     except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
         reason = str(error).splitlines()[0]
         raise PotstillError(f"{path}: not a Parquet file, cut short or damaged ({reason}); make it again") from None
 
 
-def pick_columns(source: str, line: int, record: dict[str, object]) -> Row:
+def pick_columns(source: str, line: int, record: dict[str, object], labelled: bool = True) -> Row:
     """Find text, pair and label among a record's columns.
+
+    :param labelled: whether there must be a label.
 
     :raises PotstillError: listing the columns there are, when text or label is not among them.
     """
     text = next((name for name in TEXT_COLUMNS if name in record), None)
-    if text is None or LABEL_COLUMN not in record:
+    if text is None or (labelled and LABEL_COLUMN not in record):
         missing = "label" if text else "text"
         raise PotstillError(
             f"{source}:{line}: no column '{missing}'; it has {', '.join(map(str, record)) or 'none'}: rename one"
         )
     pair = next((name for name in PAIR_COLUMNS if name in record), None)
-    return Row(source, line, record[text], record[LABEL_COLUMN], record[pair] if pair else None)
+    return Row(source, line, record[text], record.get(LABEL_COLUMN), record[pair] if pair else None)
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+Reader = Callable[[Path, bool], Iterator[Row]]
+"""From a file, and whether its texts must have labels, to its records."""
+
+READERS: dict[str, Reader] = {
     ".txt": _read_tsv,
     ".tsv": _read_tsv,
     ".csv": _read_csv,

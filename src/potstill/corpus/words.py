@@ -63,6 +63,11 @@ def unify_masks(text: str, mask_token: str = MASK) -> str:
     return text
 
 
+def as_words(text: str) -> str:
+    """A text as its words, lower-cased and divided by spaces: equal for texts that differ in spacing or case alone."""
+    return " ".join(word for word, _ in word_splitter().pre_tokenize_str(text.lower()))
+
+
 def count_words(texts: Iterable[str], lower: bool) -> Counter[str]:
     """How often each word occurs, by the student's own splitting; mask tokens are left out."""
     splitter = word_splitter()

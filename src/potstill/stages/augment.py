@@ -9,12 +9,10 @@ import tyro
 from potstill.artifacts import atomic_file
 from potstill.augment.augmentation import augment
 from potstill.augment.sampling import Rules
-from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.examples import UNLABELLED, Example, read_examples
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import available_cpus
-
-DUMMY_LABEL = "dummy"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmen
             processes=available_cpus() if options.parallel else 1,
             progress=progress,
         ):
-            label = examples[source].label if options.preserve_label else DUMMY_LABEL
+            label = examples[source].label if options.preserve_label else UNLABELLED
             file.write(f"{' '.join(text.split())}\t{label}\n")
             n_texts += 1
     return Augmented(options.output, len(examples), n_texts)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import EVALUATION, read_json
+from potstill.artifacts import EVALUATION, hash_file, read_json
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages import distill_steps as steps
@@ -92,9 +92,12 @@ def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
         given = {"transfer": [steps.hash_transfer(path) for path in options.transfer]}
         run.stage("transfer", given, ["data"], partial(steps.copy_transfer, options, run.folder))
         return
-    inputs = {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
+    inputs: dict[str, Any] = {"unlabelled": [hash_file(path) for path in options.unlabelled]}
+    if options.augment:
+        inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
     run.stage("augmented", inputs, ["data"], partial(steps.make_augmented, options, run.folder, progress))
-    run.stage("transfer", {}, ["augmented", "teacher"], partial(steps.make_transfer, run.folder, progress))
+    label = partial(steps.make_transfer, options, run.folder, progress)
+    run.stage("transfer", {"labelling": options.labelling}, ["augmented", "teacher"], label)
 
 
 def _students(options: DistillOptions, progress: Progress, run: Run) -> None:

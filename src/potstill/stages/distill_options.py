@@ -8,6 +8,7 @@ import tyro
 
 from potstill.augment.sampling import Rules
 from potstill.errors import PotstillError
+from potstill.stages.label import Backend
 from potstill.training.options import Optimisation
 
 
@@ -46,6 +47,14 @@ class DistillOptions:
     teacher_dropout: float = 0.1
     """Probability before the teacher's classification layer."""
 
+    unlabelled: tuple[Path, ...] = ()
+    """Files of texts without labels (.txt: a text a line; .csv, .jsonl, .parquet: column text), such as past traffic,
+    that the teacher labels too. Those that stand in valid or test are left out."""
+    augment: bool = True
+    """Make new texts from train's. With --no-augment the teacher labels train's texts and --unlabelled alone."""
+    labelling: Backend = "torch"
+    """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
+    and less exact: how far their logits are off is reported."""
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, or whitespace (no tags)."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
@@ -93,6 +102,11 @@ class DistillOptions:
         for path in self.transfer:
             if not path.exists():
                 raise PotstillError(f"{path}: no such transfer set")
+        if self.transfer and self.unlabelled:
+            raise PotstillError("--transfer is a labelled set, to which --unlabelled adds nothing: give one of them")
+        for path in self.unlabelled:
+            if not path.is_file():
+                raise PotstillError(f"{path}: no such file")
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from potstill.artifacts import LABELS, WEIGHTS, hash_file, hash_json, shard_name, shards
 from potstill.augment.augmentation import augment
 from potstill.corpus.encoded import encode, limited
-from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.corpus.labels import label_ids, read_labels, write_labels
 from potstill.corpus.splits import SPLITS, Corpus
 from potstill.corpus.transfer import average_transfer, write_shard
-from potstill.corpus.words import MASK, unify_masks
+from potstill.corpus.words import MASK, as_words, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
@@ -105,26 +105,32 @@ def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: P
 
 
 def make_augmented(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``augmented``: train's texts and those sampled from them."""
+    """``augmented``: train's texts, those sampled from them, and those of the files without labels; none twice."""
     import pyarrow
     import pyarrow.parquet
 
-    texts = [
-        text
-        for _, text in augment(
-            [example.text for example in read_split(run, "train")],
+    texts = [example.text for example in read_split(run, "train")]
+    if options.augment:
+        sampled = augment(
+            texts,
             options.rules,
             analyzer=options.analyzer,
             seed=options.seed,
             processes=options.processes or available_cpus(),
             progress=progress,
         )
-    ]
+        texts = [text for _, text in sampled]
+    n_own = len(texts)
+    if options.unlabelled:
+        held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(run, split)}
+        given = (" ".join(text.split()) for path in options.unlabelled for text in read_texts(path))
+        texts += [text for text in given if as_words(text) not in held_out]
+    texts = list(dict.fromkeys(texts))
     pyarrow.parquet.write_table(pyarrow.table({"text": texts}), work / _TEXTS, compression="zstd")
-    logger.info("augmented: %d texts", len(texts))
+    logger.info("augmented: %d texts, %d of them from files without labels", len(texts), len(texts) - n_own)
 
 
-def make_transfer(run: Path, progress: Progress, work: Path) -> None:
+def make_transfer(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``transfer``: the augmented texts with the teacher's logits."""
     import pyarrow.parquet
 
@@ -136,7 +142,8 @@ def make_transfer(run: Path, progress: Progress, work: Path) -> None:
     tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
     # The texts keep the student's mask token; the teacher reads its own.
     read = [unify_masks(text, teacher.tokenizer.mask_token or MASK) for text in texts]
-    label_texts(texts, encode(read, tokenizer, progress=progress), teacher, work, progress)
+    encoded = encode(read, tokenizer, progress=progress)
+    label_texts(texts, encoded, teacher, work, backend=options.labelling, progress=progress)
 
 
 def copy_transfer(options: DistillOptions, run: Path, work: Path) -> None:

@@ -86,7 +86,7 @@ def check_names(options: DistillOptions, vectors: str) -> None:
         if options.layers > found:
             raise PotstillError(f"--layers={options.layers}: {name} has {found} layers")
     check_sources(vectors)
-    if not options.transfer:
+    if options.augment and not options.transfer:
         make_analyzer(options.analyzer)
 
 

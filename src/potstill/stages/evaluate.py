@@ -15,7 +15,7 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
 from potstill.stages.configs import TeacherConfig, read_model_config
-from potstill.stages.label import label_to_tsv
+from potstill.stages.label import Backend, label_to_tsv
 from potstill.stages.prepare import load_encoded
 from potstill.stages.preprocess import fresh_encoded, read_raw, texts_of
 
@@ -34,6 +34,8 @@ class EvaluateOptions:
     """Folder (or hub name) of a fine-tuned teacher, as potstill train --bert_output_dir wrote it."""
     augmented: bool = False
     """The teacher labels augmented.raw; the transfer set is augmented.raw.pred."""
+    labelling: Backend = "torch"
+    """What runs the teacher when it labels; torch-bf16 and onnx-int8 are faster and less exact."""
     batch_size: int = 1
     """Texts a call when testing. (Labelling makes batches of like length by itself.)"""
     num_threads: int = 0
@@ -149,5 +151,5 @@ def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progre
         "teacher": hash_file(weights) if weights.is_file() else name,
     }
     path = raw.with_name(raw.name + ".pred")
-    label_to_tsv(texts, encoded, teacher, path, inputs=inputs, progress=progress)
+    label_to_tsv(texts, encoded, teacher, path, inputs=inputs, backend=options.labelling, progress=progress)
     return LabelledFile(path, len(texts))

@@ -1,6 +1,11 @@
-"""A transformer's logits for many texts, fast: batches of like length by token budget, no padding to speak of."""
+"""A teacher's logits for many texts, fast: batches of like length by token budget, no padding to speak of."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
@@ -10,9 +15,43 @@ from potstill.progress import Progress, silent
 
 TOKEN_BUDGET = 2048  # a batch's tokens; measured on 2 cores: more gains nothing
 
+Model = Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]
+"""From one padded batch, by the names of the model's inputs, to logits ``[rows, n_labels]``."""
+
+
+def in_torch(model: PreTrainedModel, bf16: bool = False) -> Model:
+    """Run a model in torch, on the device where it is.
+
+    :param bf16: multiply matrices in bfloat16.
+    """
+    model.eval()
+
+    def run(batch: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        inputs = {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}
+        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            logits: NDArray[np.float32] = model(**inputs).logits.float().cpu().numpy()
+        return logits
+
+    return run
+
+
+def in_onnx(path: Path) -> Model:
+    """Run a model's ONNX file on the CPU, on as many threads as torch has."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+
+    def run(batch: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        inputs = {"token_type_ids": np.zeros_like(batch["input_ids"])} | batch
+        logits: NDArray[np.float32] = session.run(None, {name: inputs[name] for name in names})[0]
+        return logits
+
+    return run
+
 
 def predict_logits(
-    model: PreTrainedModel,
+    model: Model,
     encoded: Encoded,
     *,
     pad_id: int,
@@ -24,13 +63,15 @@ def predict_logits(
     :param pad_id: the padding's token id.
     :param budget: tokens a batch, padding included.
     """
-    model.eval()
-    result = np.zeros((len(encoded), int(model.config.num_labels or 0)), dtype=np.float32)
-    with torch.inference_mode(), progress("labelling", len(encoded)) as bar:
+    found, order = [], []
+    with progress("labelling", len(encoded)) as bar:
         for rows in token_batches(encoded.lengths, budget):
             batch = encoded.pad(rows, pad_id)
             batch.pop("labels", None)
-            inputs = {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}
-            result[rows] = model(**inputs).logits.float().cpu().numpy()
+            found.append(model(batch))
+            order.append(rows)
             bar.update(len(rows))
+    logits = np.concatenate(found)
+    result = np.empty_like(logits)
+    result[np.concatenate(order)] = logits
     return result
