@@ -1,12 +1,6 @@
-"""The whole job on small stand-ins: stages done once, redone when their options change, resumed when killed."""
+"""The whole job on small stand-ins: stages done once, redone when their options change."""
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +123,10 @@ def test_a_teacher_fine_tuned_on_the_labels_is_not_fine_tuned_again(
     texts = ["a truly fine film"]
     ours, theirs = (potstill.load(folder / "teacher").logits(texts) for folder in (finished, tmp_path / "run"))
     np.testing.assert_array_equal(ours, theirs)
+    before = written(tmp_path / "run", "data", "teacher")
+    changes = {"gold_epochs": 0, "seed": 7, "teacher_lr": 1e-4, "teacher_dropout": 0.3}
+    distill(options(tiny_data, finished / "teacher", tiny_vectors, tmp_path / "run", **changes))
+    assert written(tmp_path / "run", "data", "teacher") == before, "neither depends on these"
 
 
 def test_a_transfer_set_that_is_given_is_taken(
@@ -353,40 +351,3 @@ def test_a_student_that_is_named_twice_is_one() -> None:
 def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
         options(Path("d"), Path("t"), Path("v"), Path("o"), **changes)
-
-
-def command(data: Path, teacher: Path, vectors: Path, out: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "potstill.cli", "distill", f"--data={data}", f"--teacher={teacher}", f"--out={out}"),
-        *("--student=cnn", "--analyzer=whitespace", "--n_iter=3", f"--embedding_path={vectors}", "--n_frequent=50"),
-        *("--teacher_epochs=3", "--student_epochs=4", "--student_batch_size=16", "--gold_epochs=0", "--threads=1"),
-        *("--processes=1", "--quiet"),
-    ]
-
-
-def kill_when(given: list[str], sign: Path, pattern: str) -> None:
-    """Start a command and kill it once a file of that pattern stands under ``sign``."""
-    process = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while process.poll() is None and not any(sign.glob(pattern)):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    assert process.poll() is None, "it ended before it could be killed"
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-def test_killed_in_two_trainings_and_run_again_it_ends_as_if_never_killed(
-    tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
-) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(tiny_data, tiny_encoder, tiny_vectors, whole), check=True, capture_output=True)
-    given = command(tiny_data, tiny_encoder, tiny_vectors, killed)
-    kill_when(given, killed, ".teacher.partial/.checkpoints/checkpoint-*/trainer_state.json")
-    kill_when(given, killed, "students/.cnn.partial/.checkpoints/checkpoint-*/model.safetensors")
-    subprocess.run(given, check=True, capture_output=True)
-    texts = ["a truly fine film", "a dull one"]
-    for model in ("teacher", "student"):
-        one, other = (potstill.load(run / model).logits(texts) for run in (whole, killed))
-        np.testing.assert_array_equal(one, other)
-    assert json.loads((killed / "run.json").read_text())["stages"].keys() == set(STAGES) - {"students/cnn-gold"}

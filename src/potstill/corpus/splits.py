@@ -22,11 +22,15 @@ HELD_OUT = 0.1  # the share of a single file that becomes valid, and the share t
 
 @dataclass(frozen=True)
 class Corpus:
-    """A data set in memory: its splits by name, its labels in id order, and the hashes of its sources."""
+    """A data set in memory: its splits by name, its labels in id order, and the hashes of its sources.
+
+    :param seed: of the split that was made; None where all three splits were given.
+    """
 
     splits: dict[str, list[Example]]
     labels: list[str]
     hashes: dict[str, str]
+    seed: int | None
 
     @property
     def is_paired(self) -> bool:
@@ -60,6 +64,7 @@ def load_corpus(source: str, seed: int) -> Corpus:
     :raises PotstillError: naming the place, for bad data.
     """
     path = Path(source)
+    is_split = path.is_file()
     if path.is_dir():
         files = {split: find_split(path, split) for split in SPLITS}
         splits = {split: read_examples(file) for split, file in files.items()}
@@ -71,12 +76,12 @@ def load_corpus(source: str, seed: int) -> Corpus:
     elif path.suffix in READERS or source.startswith((".", "/", "~")):
         raise PotstillError(f"{source}: no such file or folder")
     else:
-        splits, hashes = _load_hub(source, seed)
+        splits, hashes, is_split = _load_hub(source, seed)
         files = {split: Path(f"{source}[{split}]") for split in SPLITS}
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
         label_ids(splits[split], labels, str(files[split]))
-    return Corpus(splits=splits, labels=labels, hashes=hashes)
+    return Corpus(splits=splits, labels=labels, hashes=hashes, seed=seed if is_split else None)
 
 
 def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
@@ -103,7 +108,8 @@ def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example
     return {split: [rows[i] for i in generator.permutation(len(rows))] for split, rows in splits.items()}
 
 
-def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str, str]]:
+def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str, str], bool]:
+    """The splits, their fingerprints, and whether one of them had to be made."""
     require("train", "datasets")
     import datasets
 
@@ -119,7 +125,8 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
     found = {split: rows for split, rows in found.items() if rows}
     if "train" not in found:
         raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
-    if len(found) < len(SPLITS):
+    is_split = len(found) < len(SPLITS)
+    if is_split:
         missing = [split for split in SPLITS if split not in found]
         logger.info(
             "%s has no labelled %s split: splitting its train split by seed %d",
@@ -129,7 +136,7 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
         )
         ours = split_examples(found["train"], seed)
         found = ours | {split: rows for split, rows in found.items() if split != "train"}
-    return found, hashes
+    return found, hashes, is_split
 
 
 def _hub_examples(name: str, data: Any) -> list[Example]:

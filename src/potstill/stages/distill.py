@@ -48,7 +48,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
     run = Run(options.out, _as_json(options))
     run.record_data(corpus.hashes)
     students.check_names(options, find_vectors(options.embedding_path))
-    run.stage("data", {"data": corpus.hashes, "seed": options.seed}, [], partial(steps.write_data, corpus))
+    run.stage("data", {"data": corpus.hashes, "seed": corpus.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)
     scores = read_json(options.out / "evaluation" / EVALUATION)["scores"]
@@ -76,14 +76,14 @@ def _plan(options: DistillOptions, progress: Progress) -> list[Callable[[Run], N
 
 
 def _teacher(options: DistillOptions, progress: Progress, run: Run) -> None:
-    inputs = {
+    inputs: dict[str, Any] = {
         "teacher": options.teacher,
         "teacher_weights": steps.hash_weights(options.teacher),
-        "teacher_is_finetuned": options.teacher_is_finetuned,
-        "teacher_tokens": options.teacher_tokens,
-        "teacher_dropout": options.teacher_dropout,
-        **_named("teacher", options.for_teacher),
+        "teacher_is_finetuned": steps.is_finetuned_teacher(options, run.folder),
     }
+    if not inputs["teacher_is_finetuned"]:
+        inputs |= {"teacher_tokens": options.teacher_tokens, "teacher_dropout": options.teacher_dropout}
+        inputs |= _named("teacher", options.for_teacher)
     run.stage("teacher", inputs, ["data"], partial(steps.make_teacher, options, run.folder, progress))
 
 

@@ -63,20 +63,21 @@ def hash_transfer(path: Path) -> str:
     return hash_json([hash_file(file) for file in (shards(path) if path.is_dir() else [path])])
 
 
+def is_finetuned_teacher(options: DistillOptions, run: Path) -> bool:
+    """Whether the teacher is a classifier over the data's labels, to be taken as it is."""
+    from potstill.teachers.checkpoints import is_finetuned, read_config
+
+    return options.teacher_is_finetuned or is_finetuned(read_config(options.teacher), run_labels(run))
+
+
 def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
     from potstill.stages.export import save_model
     from potstill.stages.train import fit
-    from potstill.teachers.checkpoints import (
-        TextForm,
-        is_finetuned,
-        open_encoder,
-        open_finetuned,
-        read_config,
-    )
+    from potstill.teachers.checkpoints import TextForm, open_encoder, open_finetuned
 
     labels = run_labels(run)
-    if options.teacher_is_finetuned or is_finetuned(read_config(options.teacher), labels):
+    if is_finetuned_teacher(options, run):
         logger.info("teacher: %s is fine-tuned on these labels: taken as it is", options.teacher)
         checkpoint = open_finetuned(options.teacher, labels)
         save_model(checkpoint.model, checkpoint.tokenizer, work)
