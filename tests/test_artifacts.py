@@ -32,12 +32,14 @@ def test_a_failed_folder_leaves_the_old_one_and_goes_on_with_its_own_files(tmp_p
         assert (work / "half.txt").read_text() == "half"
 
 
-def test_other_inputs_start_afresh(tmp_path: Path) -> None:
+def test_other_inputs_start_afresh_and_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="potstill")
     with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
         (work / "half.txt").write_text("half")
         raise ValueError
     with atomic_folder(tmp_path / "a", {"v": 2}) as work:
         assert not (work / "half.txt").exists()
+    assert "was begun from other inputs: afresh" in caplog.text
 
 
 def test_scratch_is_dropped_and_the_manifest_lists_the_rest(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ anything else is work in progress. Knows nothing of what the files mean.
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from potstill.errors import PotstillError
+
+logger = logging.getLogger(__name__)
 
 _UNWRITABLE = {
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
@@ -186,6 +189,7 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
     if mark.is_file() and mark.read_text() == hash_json(inputs):
         return
     if work.exists():
+        logger.info("%s: was begun from other inputs: afresh", work)
         shutil.rmtree(work)
     work.mkdir(parents=True)
     mark.write_text(hash_json(inputs))
