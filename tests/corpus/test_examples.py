@@ -71,6 +71,7 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.jsonl", "[1]\n", "a.jsonl:1: not a JSON object"),
         ("a.jsonl", '{"text": 3, "label": 1}\n', "a.jsonl:1: the text is missing or not a string"),
         ("a.jsonl", '{"text": "fine", "label": [0.1, 0.2]}\n', "a.jsonl:1: no label"),
+        ("a.jsonl", '{"text": "fine \\ud83d", "label": 1}\n', "a.jsonl:1: half a character"),
         ("a.parquet", "not parquet", "a.parquet: not a Parquet file"),
         ("a.doc", "fine\t1\n", "unknown file ending; use one of .csv, .jsonl"),
     ],

@@ -73,8 +73,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, **splits: list[int]) -> None:
         sentence=datasets.Value("string"), label=datasets.ClassLabel(names=["not good", "good"])
     )
 
-    def load_dataset(name: str) -> Any:
-        if name != "someone/reviews":
+    def load_dataset(name: str, configuration: str = "long") -> Any:
+        if (name, configuration) != ("someone/reviews", "long"):
             raise FileNotFoundError(f"Couldn't find {name}\nand more")
         return datasets.DatasetDict(
             {
@@ -99,6 +99,14 @@ def test_hidden_labels_of_a_hub_test_split_are_replaced_by_a_split_of_train(monk
     hub(monkeypatch, train=[0, 1] * 20, validation=[0, 1], test=[-1, -1])
     corpus = load_corpus("someone/reviews", seed=0)
     assert {split: len(rows) for split, rows in corpus.splits.items()} == {"train": 32, "valid": 2, "test": 4}
+
+
+def test_a_hub_data_set_may_be_given_with_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch, train=[0, 1, 1], validation=[0, 1], test=[1])
+    whole = load_corpus("someone/reviews", seed=0)
+    assert load_corpus("someone/reviews:long", seed=0).splits == whole.splits
+    with pytest.raises(PotstillError, match="someone/reviews:short: neither"):
+        load_corpus("someone/reviews:short", seed=0)
 
 
 def test_an_unknown_hub_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

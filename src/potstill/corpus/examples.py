@@ -100,6 +100,8 @@ def check_row(row: Row) -> Example:
             raise PotstillError(f"{row.where}: the text is missing or not a string; give it one or remove it")
         if not text.strip():
             raise PotstillError(f"{row.where}: empty text; give it one or remove it")
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; mend or remove it")
     if row.label is None or isinstance(row.label, list | dict | float) or not str(row.label).strip():
         raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
     if any(sign in str(row.label).strip() for sign in "\t\r\n"):

@@ -59,7 +59,8 @@ def load_corpus(source: str, seed: int) -> Corpus:
     """Read a data set.
 
     :param source: a folder with a train, a valid and a test file; one file, which is then split 80/10/10
-        by label and seed; or the name of a data set on the Hugging Face hub.
+        by label and seed; or the name of a data set on the Hugging Face hub, ``NAME`` or
+        ``NAME:CONFIGURATION``.
     :param seed: of the split, where one is made.
     :raises PotstillError: naming the place, for bad data.
     """
@@ -114,7 +115,7 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
     import datasets
 
     try:
-        loaded = datasets.load_dataset(name)
+        loaded = datasets.load_dataset(*name.split(":", 1))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise PotstillError(

@@ -52,6 +52,7 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
     fields = read_json(path)
     if not isinstance(fields, dict) or not {"emb_class", "enc_class"} <= set(fields):
         raise PotstillError(f"{path}: needs emb_class and enc_class, as in configs/config-glove-cnn.json")
+    _check_ranges(path, fields)
     if fields["emb_class"] != "glove":
         return _teacher(path, fields)
     return StudentTextConfig(
@@ -61,6 +62,14 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
         token_emb_dim=fields.get("token_emb_dim"),
         parameters={name: value for name, value in fields.items() if name not in _TEXT_KEYS | _FIXED_KEYS},
     )
+
+
+def _check_ranges(path: Path, fields: dict[str, Any]) -> None:
+    n_ctx, dropout = fields.get("n_ctx", 100), fields.get("dropout", 0.1)
+    if not isinstance(n_ctx, int) or n_ctx < 1:
+        raise PotstillError(f"{path}: n_ctx is {n_ctx}: a text has at least 1 token")
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise PotstillError(f"{path}: dropout is {dropout}: a probability from 0 to below 1")
 
 
 def _teacher(path: Path, fields: dict[str, Any]) -> TeacherConfig:

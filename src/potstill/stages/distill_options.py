@@ -18,7 +18,7 @@ class DistillOptions:
 
     data: str
     """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
-    file (split 80/10/10), or the name of a data set on the Hugging Face hub."""
+    file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION."""
     out: Path
     """The run folder. Run again, it goes on where it stopped; with other options, it redoes what depends on them."""
     teacher: str

@@ -1,0 +1,32 @@
+"""The model configurations: what a bad one says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from potstill.errors import PotstillError
+from potstill.stages.configs import read_model_config
+
+CNN = {"emb_class": "glove", "enc_class": "cnn"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"emb_class": "glove"}, "needs emb_class and enc_class"),
+        (CNN | {"n_ctx": 0}, "n_ctx is 0: a text has at least 1 token"),
+        (CNN | {"n_ctx": "100"}, "n_ctx is 100: a text has"),
+        (CNN | {"dropout": 2}, "dropout is 2: a probability"),
+        ({"emb_class": "bert", "enc_class": "cls", "dropout": 1}, "dropout is 1: a probability"),
+        ({"emb_class": "bert", "enc_class": "cnn"}, "enc_class 'cnn': a teacher's is cls"),
+        ({"emb_class": "bert", "enc_class": "cls", "depth": 3}, "unknown depth; known: dropout"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_that_names_the_file(
+    fields: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(PotstillError, match=f"config.json: {complaint}"):
+        read_model_config(tmp_path / "config.json")
