@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -92,22 +93,28 @@ def running(app: ASGIApp) -> Iterator[Client]:
             thread.join()
 
 
-def make_student(path: Path, labels: list[str], seed: int, kind: str = "cnn") -> Path:
-    """A student with random weights over the words a to f."""
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights over the words a to f."""
+    path = tmp_path_factory.mktemp("student")
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student(kind, {}, vocabulary, labels, embedding_trainable=True, seed=seed), path)
+    save_model(*new_student("cnn", {}, vocabulary, ["no", "yes sir"], embedding_trainable=True, seed=1), path)
     return path
 
 
 @pytest.fixture(scope="session")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_student(tmp_path_factory.mktemp("student"), ["no", "yes sir"], 1)
+def teacher(student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model of the same labels, in another order: what the student calls no is yes sir to it."""
+    return relabelled(student, tmp_path_factory.mktemp("models") / "teacher", ["yes sir", "no"])
 
 
-@pytest.fixture(scope="session")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another model of the same labels, in another order."""
-    return make_student(tmp_path_factory.mktemp("teacher"), ["yes sir", "no"], 2)
+def relabelled(student: Path, path: Path, labels: list[str]) -> Path:
+    """A copy of a student with other labels."""
+    shutil.copytree(student, path)
+    config = json.loads((path / "config.json").read_text())
+    config["id2label"] = dict(enumerate(labels))
+    (path / "config.json").write_text(json.dumps(config))
+    return path
 
 
 Serve = Callable[..., Client]

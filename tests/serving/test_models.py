@@ -9,7 +9,7 @@ from potstill.progress import silent
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 from potstill.serving.models import Loader, Models, name_and_folder
-from servers import make_student
+from servers import relabelled
 
 
 def open_models(*students: str, fallback: str | None = None, below: float | None = None) -> Models:
@@ -42,7 +42,7 @@ def test_a_folder_that_is_no_models_is_named(tmp_path: Path) -> None:
 
 
 def test_a_fallback_of_other_labels_is_refused(student: Path, tmp_path: Path) -> None:
-    other = make_student(tmp_path / "other", ["good", "bad"], 3)
+    other = relabelled(student, tmp_path / "other", ["good", "bad"])
     with pytest.raises(PotstillError, match="give a fallback that knows the same labels"):
         open_models(f"a={student}", fallback=f"b={other}", below=0.5)
 

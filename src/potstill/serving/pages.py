@@ -85,7 +85,7 @@ def _operation(openapi: dict[str, Any], path: str, method: str, operation: dict[
     refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
     if refusals:
         rows = [(f"<code>{status}</code>", escape(answer["description"])) for status, answer in refusals.items()]
-        parts.append(f"<h3>Refuses</h3>{_list(rows)}")
+        parts.append(f"<h3>Refuses</h3>{_list(rows, 'short')}")
     return "\n".join([*parts, "</section>"])
 
 
@@ -126,8 +126,8 @@ def _resolve(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _list(rows: list[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows) + "</dl>"
+def _list(rows: list[tuple[str, str]], style: str = "fields") -> str:
+    return f'<dl class="{style}">' + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows) + "</dl>"
 
 
 def _prose(text: str) -> str:

@@ -1,5 +1,6 @@
 """One server from its socket to its end. Knows nothing of what the application answers."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -25,11 +26,11 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-    except OverflowError:
-        raise PotstillError(f"--port={port}: a port is a number from 0 to 65535") from None
+        with contextlib.ExitStack() as undo:
+            taken = undo.enter_context(socket.socket(family, kind, protocol))
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(address)
+            undo.pop_all()
     except OSError as error:
         raise PotstillError(_why_not(host, port, error)) from None
     return taken

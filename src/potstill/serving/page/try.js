@@ -45,16 +45,17 @@ function labelRow([label, share], index) {
 
 function showAnswer(card, model, answer, milliseconds) {
   const own = answer.student ?? answer; // a card tells what its own model says
-  card.querySelector(".time").textContent = `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
+  const time = `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
+  card.querySelector(".time").textContent = answer.student ? `${time}, with ${answer.answered_by}` : time;
   card.querySelector(".label").textContent = own.label;
   const shares = Object.entries(own.probabilities).sort(([, a], [, b]) => b - a); // numeric names lose their order
   card.querySelector("table tbody").replaceChildren(...shares.slice(0, MOST).map(labelRow));
   const note = card.querySelector(".note");
   note.hidden = !answer.student;
   if (answer.student) {
-    note.textContent = `Less sure than ${percent(model.below)}: ${answer.answered_by} answers, ${answer.label}.`;
+    note.textContent = `Below ${+(100 * model.below).toFixed(1)} %: ${answer.answered_by} is asked, and answers ${answer.label}.`;
   }
-  return `${model.name}: ${own.label}, ${percent(shares[0][1])}.` + (answer.student ? ` ${note.textContent}` : "");
+  return `${model.name}: ${own.label}, ${percent(shares[0][1])}, ${time}. ${note.textContent}`;
 }
 
 function showWords(card, said, words) {
