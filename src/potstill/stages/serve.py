@@ -20,9 +20,8 @@ _log = logging.getLogger(__name__)
 class ServeOptions:
     """Answer over HTTP with one student or several; a page to try them is at /, the API at /docs."""
 
-    student: tyro.conf.Positional[tuple[str, ...]]
-    """Folders of the models, such as runs/NAME/student, each with a name of its own where it is written NAME=FOLDER.
-    The first is asked where a request names none."""
+    student: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME=]FOLDER ...")]
+    """Folders of the models, such as runs/x/student. The first is asked where a request names none."""
     host: str = "127.0.0.1"
     """The address to listen at; 0.0.0.0 for all of this machine's."""
     port: int = 8000
@@ -32,8 +31,7 @@ class ServeOptions:
     below: float | None = None
     """The probability of a student's label under which the fallback answers."""
     token: str | None = field(default=None, repr=False)
-    """The bearer token that requests must have. Better given by the variable POTSTILL_TOKEN: any user of the machine
-    can read a command line."""
+    """The bearer token to ask for. Better in the variable POTSTILL_TOKEN: any user can read a command line."""
     num_threads: int = 1
     """Threads of ONNX Runtime, for each model."""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = field(default_factory=Limits)
@@ -43,6 +41,8 @@ class ServeOptions:
             raise PotstillError("give the folder of a student, such as runs/NAME/student")
         if (self.fallback is None) != (self.below is None):
             raise PotstillError("--fallback and --below belong together: give both, or neither")
+        if not 0 <= self.port <= 65535:
+            raise PotstillError(f"--port={self.port}: a port is a number from 0 to 65535")
         if self.num_threads < 1:
             raise PotstillError(f"--num_threads={self.num_threads}: must be 1 or more")
         if self.token is not None and not self.token.strip():
