@@ -90,6 +90,27 @@ def test_other_paths_and_methods_are_refused_as_json(client: Client, method: str
     assert reply.status == status and reply.json["error"]
 
 
+def test_a_server_that_cannot_keep_up_says_when_to_ask_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("potstill.serving.batcher.MAX_WAITING", 0)
+    reply = client.post("/predict", {"text": "a"})
+    assert reply.status == 503 and reply.headers["retry-after"] == "1" and "too many texts wait" in reply.json["error"]
+
+
+def test_a_failure_of_ours_is_logged_and_not_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the inner workings")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("potstill.serving.models.ServedModel.answer", broken)
+        reply = client.post("/predict", {"text": "a"})
+    assert reply.status == 500 and reply.json == {"error": "the server failed on this request; its log says why"}
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert client.post("/predict", {"text": "a"}).status == 200
+    assert "the inner workings" in caplog.text  # by now: it is logged once the answer is sent
+
+
 def test_an_explanation_is_of_the_named_model_and_leaves_out_one_word_at_a_time(client: Client, teacher: Path) -> None:
     offline = potstill.load(teacher)
     reply = client.post("/explain", {"text": "a b, c", "model": "second"}).json
