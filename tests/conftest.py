@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+pytest_plugins = ["servers"]
+
 POSITIVE = ("fine", "good", "bright", "warm", "clever")
 NEGATIVE = ("dull", "bad", "flat", "cold", "silly")
 NOUNS = ("film", "story", "plot", "cast", "scene", "ending")

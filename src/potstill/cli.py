@@ -22,6 +22,7 @@ from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.preprocess import PreprocessOptions, preprocess
+from potstill.stages.serve import ServeOptions, serve
 from potstill.stages.train import TrainOptions, train
 
 VERBS: dict[str, tuple[Any, Any]] = {
@@ -31,6 +32,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "serve": (ServeOptions, serve),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130

@@ -7,6 +7,7 @@ from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
 from potstill.stages.preprocess import Preprocessed
 from potstill.stages.scores import Score
+from potstill.stages.serve import Served
 from potstill.stages.train import Trained
 
 _COLUMNS = ("model", "accuracy", "macro F1", "p50 ms", "p95 ms", "parameters", "MB")
@@ -60,6 +61,11 @@ def _(result: Evaluated) -> str:
             f"[Elapsed Time] : {result.elapsed_ms}ms, {result.average_ms}ms on average",
         ]
     )
+
+
+@report.register
+def _(result: Served) -> str:
+    return f"stopped after {result.n_requests} requests"
 
 
 def score_table(scores: list[Score]) -> str:

@@ -1,0 +1,221 @@
+"""The application: paths to models. Makes no socket and reads no file but its own pages."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp
+
+from potstill import __version__
+from potstill.serving.batcher import Overloaded
+from potstill.serving.explaining import MAX_WORDS, leave_one_out, word_weights, words_of
+from potstill.serving.guard import Guard
+from potstill.serving.limits import Limits
+from potstill.serving.metrics import CONTENT_TYPE, Metrics
+from potstill.serving.models import Answer, Models, ServedModel
+from potstill.serving.pages import docs_page, try_page
+from potstill.serving.schemas import (
+    ErrorResponse,
+    ExplainRequest,
+    ExplainResponse,
+    HealthResponse,
+    ModelsResponse,
+    PredictRequest,
+    PredictResponse,
+)
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": description}
+    for status, description in {
+        401: "the token is missing or wrong",
+        404: "there is no such model",
+        408: "the body came too slowly",
+        413: "the body is too large",
+        422: "the body is not as described, or a text is empty or too long",
+        503: "more texts wait than can be answered soon",
+    }.items()
+}
+
+
+def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | None) -> ASGIApp:
+    """The whole server as an ASGI application.
+
+    :param token: the bearer token that requests must have; None: none is asked for.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        models.close()
+
+    app = FastAPI(
+        title="Potstill",
+        version=__version__,
+        description="Distilled text classifiers over HTTP.",
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    router = APIRouter()
+    _add_answers(router, models, limits, metrics)
+    _add_state(router, models, metrics)
+    app.include_router(router)
+    _add_pages(app)
+    app.add_exception_handler(RequestValidationError, _not_as_described)
+    app.add_exception_handler(AnyHTTPException, _refused)
+    app.add_exception_handler(Overloaded, _overloaded)
+    app.add_exception_handler(Exception, _broken)
+    paths = [*app.openapi()["paths"], "/", "/docs", "/openapi.json"]
+    return Guard(app, paths=paths, limits=limits, metrics=metrics, token=token)
+
+
+def _add_answers(router: APIRouter, models: Models, limits: Limits, metrics: Metrics) -> None:
+    """The paths that ask a model."""
+
+    @router.post("/predict", response_model=PredictResponse, responses=_REFUSALS, summary="Label one text or several")
+    async def predict(request: PredictRequest) -> Response:
+        """Each text's label, the probability of every label, and which model answered."""
+        began = time.perf_counter()
+        model, texts = _model(models, request.model), request.all_texts()
+        _check_texts(texts, limits)
+        answers = await model.answer(texts)
+        for answer in answers:
+            metrics.answer(model.name, answer.answered_by, answer.opinion.label)
+        milliseconds = round(1000 * (time.perf_counter() - began), 3)
+        return _json(
+            {"model": model.name, "milliseconds": milliseconds, "answers": [_answer_body(answer) for answer in answers]}
+        )
+
+    @router.post(
+        "/explain", response_model=ExplainResponse, responses=_REFUSALS, summary="Which words carried the decision"
+    )
+    async def explain(request: ExplainRequest) -> Response:
+        """Each word is left out in turn: how far does the label's probability fall? The named model alone is asked."""
+        model = _model(models, request.model)
+        _check_texts([request.text], limits)
+        words = words_of(request.text)
+        if len(words) > MAX_WORDS:
+            raise HTTPException(422, f"the text has {len(words)} words: give at most {MAX_WORDS} to explain")
+        rows = await model.batcher.answer_many([request.text, *leave_one_out(request.text, words)])
+        weights = word_weights(rows[0], rows[1:])
+        return _json(
+            {
+                "model": model.name,
+                **asdict(model.opinion(rows[0])),
+                "method": "leave-one-out",
+                "words": [
+                    {**asdict(word), "weight": round(weight, 6)}
+                    for word, weight in zip(words, weights, strict=False)  # of a lone word there is no weight
+                ],
+            }
+        )
+
+
+def _add_state(router: APIRouter, models: Models, metrics: Metrics) -> None:
+    """The paths that tell of the server."""
+
+    @router.get("/models", response_model=ModelsResponse, responses={401: _REFUSALS[401]}, summary="The models")
+    async def list_models() -> Response:
+        """Every model by name, with its labels and its fallback; the first is asked where a request names none."""
+        return _json({"models": [_model_body(model) for model in models]})
+
+    @router.get("/health", response_model=HealthResponse, summary="Whether the server answers")
+    async def health() -> Response:
+        """Needs no token; the models are loaded before the server listens."""
+        return _json({"status": "ok", "version": __version__})
+
+    @router.get("/metrics", response_class=PlainTextResponse, responses={401: _REFUSALS[401]}, summary="Metrics")
+    async def show_metrics() -> Response:
+        """Requests, seconds, batch sizes and answers, in Prometheus's text format."""
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+
+def _add_pages(app: FastAPI) -> None:
+    """The two pages for people; neither needs anything from elsewhere."""
+    pages = {"/": try_page(), "/docs": docs_page(app.openapi())}
+    for path, page in pages.items():
+        response = HTMLResponse(page.html, headers={"content-security-policy": page.policy})
+        app.add_api_route(path, lambda shown=response: shown, include_in_schema=False)
+
+
+def _model(models: Models, name: str | None) -> ServedModel:
+    model = models.get(name)
+    if model is None:
+        known = ", ".join(model.name for model in models)
+        raise HTTPException(404, f"there is no model '{name}': choose one of {known}")
+    return model
+
+
+def _check_texts(texts: list[str], limits: Limits) -> None:
+    """Refuse what no model may be given."""
+    if not texts:
+        raise HTTPException(422, "there are no texts: give at least one")
+    if len(texts) > limits.max_texts:
+        raise HTTPException(422, f"there are {len(texts)} texts: give at most {limits.max_texts} at once")
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise HTTPException(422, f"text {number} is empty: give it words or leave it out")
+        if not _is_unicode(text):
+            raise HTTPException(422, f"text {number} has half a surrogate pair: send valid Unicode")
+        if len(text) > limits.max_characters:
+            raise HTTPException(422, f"text {number} has {len(text)} characters: give at most {limits.max_characters}")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, and no tokenizer takes it
+        return False
+    return True
+
+
+def _answer_body(answer: Answer) -> dict[str, Any]:
+    body = {**asdict(answer.opinion), "answered_by": answer.answered_by}
+    return body if answer.student is None else {**body, "student": asdict(answer.student)}
+
+
+def _model_body(model: ServedModel) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": model.name, "labels": model.labels}
+    if model.fallback is None:
+        return body
+    return {**body, "fallback": model.fallback.model.name, "below": model.fallback.cascade.below}
+
+
+def _json(body: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer as it is: its schema is for the documentation, and checking our own answer costs time."""
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return Response(content, status, headers, media_type="application/json")
+
+
+async def _not_as_described(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]  # without its input: that is the user's text, and may not even be valid Unicode
+    place = ".".join(str(part) for part in first["loc"][1:])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        return _json({"error": f"the body is not JSON: {first['ctx']['error']} at character {place}"}, 422)
+    if first["type"] == "model_attributes_type":
+        return _json({"error": "send a JSON object, with the header content-type: application/json"}, 422)
+    return _json({"error": f"{place}: {message}" if place else message}, 422)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AnyHTTPException)
+    detail = "there is no such path: /docs lists them" if error.detail == "Not Found" else error.detail
+    return _json({"error": detail}, error.status_code, error.headers)
+
+
+async def _overloaded(_: Request, __: Exception) -> Response:
+    return _json({"error": "too many texts wait: ask again in a second"}, 503, {"retry-after": "1"})
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    return _json({"error": "the server failed on this request; its log says why"}, 500)

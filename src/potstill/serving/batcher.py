@@ -1,0 +1,102 @@
+"""Micro-batches: the requests that wait while a model works are answered together in its next call.
+
+Knows nothing of HTTP. Nothing is held back to fill a batch: an idle model starts at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Predict = Callable[[list[str]], NDArray[np.float32]]
+MAX_WAITING = 4096  # texts: seconds of work for a teacher; who comes later had better ask again
+
+
+class Overloaded(Exception):
+    """More texts wait than can be answered soon."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    texts: list[str]
+    result: asyncio.Future[NDArray[np.float32]]
+
+
+class Batcher:
+    """One model's queue; the model runs in a thread of its own, one call at a time.
+
+    :param predict: texts to probabilities, float32 ``[n_texts, n_labels]``.
+    :param max_texts: of one call; no request may have more.
+    :param observe: told the number of texts of each call.
+    """
+
+    def __init__(self, predict: Predict, max_texts: int, observe: Callable[[int], None]) -> None:
+        self._predict = predict
+        self._max_texts = max_texts
+        self._observe = observe
+        self._waiting: deque[_Job] = deque()
+        self._n_waiting = 0
+        self._worker: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+
+    async def answer(self, texts: list[str]) -> NDArray[np.float32]:
+        """The model's answer to a request's texts, as ``predict`` gives it.
+
+        :raises Overloaded: when too many texts wait.
+        """
+        if self._n_waiting + len(texts) > MAX_WAITING:
+            raise Overloaded
+        job = _Job(texts, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._n_waiting += len(texts)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return await job.result
+
+    async def answer_many(self, texts: list[str]) -> NDArray[np.float32]:
+        """The same for any number of texts, a call's worth after another, so that others get their turn."""
+        starts = range(0, len(texts), self._max_texts)
+        return np.concatenate([await self.answer(texts[start : start + self._max_texts]) for start in starts])
+
+    def close(self) -> None:
+        """Let the thread end once its call is done."""
+        self._thread.shutdown(wait=False)
+
+    async def _work(self) -> None:
+        """Answer until nothing waits."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            jobs = self._take()
+            answers = await loop.run_in_executor(self._thread, self._call, jobs)
+            for job, answer in zip(jobs, answers, strict=True):
+                if job.result.done():  # whoever asked has been cancelled
+                    continue
+                if isinstance(answer, Exception):
+                    job.result.set_exception(answer)
+                else:
+                    job.result.set_result(answer)
+        self._worker = None
+
+    def _take(self) -> list[_Job]:
+        """The jobs of the next call: as many as came first and fit."""
+        jobs = [self._waiting.popleft()]
+        n_texts = len(jobs[0].texts)
+        while self._waiting and n_texts + len(self._waiting[0].texts) <= self._max_texts:
+            jobs.append(self._waiting.popleft())
+            n_texts += len(jobs[-1].texts)
+        self._n_waiting -= n_texts
+        self._observe(n_texts)
+        return jobs
+
+    def _call(self, jobs: list[_Job]) -> list[NDArray[np.float32] | Exception]:
+        """Each job's answer, or its error: a text that breaks the model must not cost the others their answers."""
+        try:
+            probabilities = self._predict([text for job in jobs for text in job.texts])
+        except Exception as error:
+            return [error] if len(jobs) == 1 else [self._call([job])[0] for job in jobs]
+        ends = np.cumsum([len(job.texts) for job in jobs])
+        return list(np.split(probabilities, ends[:-1]))

@@ -1,0 +1,139 @@
+"""What stands before every request: the token, the body's size and time, the safe headers, the counting."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from potstill.serving.limits import Limits
+from potstill.serving.metrics import Metrics
+
+OPEN = frozenset({"/", "/docs", "/openapi.json", "/health"})
+"""What needs no token: it tells nothing of the models or the traffic."""
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Refused(Exception):
+    """A request that does not reach the application."""
+
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class _Gone(Exception):
+    """Whoever asked has hung up."""
+
+
+class Guard:
+    """The application behind its guard.
+
+    :param paths: the application's; requests for others are counted as ``other``, or anyone could make us
+        count without end.
+    :param token: the bearer token that all but :data:`OPEN` asks for; None: no token.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, paths: Iterable[str], limits: Limits, metrics: Metrics, token: str | None
+    ) -> None:
+        self._app = app
+        self._paths = frozenset(paths)
+        self._limits = limits
+        self._metrics = metrics
+        self._token = None if token is None else token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), *_HEADERS]
+            await send(message)
+
+        try:
+            await self._admit(scope, receive, watched)
+        except Refused as refused:
+            status = refused.status
+            await _refuse(refused, watched)
+        except _Gone:
+            status = 499  # nginx's number for it; nobody sees it but the metrics
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._metrics.request(path, status, time.perf_counter() - began)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        self._check_token(scope["path"], headers.get(b"authorization", b""))
+        body = await self._read_body(headers, receive)
+        read = False
+
+        async def replay() -> Message:
+            nonlocal read
+            if read:
+                return await receive()
+            read = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    def _check_token(self, path: str, given: bytes) -> None:
+        if self._token is None or path in OPEN:
+            return
+        scheme, _, token = given.partition(b" ")
+        if scheme.lower() != b"bearer" or not secrets.compare_digest(token.strip(), self._token):
+            raise Refused(
+                401,
+                "this server asks for a token: send it as Authorization: Bearer TOKEN",
+                (b"www-authenticate", b"Bearer"),
+            )
+
+    async def _read_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body. One that is too large is read to its end, but not kept: so its sender sees the answer."""
+        limit = self._limits.max_body
+        too_large = Refused(413, f"the body is larger than {limit} bytes: send fewer texts at once", _CLOSE)
+        declared = headers.get(b"content-length", b"0")
+        if b"expect" in headers and declared.isdigit() and int(declared) > limit:
+            raise too_large  # its sender waits to be told whether to send it
+        size, parts, more = 0, [], True
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    size += len(part)
+                    if size <= limit:
+                        parts.append(part)
+        except TimeoutError:
+            if size <= limit:
+                seconds = f"{self._limits.body_seconds:g} seconds"
+                raise Refused(408, f"the body did not come within {seconds}: send it at once", _CLOSE) from None
+        if size > limit:
+            raise too_large
+        return b"".join(parts)
+
+
+_CLOSE = (b"connection", b"close")
+
+
+async def _refuse(refused: Refused, send: Send) -> None:
+    body = json.dumps({"error": str(refused)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *refused.headers]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,164 @@
+"""The models that a server answers with: named, each behind its queue, the fallback among them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potstill.errors import PotstillError
+from potstill.progress import Progress
+from potstill.runtime.cascade import Cascade, Model
+from potstill.runtime.classifier import load
+from potstill.serving.batcher import Batcher
+from potstill.serving.limits import Limits
+from potstill.serving.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one model says of a text: its likeliest label, and each label's probability, likeliest first."""
+
+    label: str
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a text.
+
+    :param answered_by: the name of the model that gave it.
+    :param student: where the fallback answered, what the student itself had said.
+    """
+
+    opinion: Opinion
+    answered_by: str
+    student: Opinion | None = None
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Who answers what a student is not sure of, and the rule that says when."""
+
+    model: "ServedModel"
+    cascade: Cascade
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One model by name, with its queue, and its fallback if there is one."""
+
+    name: str
+    classifier: Model
+    batcher: Batcher
+    fallback: Fallback | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in the order of the model's probabilities."""
+        labels: list[str] = self.classifier.classes_.tolist()
+        return labels
+
+    async def answer(self, texts: list[str]) -> list[Answer]:
+        """The answers to some texts; the fallback's where this model is not sure.
+
+        The fallback has a queue of its own, so that a sure answer never waits for one.
+        """
+        probabilities = await self.batcher.answer(texts)
+        answers = [Answer(self.opinion(row), self.name) for row in probabilities]
+        if self.fallback is None:
+            return answers
+        cascade, model = self.fallback.cascade, self.fallback.model
+        unsure = np.flatnonzero(cascade.unsure(probabilities)).tolist()
+        if unsure:
+            found = cascade.in_student_order(await model.batcher.answer([texts[i] for i in unsure]))
+            for i, row in zip(unsure, found, strict=True):
+                answers[i] = Answer(self.opinion(row), model.name, student=answers[i].opinion)
+        return answers
+
+    def opinion(self, probabilities: NDArray[np.float32]) -> Opinion:
+        """One text's probabilities, float32 ``[n_labels]``, by label."""
+        labels, values = self.labels, probabilities.tolist()
+        order = np.argsort(-probabilities, kind="stable").tolist()
+        return Opinion(labels[order[0]], {labels[i]: round(values[i], 6) for i in order})
+
+
+class Models:
+    """All models of a server; the first is asked where a request names none."""
+
+    def __init__(self, models: Sequence[ServedModel]) -> None:
+        self._models = {model.name: model for model in models}
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(self._models.values())
+
+    def get(self, name: str | None) -> ServedModel | None:
+        """The model of a name, the first for None; None where no model has the name."""
+        return next(iter(self)) if name is None else self._models.get(name)
+
+    def close(self) -> None:
+        """Let the models' threads end."""
+        for model in self:
+            model.batcher.close()
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads models for one server.
+
+    :param threads: of ONNX Runtime, for each model.
+    """
+
+    threads: int
+    limits: Limits
+    metrics: Metrics
+    progress: Progress
+
+    def open(self, students: Sequence[str], fallback: str | None, below: float | None) -> Models:
+        """Load the students, and behind them the fallback.
+
+        :param students: each ``NAME=FOLDER``, or a folder, which gives its own name.
+        :param fallback: the same, for what a student is less sure of than ``below``; or None.
+        :raises PotstillError: when a folder is not a model's, two have one name, or their labels differ.
+        """
+        named = [name_and_folder(given) for given in [*students, *([] if fallback is None else [fallback])]]
+        names = [name for name, _ in named]
+        for name in names:
+            if names.count(name) > 1:
+                raise PotstillError(f"two models are named '{name}': write NAME=FOLDER, with a name for each")
+        models = []
+        with self.progress("loading", len(named)) as bar:
+            for name, folder in named:
+                models.append(self._load(name, folder))
+                bar.update(1)
+        if fallback is None or below is None:
+            return Models(models)
+        *first, last = models
+        return Models([*(_behind(model, last, below) for model in first), last])
+
+    def _load(self, name: str, folder: Path) -> ServedModel:
+        classifier = load(folder, self.threads)
+        classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
+        observe = partial(self.metrics.batch, name)
+        return ServedModel(name, classifier, Batcher(classifier.predict_proba, self.limits.max_texts, observe))
+
+
+def _behind(student: ServedModel, model: ServedModel, below: float) -> ServedModel:
+    """The student with a fallback behind it."""
+    cascade = Cascade(student.classifier, model.classifier, below)
+    return ServedModel(student.name, student.classifier, student.batcher, Fallback(model, cascade))
+
+
+def name_and_folder(given: str) -> tuple[str, Path]:
+    """What ``NAME=FOLDER`` or ``FOLDER`` says.
+
+    :raises PotstillError: when the name or the folder is empty.
+    """
+    name, equals, folder = given.partition("=")
+    if not equals or Path(given).is_dir():  # a folder's own name may have an equals sign
+        name, folder = Path(given).resolve().name, given
+    if not name or not folder:
+        raise PotstillError(f"'{given}': give a model as NAME=FOLDER, or its folder alone")
+    return name, Path(folder)

@@ -1,0 +1,130 @@
+"use strict";
+// Every model that the server has is asked for its answer and then for its words; texts are only ever set as text.
+const at = (id) => document.getElementById(id);
+const form = at("form"), text = at("text"), token = at("token"), go = at("go"), results = at("results");
+const MOST = 6; // labels of a model that are shown
+let asked = 0; // an answer to an older question is dropped
+
+async function ask(path, body) {
+  const headers = token.value ? { authorization: `Bearer ${token.value}` } : {};
+  const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { ...headers, "content-type": "application/json" } });
+  } catch {
+    throw new Error("The server does not answer.");
+  }
+  const answer = await response.json();
+  if (response.status === 401) {
+    at("token-row").hidden = false;
+    token.focus();
+  }
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+const percent = (share) => (share > 0.999 && share < 1 ? "> 99.9" : (100 * share).toFixed(1)) + " %";
+const signed = (weight) => (weight < 0 ? "−" : "+") + (100 * Math.abs(weight)).toFixed(1);
+
+function element(tag, content, classes = "") {
+  const made = document.createElement(tag);
+  made.textContent = content;
+  made.className = classes;
+  return made;
+}
+
+function labelRow([label, share], index) {
+  const row = element("tr", "", index ? "" : "best");
+  const name = element("th", label), cell = element("td", "", "bar"), bar = element("div", "");
+  name.scope = "row";
+  bar.style.setProperty("--share", `${100 * share}%`);
+  cell.append(bar);
+  row.append(name, cell, element("td", percent(share)));
+  return row;
+}
+
+function showAnswer(card, model, answer, milliseconds) {
+  const own = answer.student ?? answer; // a card tells what its own model says
+  const time = `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
+  card.querySelector(".time").textContent = answer.student ? `${time}, with ${answer.answered_by}` : time;
+  card.querySelector(".label").textContent = own.label;
+  const shares = Object.entries(own.probabilities).sort(([, a], [, b]) => b - a); // numeric names lose their order
+  card.querySelector("table tbody").replaceChildren(...shares.slice(0, MOST).map(labelRow));
+  const note = card.querySelector(".note");
+  note.hidden = !answer.student;
+  if (answer.student) {
+    note.textContent = `Below ${+(100 * model.below).toFixed(1)} %: ${answer.answered_by} is asked, and answers ${answer.label}.`;
+  }
+  return `${model.name}: ${own.label}, ${percent(shares[0][1])}, ${time}. ${note.textContent}`;
+}
+
+function showWords(card, said, words) {
+  if (!words.length) return;
+  const letters = Array.from(said); // the server counts characters, not UTF-16 units
+  const largest = Math.max(...words.map(({ weight }) => Math.abs(weight))) || 1;
+  const line = card.querySelector(".words");
+  let end = 0;
+  line.replaceChildren();
+  for (const word of words) {
+    const share = Math.abs(word.weight) / largest;
+    const mark = element("mark", letters.slice(word.start, word.end).join(""), word.weight < 0 ? "against" : "for");
+    mark.style.setProperty("--weight", share);
+    line.append(letters.slice(end, word.start).join(""), share < 0.05 ? mark.textContent : mark);
+    end = word.end;
+  }
+  line.append(letters.slice(end).join(""));
+  const rows = [...words].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).map(({ word, weight }) => {
+    const row = element("tr", ""), name = element("th", word);
+    name.scope = "row";
+    row.append(name, element("td", `${signed(weight)} points`));
+    return row;
+  });
+  card.querySelector("details tbody").replaceChildren(...rows);
+  for (const part of [line, card.querySelector("details"), at("legend")]) part.hidden = false;
+}
+
+function newCard(model) {
+  const card = at("card").content.firstElementChild.cloneNode(true);
+  card.querySelector("h2").textContent = model.name;
+  return card;
+}
+
+async function classify(said, question) {
+  const { models } = await ask("/models");
+  const cards = models.map(newCard), told = [];
+  for (const [index, model] of models.entries()) { // one after another: none is slowed by the others
+    const { answers, milliseconds } = await ask("/predict", { text: said, model: model.name });
+    told.push(showAnswer(cards[index], model, answers[0], milliseconds));
+  }
+  if (question !== asked) return;
+  results.replaceChildren(...cards);
+  at("legend").hidden = true;
+  at("status").textContent = told.join(" ");
+  for (const [index, model] of models.entries()) {
+    const { words } = await ask("/explain", { text: said, model: model.name });
+    if (question !== asked) return;
+    showWords(cards[index], said, words);
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const question = ++asked;
+  at("error").textContent = "";
+  go.setAttribute("aria-disabled", "true"); // not disabled: that would lose the keyboard's place
+  try {
+    await classify(text.value, question);
+  } catch (error) {
+    if (question === asked) at("error").textContent = error.message;
+  } finally {
+    if (question === asked) go.setAttribute("aria-disabled", "false");
+  }
+});
+
+text.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // a composed letter ends with Enter too
+  event.preventDefault();
+  form.requestSubmit();
+});
+
+text.focus();

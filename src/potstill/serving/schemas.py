@@ -1,0 +1,109 @@
+"""What goes in and out, as JSON: the schemas that ``/docs`` and ``/openapi.json`` show."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+_EXAMPLE: JsonDict = {"examples": [{"text": "a film to remember"}]}
+
+
+class PredictRequest(BaseModel):
+    """One text or several."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_EXAMPLE)
+
+    text: Annotated[str | None, Field(description="One text.")] = None
+    texts: Annotated[list[str] | None, Field(description="Several texts, in place of text.")] = None
+    model: Annotated[str | None, Field(description="Which model is asked; the first where none is named.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "PredictRequest":
+        if (self.text is None) == (self.texts is None):
+            raise ValueError('give either "text" or "texts"')
+        return self
+
+    def all_texts(self) -> list[str]:
+        """The texts, one or several."""
+        return self.texts if self.texts is not None else [self.text or ""]
+
+
+class ExplainRequest(BaseModel):
+    """One text."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_EXAMPLE)
+
+    text: Annotated[str, Field(description="The text.")]
+    model: Annotated[str | None, Field(description="Which model is asked; the first where none is named.")] = None
+
+
+class OpinionBody(BaseModel):
+    """What one model says of a text."""
+
+    label: Annotated[str, Field(description="The likeliest label.")]
+    probabilities: Annotated[dict[str, float], Field(description="The probability of each label, likeliest first.")]
+
+
+class AnswerBody(OpinionBody):
+    """The answer to one text."""
+
+    answered_by: Annotated[str, Field(description="The model that gave this answer: the one asked, or its fallback.")]
+    student: Annotated[
+        OpinionBody | None,
+        Field(description="Where the fallback answered: what the model that was asked had said itself."),
+    ] = None
+
+
+class PredictResponse(BaseModel):
+    """The answers, one a text, in the order of the texts."""
+
+    model: Annotated[str, Field(description="The model that was asked.")]
+    milliseconds: Annotated[float, Field(description="From the request to its answers, waiting included.")]
+    answers: list[AnswerBody]
+
+
+class WordBody(BaseModel):
+    """A word and what it adds to the label's probability."""
+
+    word: str
+    start: Annotated[int, Field(description="Where the word starts, in characters from 0.")]
+    end: Annotated[int, Field(description="Where it ends: the first character after it.")]
+    weight: Annotated[
+        float, Field(description="How far the label's probability falls without the word; negative: it rises.")
+    ]
+
+
+class ExplainResponse(OpinionBody):
+    """Which words carried the decision of the named model itself, whatever its fallback would say."""
+
+    model: str
+    method: Annotated[str, Field(description="How the weights are found: each word is left out in turn.")]
+    words: Annotated[list[WordBody], Field(description="The words in their order; none for a text of one word.")]
+
+
+class ModelBody(BaseModel):
+    """One of the models that answer."""
+
+    name: str
+    labels: list[str]
+    fallback: Annotated[str | None, Field(description="The model that answers what this one is not sure of.")] = None
+    below: Annotated[float | None, Field(description="The probability under which the fallback answers.")] = None
+
+
+class ModelsResponse(BaseModel):
+    """The models, the first of which is asked where a request names none."""
+
+    models: list[ModelBody]
+
+
+class HealthResponse(BaseModel):
+    """The server answers."""
+
+    status: str
+    version: str
+
+
+class ErrorResponse(BaseModel):
+    """Why a request was refused, and how to mend it."""
+
+    error: str

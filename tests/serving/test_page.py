@@ -1,0 +1,204 @@
+"""The page to try the models, looked at in a real browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+import potstill
+from servers import Client, Serve
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium or chromedriver is missing: apt-get install chromium chromium-driver"
+)
+
+# WCAG's contrast of an element's text with the first background behind it that is not see-through.
+CONTRAST = """
+const light = (color) => {
+  const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3)
+    .map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+let behind = arguments[0];
+while (getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
+const pair = [getComputedStyle(arguments[0]).color, getComputedStyle(behind).backgroundColor].map(light);
+return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    folder = tmp_path_factory.mktemp("browser")
+    flags = "headless disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
+    for flag in [*flags.split(), "disable-sync", f"user-data-dir={folder}"]:
+        options.add_argument(f"--{flag}")
+    if os.geteuid() == 0:  # the sandbox is not for root
+        options.add_argument("--no-sandbox")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def client(serve: Serve, student: Path, teacher: Path) -> Client:
+    """A cascade whose student is never sure enough."""
+    return serve(f"small={student}", fallback=f"large={teacher}", below=1.0)
+
+
+@pytest.fixture
+def page(browser: Chrome, client: Client) -> Chrome:
+    return opened(browser, client)
+
+
+def opened(browser: Chrome, client: Client) -> Chrome:
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(f"http://127.0.0.1:{client.port}/")
+    console(browser)  # forget what was before
+    return browser
+
+
+def one(page: Chrome | WebElement, selector: str) -> WebElement:
+    return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def many(page: Chrome | WebElement, selector: str) -> list[WebElement]:
+    return page.find_elements(By.CSS_SELECTOR, selector)
+
+
+def console(page: Chrome) -> list[dict[str, object]]:
+    """What the browser complained about since it was last asked."""
+    messages: list[dict[str, object]] = page.get_log("browser")  # type: ignore[no-untyped-call]
+    return messages
+
+
+def classify(page: Chrome, text: str, n_words_shown: int = 2) -> list[WebElement]:
+    """Type a text, press Enter, and wait for the cards' words."""
+    page.switch_to.active_element.send_keys(text, Keys.ENTER)
+    WebDriverWait(page, 30).until(lambda _: len(many(page, "article .words:not([hidden])")) == n_words_shown)
+    return many(page, "article")
+
+
+def error_of(page: Chrome) -> str:
+    return str(WebDriverWait(page, 30).until(lambda _: one(page, "[role=alert]").text))
+
+
+def test_a_sentence_is_typed_and_every_model_tells_label_probabilities_time_and_words(
+    page: Chrome, student: Path, teacher: Path
+) -> None:
+    text = "a 😀 b, c"
+    cards = classify(page, text)
+    for card, name, folder in zip(cards, ("small", "large"), (student, teacher), strict=True):
+        model = potstill.load(folder)
+        shares = sorted(zip(model.predict_proba([text])[0], model.classes_, strict=True), reverse=True)
+        assert one(card, "h2").text == name and " ms" in one(card, ".time").text
+        assert one(card, ".label").text == shares[0][1]
+        rows = [row.text.replace("\n", " ") for row in many(card, "table:first-of-type tr")[: len(shares)]]
+        assert rows == [f"{label} {100 * share:.1f} %" for share, label in shares]
+        assert one(card, ".words").text == text and many(card, ".words mark")
+        one(card, "summary").click()
+        assert len(many(card, "details tr")) == 5 and " points" in one(card, "details td").text
+    assert "large is asked, and answers" in one(cards[0], ".note").text
+    assert not one(cards[1], ".note").is_displayed()
+    assert "leave-one-out" in one(page, "#legend").text
+    assert console(page) == []  # no error, and nothing that the policy forbids
+
+
+def test_it_needs_nothing_from_elsewhere(page: Chrome, client: Client) -> None:
+    classify(page, "a b")
+    loaded = page.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert loaded and all(name.startswith(f"http://127.0.0.1:{client.port}/") for name in loaded)
+    for path in ("/", "/docs"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy and "http" not in policy
+
+
+def test_what_a_screen_reader_is_told(page: Chrome) -> None:
+    assert [(one(page, f"#{name}").aria_role, one(page, f"#{name}").accessible_name) for name in ("text", "go")] == [
+        ("textbox", "Text"), ("button", "Classify"),
+    ]  # fmt: skip
+    assert len(many(page, "h1")) == 1 and one(page, "html").get_attribute("lang") == "en"
+    classify(page, "a b")
+    told = one(page, "[role=status]").get_attribute("textContent") or ""
+    assert told.startswith("small: ") and " large: " in told and " ms" in told
+    assert all(one(card, "caption").get_attribute("textContent") for card in many(page, "article"))
+
+
+def test_the_keyboard_is_enough(page: Chrome) -> None:
+    assert page.switch_to.active_element == one(page, "#text")
+    page.switch_to.active_element.send_keys("a", Keys.SHIFT, Keys.ENTER, Keys.NULL, "b", Keys.TAB)
+    assert one(page, "#text").get_property("value") == "a\nb" and not many(page, "article")
+    button = page.switch_to.active_element
+    assert button == one(page, "#go") and button.value_of_css_property("outline-style") == "solid"
+    button.send_keys(Keys.SPACE)
+    WebDriverWait(page, 30).until(lambda _: len(many(page, "details:not([hidden])")) == 2)
+    assert page.switch_to.active_element == button  # the place is kept
+    button.send_keys(Keys.TAB)
+    assert page.switch_to.active_element.tag_name == "summary"
+
+
+def test_what_is_refused_is_told_and_the_next_answer_clears_it(page: Chrome) -> None:
+    one(page, "#text").send_keys(" ", Keys.ENTER)
+    assert "text 1 is empty" in error_of(page)
+    classify(page, "a b")
+    assert one(page, "[role=alert]").text == ""
+
+
+def test_a_lone_word_has_an_answer_without_words(page: Chrome) -> None:
+    one(page, "#text").send_keys("a", Keys.ENTER)
+    WebDriverWait(page, 30).until(lambda _: len(many(page, "article")) == 2)
+    assert not one(page, "article .words").is_displayed() and not one(page, "#legend").is_displayed()
+
+
+def test_a_text_stays_a_text(page: Chrome) -> None:
+    text = "<img src=x onerror=alert(1)> a"
+    assert one(classify(page, text)[0], ".words").text == text
+    assert not many(page, "img") and console(page) == []
+
+
+def test_a_token_is_asked_for_and_then_used(browser: Chrome, serve: Serve, student: Path) -> None:
+    page = opened(browser, serve(f"small={student}", token="s3cret"))
+    assert not one(page, "#token").is_displayed()
+    one(page, "#text").send_keys("a b", Keys.ENTER)
+    assert "asks for a token" in error_of(page)
+    field = page.switch_to.active_element
+    assert field == one(page, "#token") and field.accessible_name == "Token"
+    classify(page, "s3cret", n_words_shown=1)
+    assert one(page, "[role=alert]").text == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_it_fits_a_phone(page: Chrome, client: Client, path: str) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.get(f"http://127.0.0.1:{client.port}{path}")
+    if path == "/":
+        classify(page, "a b " + "longword" * 20)
+        assert one(page, "#go").size["height"] >= 44
+        assert [card.rect["x"] for card in many(page, "article")] == [20, 20]  # one below the other
+    assert page.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_by_day_and_by_night(page: Chrome, client: Client, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    classify(page, "a b c")
+    ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(250, 248, 245)") == (scheme == "light")
+    for selector in ("h1", "header p", "label", "textarea", "button", ".hint", ".time", ".label", ".note", "td", "a"):
+        assert page.execute_script(CONTRAST, one(page, selector)) >= 4.5, selector
+    page.get(f"http://127.0.0.1:{client.port}/docs")
+    for selector in ("p", "dd", ".method", ".kind", "code", "a"):
+        assert page.execute_script(CONTRAST, one(page, selector)) >= 4.5, selector
