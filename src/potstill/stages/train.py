@@ -165,12 +165,14 @@ def new_student(
     *,
     embedding_trainable: bool,
     seed: int,
+    analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """An untrained student with its word vectors and its tokenizer.
 
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
+    :param analyzer: the morphological analyzer that split its words, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, or it has no such parameter.
     """
     from transformers import set_seed
@@ -186,6 +188,7 @@ def new_student(
     config = student.config_class(
         vocab_size=rows,
         embedding_width=width,
+        analyzer=analyzer,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         **parameters,

@@ -22,12 +22,21 @@ class StudentConfig(PreTrainedConfig):
     :param vocab_size: rows of the word table, those of pad, unknown and mask included.
     :param embedding_width: numbers a word vector.
     :param dropout: probability, on the embedded words and between layers.
+    :param analyzer: the morphological analyzer whose morphemes are the words of a text, if any.
     """
 
-    def __init__(self, vocab_size: int = 3, embedding_width: int = 300, dropout: float = 0.2, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        vocab_size: int = 3,
+        embedding_width: int = 300,
+        dropout: float = 0.2,
+        analyzer: str = "",
+        **kwargs: Any,
+    ) -> None:
         self.vocab_size = vocab_size
         self.embedding_width = embedding_width
         self.dropout = dropout
+        self.analyzer = analyzer
         super().__init__(**{"pad_token_id": 0} | kwargs)
 
 
