@@ -196,7 +196,7 @@ def new_student(
     set_seed(seed)
     model = student(config)
     set_word_vectors(model, vocabulary.table, embedding_trainable)
-    return model, wrap_tokenizer(vocabulary.tokenizer)
+    return model, wrap_tokenizer(vocabulary.tokenizer, analyzer)
 
 
 def fit(
