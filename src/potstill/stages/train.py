@@ -17,6 +17,8 @@ from potstill.stages.prepare import Vocabulary, load_encoded, load_vocabulary
 from potstill.stages.preprocess import fresh_encoded
 from potstill.training.options import Optimisation
 
+_NOT_CHOSEN = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data gives
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -181,7 +183,7 @@ def new_student(
 
     student = find_student(name)
     known = vars(student.config_class())
-    unknown = [parameter for parameter in parameters if parameter not in known]
+    unknown = [parameter for parameter in parameters if parameter not in known or parameter in _NOT_CHOSEN]
     if unknown:
         raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
     rows, width = vocabulary.table.shape
