@@ -103,12 +103,12 @@ def build_corpus(analyses: Iterable[Analysis], rules: Rules) -> Corpus:
         spaces.extend(analysis.spaces)
         offsets.append(len(word_ids))
         glued = analysis.glued
-    tagged = np.array(tag_ids, dtype=np.int32)
-    choices, choice_offsets = _choices(np.array(word_ids, dtype=np.int32), tagged, len(tags), rules)
+    ids, tagged = np.array(word_ids, dtype=np.int32), np.array(tag_ids, dtype=np.int32)
+    choices, choice_offsets = _choices(ids, tagged, len(tags), rules)
     return Corpus(
         words=list(words),
         glued=glued,
-        word_ids=np.array(word_ids, dtype=np.int32),
+        word_ids=ids,
         tag_ids=tagged,
         spaces=np.frombuffer(spaces, dtype=np.bool_),
         offsets=np.array(offsets, dtype=np.int64),
