@@ -4,8 +4,12 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,8 +37,48 @@ def sentences(n: int, seed: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests, and the processes they start, leave the user's cache alone."""
+    os.environ["POTSTILL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def khaiii() -> Iterator[None]:
+    """A module of khaiii's shape: each word is a noun, and a particle where it ends like one. A stand-in."""
+    stand_in = ModuleType("khaiii")
+    stand_in.__spec__ = ModuleSpec("khaiii", None)
+    vars(stand_in)["KhaiiiApi"] = _KhaiiiApi
+    sys.modules["khaiii"] = stand_in
+    yield
+    del sys.modules["khaiii"]
+
+
+class _KhaiiiApi:
+    """What of khaiii's published interface is used, and its refusal of a text without words."""
+
+    def version(self) -> str:
+        return "0.4"
+
+    def analyze(self, text: str) -> list[SimpleNamespace]:
+        if not text.strip():
+            raise ValueError("no words")
+        return [self._word(*found.span(), found[0]) for found in re.finditer(r"\S+", text)]
+
+    def _word(self, begin: int, end: int, lex: str) -> SimpleNamespace:
+        if lex.endswith("했다"):  # 하 and 았 in one syllable
+            parts = [(lex[:-2], "NNG", begin, end - 2)] if lex[:-2] else []
+            parts += [("하", "XSV", end - 2, end - 1), ("았", "EP", end - 2, end - 1), ("다", "EF", end - 1, end)]
+        elif len(lex) > 1 and lex[-1] in "은는이가을를도":
+            parts = [(lex[:-1], "NNG", begin, end - 1), (lex[-1], "JX", end - 1, end)]
+        else:
+            parts = [(lex, "NNG", begin, end)]
+        morphs = [SimpleNamespace(lex=form, tag=tag, begin=at, length=to - at) for form, tag, at, to in parts]
+        return SimpleNamespace(lex=lex, begin=begin, length=end - begin, morphs=morphs)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from potstill.augment.analyzers import Analysis
+from potstill.augment.analyzers.analysis import Analysis
 from potstill.augment.augmentation import augment
 from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.corpus.words import word_splitter
@@ -133,7 +133,7 @@ def test_no_text_comes_twice_and_each_comes_itself() -> None:
 
 def test_an_analyzer_that_is_not_there_lists_those_that_are() -> None:
     for name in ("npc", "none"):
-        with pytest.raises(PotstillError, match="choose one of spacy, whitespace"):
+        with pytest.raises(PotstillError, match="choose one of khaiii, kiwi, mecab, spacy, whitespace"):
             next(augment(["a"], Rules(), analyzer=name))
     with pytest.raises(PotstillError, match="python -m spacy download xx_none"):
         next(augment(["a"], Rules(), analyzer="spacy:xx_none"))

@@ -4,15 +4,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import potstill
-from potstill.corpus.words import build_tokenizer
+from potstill.artifacts import read_json, write_json
+from potstill.corpus.words import build_tokenizer, unify_masks
 from potstill.errors import PotstillError
+from potstill.morphology import morpheme_splitter
 from potstill.stages.export import save_model
-from potstill.stages.prepare import Vocabulary
+from potstill.stages.prepare import Vocabulary, split_morphemes
 from potstill.stages.train import new_student
 
 
@@ -77,3 +80,77 @@ def test_half_a_file_is_one_clear_line(student: Path, damaged: str, tmp_path: Pa
     with pytest.raises(PotstillError, match=r"damaged|not a JSON file") as raised:
         potstill.load(tmp_path / "copy")
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def korean_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student with random weights that reads morphemes: a stand-in."""
+    path = tmp_path_factory.mktemp("korean")
+    words = ["영화", "는", "가", "재미있", "었", "다", "."]
+    vocabulary = Vocabulary(build_tokenizer(words, lower=True), np.eye(10, 12, dtype=np.float32))
+    labels = ["no", "yes"]
+    model = new_student("cnn", {}, vocabulary, labels, embedding_trainable=True, seed=1, analyzer="mecab")
+    save_model(*model, path)
+    return path
+
+
+RAW, SPLIT = "영화는   재미있었다.", "영화 는 재미있 었 다 ."
+
+
+def test_a_student_of_morphemes_reads_raw_text_through_its_analyzer(korean_student: Path, tmp_path: Path) -> None:
+    shutil.copytree(korean_student, tmp_path / "copy")
+    config = read_json(tmp_path / "copy" / "config.json")
+    assert config.pop("analyzer") == "mecab"
+    write_json(tmp_path / "copy" / "config.json", config)
+    plain = potstill.load(tmp_path / "copy")
+    expected = plain.logits([SPLIT])
+    np.testing.assert_allclose(potstill.load(korean_student).logits([RAW]), expected, atol=1e-6)
+    assert np.abs(plain.logits([RAW]) - expected).max() > 1e-3
+
+
+def test_transformers_reads_raw_text_through_the_same_analyzer(korean_student: Path) -> None:
+    from transformers import AutoTokenizer, pipeline
+
+    tokenizer = AutoTokenizer.from_pretrained(korean_student)
+    assert tokenizer.convert_ids_to_tokens(tokenizer(RAW)["input_ids"]) == SPLIT.split()
+    classify = pipeline("text-classification", str(korean_student), top_k=None, function_to_apply="none")
+    answers: Any = classify([RAW, "재미있다"])
+    found = [{answer["label"]: answer["score"] for answer in one} for one in answers]
+    expected = potstill.load(korean_student).logits([RAW, "재미있다"])
+    np.testing.assert_allclose([[one["no"], one["yes"]] for one in found], expected, atol=1e-4)
+
+
+def test_a_student_whose_analyzer_is_not_installed_says_what_to_install(
+    korean_student: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mecab", None)
+    with pytest.raises(PotstillError, match=r"pip install 'potstill\[korean\]'"):
+        potstill.load(korean_student)
+
+
+def test_an_analyzer_that_is_not_known_is_refused(korean_student: Path, tmp_path: Path) -> None:
+    shutil.copytree(korean_student, tmp_path / "copy")
+    write_json(tmp_path / "copy" / "config.json", read_json(korean_student / "config.json") | {"analyzer": "npc"})
+    with pytest.raises(PotstillError, match="no morphological analyzer 'npc': choose one of khaiii, kiwi, mecab"):
+        potstill.load(tmp_path / "copy")
+
+
+def test_a_student_of_morphemes_takes_no_pairs(korean_student: Path) -> None:
+    with pytest.raises(PotstillError, match="students take single texts only"):
+        potstill.load(korean_student).predict([("영화", "재미있다")])
+
+
+@pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
+def test_texts_are_split_alike_in_training_and_in_prediction(analyzer: str) -> None:
+    texts = ["그 영화는 [MASK]었다", "<mask>가 재미있음ㅋㅋ  ^^", "don't 3.5점", "갔을걸요"]
+    expected = [unify_masks(text) for text in texts]
+    assert split_morphemes(texts, analyzer, processes=1) == morpheme_splitter(analyzer)(expected)
+
+
+def test_a_student_of_morphemes_runs_without_torch(korean_student: Path) -> None:
+    code = (
+        "import sys, potstill; potstill.load(sys.argv[1]).predict([sys.argv[2]]);"
+        "print([m for m in ('torch', 'transformers', 'spacy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(korean_student), RAW], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -129,7 +129,7 @@ def test_pairs_of_texts_are_a_teachers(workplace: Path, tiny_encoder: Path, caps
         ("train --warmup_epoch=1", "give --use_transformers_optimizer too"),
         ("train --use_transformers_optimizer --lr_decay_rate=0.9", "give one of them"),
         ("augment_data --input=none.txt --output=o.raw", "none.txt: no such file"),
-        ("augment_data --input=data/sst2/train.txt --output=o.raw --analyzer=npc", "choose one of spacy, whitespace"),
+        ("augment_data --input=data/sst2/train.txt --output=o.raw --analyzer=npc", "choose one of khaiii, kiwi"),
         (
             "augment_data --input=data/sst2/train.txt --output=data/sst2/train.txt/o --analyzer=whitespace",
             "cannot write",

@@ -5,6 +5,8 @@ to end in one array, and one round of sampling is a few array operations over al
 is the ``Generator`` that is passed in.
 """
 
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -12,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.augment.analyzers import Analysis
+from potstill.augment.analyzers.analysis import Analysis
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 
@@ -66,6 +68,7 @@ class Corpus:
     """Tagged texts as arrays.
 
     :param words: the distinct words; the first is the mask token.
+    :param glued: whether changed words stay as close to their neighbours as the words were.
     :param word_ids: int32 ``[n_words]``, all texts end to end.
     :param tag_ids: int32 ``[n_words]``; -1 is never replaced.
     :param spaces: bool ``[n_words]``: white space follows.
@@ -75,6 +78,7 @@ class Corpus:
     """
 
     words: list[str]
+    glued: bool
     word_ids: NDArray[np.int32]
     tag_ids: NDArray[np.int32]
     spaces: NDArray[np.bool_]
@@ -86,31 +90,42 @@ class Corpus:
         return len(self.offsets) - 1
 
 
-def build_corpus(analyses: list[Analysis], rules: Rules) -> Corpus:
+def build_corpus(analyses: Iterable[Analysis], rules: Rules) -> Corpus:
     """Turn analysed texts into arrays, with the words that may replace each tag's."""
     words = {rules.mask_token: MASK_ID}
     tags: dict[str, int] = {}
-    word_ids, tag_ids = [], []
+    word_ids, tag_ids, spaces, offsets = array("i"), array("i"), bytearray(), array("q", [0])
+    glued = False
     for analysis in analyses:
-        for word, tag in zip(analysis.words, analysis.tags, strict=True):
-            word = word.lower() if rules.lower else word
-            word_ids.append(words.setdefault(word, len(words)))
-            tag_ids.append(tags.setdefault(tag, len(tags)) if tag else -1)
-    lengths = [len(analysis.words) for analysis in analyses]
+        found = [word.lower() for word in analysis.words] if rules.lower else analysis.words
+        word_ids.extend([words.setdefault(word, len(words)) for word in found])
+        tag_ids.extend([tags.setdefault(tag, len(tags)) if tag else -1 for tag in analysis.tags])
+        spaces.extend(analysis.spaces)
+        offsets.append(len(word_ids))
+        glued = analysis.glued
     ids, tagged = np.array(word_ids, dtype=np.int32), np.array(tag_ids, dtype=np.int32)
-    pairs = np.stack([tagged, ids], axis=1)[tagged >= 0]  # [n_tagged, (tag, word)]
+    choices, choice_offsets = _choices(ids, tagged, len(tags), rules)
+    return Corpus(
+        words=list(words),
+        glued=glued,
+        word_ids=ids,
+        tag_ids=tagged,
+        spaces=np.frombuffer(spaces, dtype=np.bool_),
+        offsets=np.array(offsets, dtype=np.int64),
+        choices=choices,
+        choice_offsets=choice_offsets,
+    )
+
+
+def _choices(
+    word_ids: NDArray[np.int32], tag_ids: NDArray[np.int32], n_tags: int, rules: Rules
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The words of each tag, tag after tag, and where each tag's lie."""
+    pairs = np.stack([tag_ids, word_ids], axis=1)[tag_ids >= 0]  # [n_tagged, (tag, word)]
     if rules.replacement == "uniform":
         pairs = np.unique(pairs, axis=0)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    return Corpus(
-        words=list(words),
-        word_ids=ids,
-        tag_ids=tagged,
-        spaces=np.array([space for analysis in analyses for space in analysis.spaces], dtype=np.bool_),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        choices=pairs[:, 1].copy(),
-        choice_offsets=np.searchsorted(pairs[:, 0], np.arange(len(tags) + 1)).astype(np.int64),
-    )
+    return pairs[:, 1].copy(), np.searchsorted(pairs[:, 0], np.arange(n_tags + 1)).astype(np.int64)
 
 
 def sample_round(
@@ -217,14 +232,15 @@ def render(
 ) -> list[str]:
     """Put sampled words back together as texts.
 
-    White space stands where it stood; a changed word that was glued to its neighbour is set apart, so that
-    splitting the text into words gives back the sampled words.
+    White space stands where it stood. Unless the corpus' words are glued, a changed word that was close to its
+    neighbour is set apart, so that splitting the text into words gives back the sampled words.
 
     :param kept: which words stay in the text; by default all.
     """
     offsets = corpus.offsets[texts.start : texts.stop + 1]
-    words = slice(offsets[0], offsets[-1])
-    spaces = corpus.spaces[words] | changed | np.append(changed[1:], False)
+    spaces = corpus.spaces[offsets[0] : offsets[-1]]
+    if not corpus.glued:
+        spaces = spaces | changed | np.append(changed[1:], False)
     names = corpus.words
     pieces = [
         f"{names[word]} " if space else names[word] for word, space in zip(new.tolist(), spaces.tolist(), strict=True)

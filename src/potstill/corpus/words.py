@@ -3,6 +3,7 @@
 Owns the word splitter and the ``tokenizer.json`` made from it. Knows nothing of word vectors' files.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
@@ -36,6 +37,11 @@ _WORD = (
 def word_splitter() -> PreTokenizer:
     """Split text into words: ``pre_tokenize_str`` gives each with its character span."""
     return Split(Regex(_WORD), behavior="removed", invert=True)
+
+
+def splitter_hash() -> str:
+    """What tells this splitter from another version of it: eight hexadecimal digits."""
+    return hashlib.sha256(_WORD.encode()).hexdigest()[:8]
 
 
 def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:

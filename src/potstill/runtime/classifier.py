@@ -3,7 +3,7 @@
 Runs students and, from the same three files, teachers. Needs neither torch nor transformers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER, TOKENIZER_CONFIG, read_json
 from potstill.corpus.encoded import Text, encode, limited, token_batches
 from potstill.errors import PotstillError
+from potstill.morphology import morpheme_splitter
 from potstill.runtime.threads import available_cpus
 
 _NO_LIMIT = 1 << 20  # words of a text to a student, which has no longest text
@@ -27,12 +28,19 @@ class Classifier:
     """
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, labels: list[str], pad_id: int
+        self,
+        session: onnxruntime.InferenceSession,
+        tokenizer: Tokenizer,
+        labels: list[str],
+        *,
+        pad_id: int,
+        split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self.classes_ = np.array(labels, dtype=object)
         self._session = session
         self._tokenizer = tokenizer
         self._pad_id = pad_id
+        self._split = split
         self._inputs = [given.name for given in session.get_inputs()]
 
     def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
@@ -47,6 +55,8 @@ class Classifier:
         for number, text in enumerate(texts, start=1):
             if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
                 raise PotstillError(f"text {number} is empty: give it words or leave it out")
+        if self._split is not None:
+            texts = self._split([_single(text) for text in texts])
         encoded = encode(texts, self._tokenizer)
         result = np.zeros((len(texts), len(self.classes_)), dtype=np.float32)
         for rows in token_batches(encoded.lengths, _TOKEN_BUDGET):
@@ -68,12 +78,19 @@ class Classifier:
         return labels
 
 
+def _single(text: Text) -> str:
+    if not isinstance(text, str):
+        raise PotstillError("a pair of texts: students take single texts only")
+    return text
+
+
 def load(path: str | Path, threads: int | None = None) -> Classifier:
     """Load a student (or an exported teacher) for prediction.
 
     :param path: its folder, such as ``runs/x/student``.
     :param threads: of ONNX Runtime; default: the processors this process may use.
-    :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged.
+    :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
+        that the student reads through is not installed.
     """
     folder = Path(path)
     for name in (CONFIG, TOKENIZER, ONNX_MODEL):
@@ -85,6 +102,8 @@ def load(path: str | Path, threads: int | None = None) -> Classifier:
     names = config.get("id2label")
     if not isinstance(names, dict):
         raise PotstillError(f"{folder / CONFIG}: no id2label in it: not a classifier's folder")
+    analyzer = config.get("analyzer")
+    split = morpheme_splitter(analyzer) if analyzer else None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or available_cpus()
     options.inter_op_num_threads = 1
@@ -95,7 +114,8 @@ def load(path: str | Path, threads: int | None = None) -> Classifier:
         reason = str(error).splitlines()[0]
         raise PotstillError(f"{folder}: cannot be loaded, a file in it is damaged ({reason}); train it again") from None
     labels = [str(names[key]) for key in sorted(names, key=int)]
-    return Classifier(session, limited(tokenizer, _max_length(folder)), labels, int(config.get("pad_token_id") or 0))
+    tokenizer = limited(tokenizer, _max_length(folder))
+    return Classifier(session, tokenizer, labels, pad_id=int(config.get("pad_token_id") or 0), split=split)
 
 
 def _max_length(folder: Path) -> int:

@@ -1,16 +1,18 @@
 """Augment: many new texts from each labelled text, for the teacher to label."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from potstill.artifacts import atomic_file
-from potstill.augment.augmentation import augment
+from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import UNLABELLED, Example, read_examples
 from potstill.errors import PotstillError
+from potstill.morphology import is_morphological
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import available_cpus
 
@@ -24,7 +26,15 @@ class AugmentOptions:
     output: Path
     """The new texts, text<TAB>label a line, each text itself among them, no text twice."""
     analyzer: str = "spacy"
-    """What splits and tags the texts: spacy, spacy:PIPELINE, or whitespace (no tags: nothing is replaced)."""
+    """What splits and tags the texts: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or whitespace (no tags:
+    nothing is replaced)."""
+    no_analyzer: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """The same as --analyzer=whitespace."""
+    form: Literal["auto", "natural", "split"] = "auto"
+    """How texts are written: natural, spaced as they came, for a teacher of such text; or split, their words (in Korean
+    their morphemes) divided by spaces. auto: split with a Korean analyzer, as in the recipe, else natural."""
+    augment: bool = True
+    """Sample new texts. With --no-augment the texts alone are written, all of them and in order, in that form."""
     preserve_label: bool = False
     """Write each text's label instead of 'dummy'."""
     parallel: bool = False
@@ -32,6 +42,10 @@ class AugmentOptions:
     seed: int = 42
     """The same seed gives the same texts."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        if self.no_analyzer and self.analyzer not in ("spacy", "whitespace"):
+            raise PotstillError(f"--no_analyzer and --analyzer={self.analyzer}: give one of them")
 
 
 @dataclass(frozen=True)
@@ -57,18 +71,28 @@ def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmen
     check_single(examples, str(options.input))
     n_texts = 0
     with atomic_file(options.output) as partial, partial.open("w", encoding="utf-8") as file:
-        for source, text in augment(
-            [example.text for example in examples],
-            options.rules,
-            analyzer=options.analyzer,
-            seed=options.seed,
-            processes=available_cpus() if options.parallel else 1,
-            progress=progress,
-        ):
+        for source, text in _new_texts([example.text for example in examples], options, progress):
             label = examples[source].label if options.preserve_label else UNLABELLED
             file.write(f"{' '.join(text.split())}\t{label}\n")
             n_texts += 1
     return Augmented(options.output, len(examples), n_texts)
+
+
+def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) -> Iterator[tuple[int, str]]:
+    """Pairs of the number of a text and what is written of it."""
+    analyzer = "whitespace" if options.no_analyzer else options.analyzer
+    form = options.form
+    if form == "auto":
+        form = "split" if is_morphological(analyzer) else "natural"
+    common: dict[str, Any] = {
+        "analyzer": analyzer,
+        "form": form,
+        "processes": available_cpus() if options.parallel else 1,
+        "progress": progress,
+    }
+    if not options.augment:
+        return iter(enumerate(rewrite(texts, options.rules, **common)))
+    return augment(texts, options.rules, seed=options.seed, **common)
 
 
 def check_single(examples: list[Example], source: str) -> None:

@@ -127,6 +127,8 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
         "student_words": options.student_words,
         "seed": options.seed,
     }
+    if options.word_analyzer:
+        inputs["analyzer"] = options.word_analyzer
     after = ["data", "transfer"]
     if any(is_from_teacher(part) for part in split_vectors(vectors)):
         after.append("teacher")

@@ -8,6 +8,7 @@ import tyro
 
 from potstill.augment.sampling import Rules
 from potstill.errors import PotstillError
+from potstill.morphology import is_morphological
 from potstill.stages.label import Backend
 from potstill.training.options import Optimisation
 
@@ -56,7 +57,9 @@ class DistillOptions:
     """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
     and less exact: how far their logits are off is reported."""
     analyzer: str = "spacy"
-    """What splits and tags text for augmentation: spacy, spacy:PIPELINE, or whitespace (no tags)."""
+    """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
+    whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
+    predict; the teacher reads natural text."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     embedding_path: str = "auto"
@@ -110,6 +113,11 @@ class DistillOptions:
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values
+
+    @property
+    def word_analyzer(self) -> str:
+        """The analyzer that splits the words of students over word vectors; ``""`` where their tokenizer does."""
+        return self.analyzer if is_morphological(self.analyzer) else ""
 
     @property
     def for_teacher(self) -> Optimisation:

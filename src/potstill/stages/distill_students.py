@@ -1,7 +1,7 @@
 """What a run's stages after the transfer set do: prepare for the students, train them, measure, pick the best."""
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.progress import Progress
+from potstill.runtime.threads import available_cpus
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import read_gold, read_split, run_labels
 from potstill.stages.prepare import (
@@ -25,6 +26,7 @@ from potstill.stages.prepare import (
     load_vocabulary,
     open_vectors,
     save_vocabulary,
+    split_morphemes,
     split_vectors,
 )
 from potstill.training.options import Optimisation
@@ -86,7 +88,7 @@ def check_names(options: DistillOptions, vectors: str) -> None:
         if options.layers > found:
             raise PotstillError(f"--layers={options.layers}: {name} has {found} layers")
     check_sources(vectors)
-    if options.augment and not options.transfer:
+    if options.word_analyzer or (options.augment and not options.transfer):
         make_analyzer(options.analyzer)
 
 
@@ -102,47 +104,71 @@ def _hash_part(source: Path) -> str:
     return hash_json([hash_file(file) for file in files]) if source.is_file() else str(source)
 
 
+@dataclass(frozen=True)
+class _TextSet:
+    """Texts to encode and what they are to be learnt as: label ids, or logits beside the gold labels."""
+
+    texts: list[str]
+    targets: NDArray[Any]
+    gold: NDArray[Any] | None = None
+
+
 def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
     """``prepared``: the vocabulary, word table and encoded text of the students over word vectors."""
-    transfer = read_transfer(run / "transfer")
+    sets = _read_sets(run)
+    if options.word_analyzer:
+        processes = options.processes or available_cpus()
+        for name, one in sets.items():
+            split = split_morphemes(one.texts, options.word_analyzer, processes, progress)
+            sets[name] = replace(one, texts=split)
     vocabulary = build_vocabulary(
-        transfer.texts,
+        sets["transfer"].texts,
         open_vectors(vectors, str(run / "teacher"), progress),
         n_frequent=options.n_frequent,
         lower=not options.cased,
         seed=options.seed,
     )
     save_vocabulary(vocabulary, work)
-    _encode_sets(run, vocabulary.tokenizer, options.student_words, MASK, progress, work)
+    _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK, progress=progress)
 
 
 def make_prepared_for(name: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``prepared-NAME``: the text encoded for a transformer student."""
     from potstill.teachers.checkpoints import TextForm, open_tokenizer
 
-    tokenizer = open_tokenizer(_source(name, run), TextForm(n_ctx=options.teacher_tokens))
-    _encode_sets(run, tokenizer.backend_tokenizer, options.teacher_tokens, tokenizer.mask_token, progress, work)
+    n_ctx = options.teacher_tokens
+    tokenizer = open_tokenizer(_source(name, run), TextForm(n_ctx=n_ctx))
+    backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
+    _encode_sets(_read_sets(run), backend, work, n_ctx=n_ctx, mask_token=mask_token, progress=progress)
+
+
+def _read_sets(run: Path) -> dict[str, _TextSet]:
+    transfer = read_transfer(run / "transfer")
+    train = read_gold(run, "train")
+    return {
+        "transfer": _TextSet(transfer.texts, transfer.logits, gold_of(transfer.texts, dict(zip(*train, strict=True)))),
+        "train": _TextSet(*train),
+        "valid": _TextSet(*read_gold(run, "valid")),
+    }
 
 
 def _encode_sets(
-    run: Path, tokenizer: Tokenizer, n_ctx: int, mask_token: str | None, progress: Progress, work: Path
+    sets: dict[str, _TextSet],
+    tokenizer: Tokenizer,
+    work: Path,
+    *,
+    n_ctx: int,
+    mask_token: str | None,
+    progress: Progress,
 ) -> None:
-    transfer = read_transfer(run / "transfer")
-    train = read_gold(run, "train")
-    gold = gold_of(transfer.texts, dict(zip(*train, strict=True)))
-    sets: dict[str, tuple[list[str], NDArray[Any], NDArray[Any] | None]] = {
-        "transfer": (transfer.texts, transfer.logits, gold),
-        "train": (*train, None),
-        "valid": (*read_gold(run, "valid"), None),
-    }
-    for name, (texts, targets, labels) in sets.items():
+    for name, one in sets.items():
         encode_to_folder(
-            texts,
+            one.texts,
             tokenizer,
             work / name,
             n_ctx=n_ctx,
-            targets=targets,
-            gold=labels,
+            targets=one.targets,
+            gold=one.gold,
             mask_token=mask_token,
             inputs={},
             progress=progress,
@@ -181,7 +207,13 @@ def _open_student(
     if is_word_student(name):
         vocabulary = load_vocabulary(run / prepared)
         return new_student(
-            name, {}, vocabulary, labels, embedding_trainable=options.embedding_trainable, seed=options.seed
+            name,
+            {},
+            vocabulary,
+            labels,
+            embedding_trainable=options.embedding_trainable,
+            seed=options.seed,
+            analyzer=options.word_analyzer,
         )
     from potstill.teachers.checkpoints import TextForm, open_encoder
     from potstill.teachers.layers import keep_layers

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
+from potstill.augment.tagging import analyse_texts
 from potstill.corpus.encoded import Encoded, Text, encode, limited, tokenizer_hash
 from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
 from potstill.corpus.vectors import JoinedVectors, VectorSource, cut_to_vocabulary
@@ -153,6 +154,18 @@ def load_vocabulary(folder: Path) -> Vocabulary:
             f"run potstill preprocess again"
         )
     return Vocabulary(tokenizer, table)
+
+
+def split_morphemes(texts: Sequence[str], analyzer: str, processes: int, progress: Progress = silent) -> list[str]:
+    """What a student with a morphological analyzer reads: the texts' morphemes, divided by spaces.
+
+    The same as :func:`potstill.morphology.morpheme_splitter` gives, in several processes.
+
+    :param texts: with any model's mask tokens.
+    """
+    unified = [unify_masks(text) for text in texts]
+    found = analyse_texts(unified, analyzer, form="split", processes=processes, progress=progress)
+    return [" ".join(analysis.words) for analysis in found]
 
 
 def encode_to_folder(

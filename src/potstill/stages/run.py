@@ -12,7 +12,10 @@ from potstill.artifacts import RUN, atomic_folder, hash_json, read_json, read_ma
 
 logger = logging.getLogger(__name__)
 
-_RECORDED = ("potstill", "torch", "transformers", "tokenizers", "onnxruntime", "datasets", "numpy", "spacy")
+_RECORDED = (
+    "potstill", "torch", "transformers", "tokenizers", "onnxruntime", "datasets", "numpy", "spacy",
+    "kiwipiepy", "python-mecab-ko",
+)  # fmt: skip
 
 
 class Run:

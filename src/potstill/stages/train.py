@@ -17,6 +17,8 @@ from potstill.stages.prepare import Vocabulary, load_encoded, load_vocabulary
 from potstill.stages.preprocess import fresh_encoded
 from potstill.training.options import Optimisation
 
+_NOT_CHOSEN = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data gives
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -165,12 +167,14 @@ def new_student(
     *,
     embedding_trainable: bool,
     seed: int,
+    analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """An untrained student with its word vectors and its tokenizer.
 
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
+    :param analyzer: the morphological analyzer that split its words, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, or it has no such parameter.
     """
     from transformers import set_seed
@@ -179,13 +183,14 @@ def new_student(
 
     student = find_student(name)
     known = vars(student.config_class())
-    unknown = [parameter for parameter in parameters if parameter not in known]
+    unknown = [parameter for parameter in parameters if parameter not in known or parameter in _NOT_CHOSEN]
     if unknown:
         raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
     rows, width = vocabulary.table.shape
     config = student.config_class(
         vocab_size=rows,
         embedding_width=width,
+        analyzer=analyzer,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         **parameters,
@@ -193,7 +198,7 @@ def new_student(
     set_seed(seed)
     model = student(config)
     set_word_vectors(model, vocabulary.table, embedding_trainable)
-    return model, wrap_tokenizer(vocabulary.tokenizer)
+    return model, wrap_tokenizer(vocabulary.tokenizer, analyzer)
 
 
 def fit(

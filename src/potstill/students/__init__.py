@@ -8,7 +8,7 @@ from transformers import (
 )
 
 from potstill.errors import unknown_name
-from potstill.students.base import StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
+from potstill.students.base import MorphemeTokenizer, StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
 from potstill.students.bilstm import BiLSTMForSequenceClassification
 from potstill.students.cnn import CNNForSequenceClassification
 from potstill.students.densenet_cnn import DenseNetCNNForSequenceClassification
@@ -40,3 +40,4 @@ for _model in STUDENTS.values():
     AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
     AutoModelForSequenceClassification.register(_model.config_class, _model, exist_ok=True)
     AutoTokenizer.register(_model.config_class, fast_tokenizer_class=PreTrainedTokenizerFast, exist_ok=True)
+AutoTokenizer.register(StudentConfig, fast_tokenizer_class=MorphemeTokenizer, exist_ok=True)  # found by its name

@@ -3,6 +3,8 @@
 A student is a Hugging Face model over word ids. It knows nothing of text, teachers or training.
 """
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import BatchEncoding, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from potstill.corpus.words import MASK, PAD, UNK
+from potstill.morphology import morpheme_splitter
 
 
 class StudentConfig(PreTrainedConfig):
@@ -22,12 +25,21 @@ class StudentConfig(PreTrainedConfig):
     :param vocab_size: rows of the word table, those of pad, unknown and mask included.
     :param embedding_width: numbers a word vector.
     :param dropout: probability, on the embedded words and between layers.
+    :param analyzer: the morphological analyzer whose morphemes are the words of a text, if any.
     """
 
-    def __init__(self, vocab_size: int = 3, embedding_width: int = 300, dropout: float = 0.2, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        vocab_size: int = 3,
+        embedding_width: int = 300,
+        dropout: float = 0.2,
+        analyzer: str = "",
+        **kwargs: Any,
+    ) -> None:
         self.vocab_size = vocab_size
         self.embedding_width = embedding_width
         self.dropout = dropout
+        self.analyzer = analyzer
         super().__init__(**{"pad_token_id": 0} | kwargs)
 
 
@@ -101,12 +113,29 @@ def set_word_vectors(model: StudentModel, table: NDArray[np.float32], trainable:
     model.embedding.weight.requires_grad_(trainable)
 
 
-def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
-    """The Hugging Face tokenizer around a student's ``tokenizer.json``."""
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        unk_token=UNK,
-        mask_token=MASK,
-        model_input_names=["input_ids", "attention_mask"],
-    )
+class MorphemeTokenizer(PreTrainedTokenizerFast):
+    """The tokenizer of a student that reads morphemes: the analyzer in ``tokenizer_config.json`` splits text first."""
+
+    # An __init__ of its own would make Hugging Face build it anew from its vocabulary, without our splitting.
+    @cached_property
+    def _split(self) -> Callable[[Sequence[str]], list[str]]:
+        return morpheme_splitter(self.init_kwargs["analyzer"])
+
+    def _encode_plus(self, text: Any, *args: Any, **kwargs: Any) -> BatchEncoding:
+        split = self._split([text])[0] if isinstance(text, str) else self._split(text)
+        return super()._encode_plus(split, *args, **kwargs)
+
+
+def wrap_tokenizer(tokenizer: Tokenizer, analyzer: str = "") -> PreTrainedTokenizerFast:
+    """The Hugging Face tokenizer around a student's ``tokenizer.json``.
+
+    :param analyzer: the student's morphological analyzer, if it has one.
+    """
+    settings: dict[str, Any] = {
+        "tokenizer_object": tokenizer,
+        "pad_token": PAD,
+        "unk_token": UNK,
+        "mask_token": MASK,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    return MorphemeTokenizer(analyzer=analyzer, **settings) if analyzer else PreTrainedTokenizerFast(**settings)

@@ -1,28 +1,22 @@
-"""The analyzers by name: each splits texts into words and tags them.
+"""The analyzers by name, made by their factory from what follows the colon in ``--analyzer=spacy:en_core_web_md``."""
 
-An analyzer is a function ``analyze(texts) -> iterator of Analysis``, made by its factory in :data:`ANALYZERS`
-from what follows the colon in ``--analyzer=spacy:en_core_web_md``.
-"""
+from collections.abc import Callable
 
-from collections.abc import Callable, Iterator, Sequence
-
-from potstill.augment.analyzers.analysis import Analysis
 from potstill.augment.analyzers.spacy import SpacyAnalyzer
 from potstill.augment.analyzers.whitespace import WhitespaceAnalyzer
+from potstill.corpus.tokens import Analyzer
 from potstill.errors import PotstillError, unknown_name
-
-__all__ = ["ANALYZERS", "Analysis", "Analyzer", "make_analyzer"]
-
-Analyzer = Callable[[Sequence[str]], Iterator[Analysis]]
+from potstill.morphology import MORPHOLOGIES
 
 ANALYZERS: dict[str, Callable[[str], Analyzer]] = {
     "spacy": SpacyAnalyzer,
     "whitespace": WhitespaceAnalyzer,
+    **MORPHOLOGIES,
 }
 
 
 def make_analyzer(name: str) -> Analyzer:
-    """The analyzer of a name such as ``spacy``, ``spacy:en_core_web_md`` or ``whitespace``.
+    """The analyzer of a name such as ``spacy``, ``spacy:en_core_web_md`` or ``kiwi``.
 
     :raises PotstillError: listing the names when there is none, or saying what to install.
     """

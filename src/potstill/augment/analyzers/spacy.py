@@ -2,9 +2,12 @@
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
 
-from potstill.augment.analyzers.analysis import Analysis, split_words
+from potstill.corpus.tokens import Token, split_words
+from potstill.corpus.words import splitter_hash
 from potstill.errors import PotstillError, require
 
 _TAGGING = ("tok2vec", "transformer", "tagger", "morphologizer", "attribute_ruler")
@@ -20,16 +23,32 @@ class SpacyAnalyzer:
 
     def __init__(self, model: str = "") -> None:
         require("augment", "spacy")
-        self._nlp = _load(model or _default_model())
+        name = model or _default_model()
+        self._nlp = _load(name)
+        self.version = _version(name, self._nlp.meta)
 
-    def __call__(self, texts: Sequence[str]) -> Iterator[Analysis]:
-        """Analyse texts, in order."""
+    def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
+        """The words of each text, with their parts of speech."""
         from spacy.tokens import Doc
 
         split = [split_words(text) for text in texts]
-        docs = (Doc(self._nlp.vocab, words=words, spaces=spaces) for words, spaces in split)
-        for doc, (words, spaces) in zip(self._nlp.pipe(docs, batch_size=256), split, strict=True):
-            yield Analysis(words, [token.pos_ for token in doc], spaces)
+        docs = (Doc(self._nlp.vocab, words=[word.form for word in words], spaces=_spaces(words)) for words in split)
+        for doc, words in zip(self._nlp.pipe(docs, batch_size=256), split, strict=True):
+            yield [word._replace(tag=token.pos_) for word, token in zip(words, doc, strict=True)]
+
+
+def _spaces(words: list[Token]) -> list[bool]:
+    """Whether white space follows each word; of the last one it does."""
+    return [word.end < after.start for word, after in pairwise(words)] + [True] * bool(words)
+
+
+def _version(name: str, meta: dict[str, Any]) -> str | None:
+    """The versions of spaCy, the pipeline and our splitter; None for a folder, whose weights may change under it."""
+    from spacy.util import is_package
+
+    if not is_package(name):
+        return None
+    return f"{version('spacy')}-{name}-{meta['version']}-{splitter_hash()}"
 
 
 def _default_model() -> str:

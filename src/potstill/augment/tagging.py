@@ -1,0 +1,104 @@
+"""Analysing many texts: in several processes, in bounded memory, and none twice, for what is found is kept on disk."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache, partial
+from multiprocessing import get_context
+
+from potstill.augment.analyzers import make_analyzer
+from potstill.augment.analyzers.analysis import Analysis, Form, analyse
+from potstill.cache import Cache, open_cache
+from potstill.corpus.tokens import Analyzer, Token
+from potstill.errors import PotstillError
+from potstill.morphology import compose, is_morphological
+from potstill.progress import Progress, silent
+
+_CHUNK = 1000  # texts of one task
+_AHEAD = 4  # tasks a process, so that none waits for the parent
+_TOKENS = "tokens-1"  # another number when an analyzer's tokens change otherwise than by its version
+
+Found = Callable[[], list[list[Token]]]
+
+
+def analyse_texts(
+    texts: Sequence[str],
+    analyzer: str,
+    *,
+    form: Form = "natural",
+    processes: int = 1,
+    progress: Progress = silent,
+) -> Iterator[Analysis]:
+    """Analyse texts, in order.
+
+    :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
+    :param form: what their words are and how they are put back together, see :func:`analyse`.
+    :raises PotstillError: when there is no such analyzer.
+    """
+    glued = is_morphological(analyzer)
+    if glued:
+        texts = [compose(text) for text in texts]
+    version = _analyzer(analyzer).version  # a bad name fails here, once, and not in every process
+    processes = min(processes, -(-len(texts) // _CHUNK))
+    with (
+        progress("tagging", len(texts)) as bar,
+        open_cache(f"{_TOKENS}-{analyzer}", version) as known,
+        _workers(analyzer, processes) as submit,
+    ):
+        for part, found in _tag(texts, known, submit, _AHEAD * processes if processes > 1 else 0):
+            yield from (analyse(text, tokens, form, glued) for text, tokens in zip(part, found, strict=True))
+            bar.update(len(part))
+
+
+def _tag(
+    texts: Sequence[str], known: Cache, submit: Callable[[list[str]], Found], ahead: int
+) -> Iterator[tuple[Sequence[str], list[list[Token]]]]:
+    """The tokens of each part of the texts, in order; ``ahead`` parts are submitted before the first is waited for."""
+    waiting: deque[Callable[[], tuple[Sequence[str], list[list[Token]]]]] = deque()
+    for start in range(0, len(texts), _CHUNK):
+        part = texts[start : start + _CHUNK]
+        old = known.look_up(part)
+        new = [text for text in dict.fromkeys(part) if text not in old]
+        waiting.append(partial(_collect, part, old, new, submit(new) if new else list, known))
+        if len(waiting) > ahead:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
+
+
+def _collect(
+    part: Sequence[str], old: dict[str, list[list[object]]], new: list[str], found: Found, known: Cache
+) -> tuple[Sequence[str], list[list[Token]]]:
+    tokens = {text: [Token(*token) for token in entry] for text, entry in old.items()}  # type: ignore[arg-type]
+    fresh = dict(zip(new, found(), strict=True))
+    known.store(fresh)
+    tokens |= fresh
+    return part, [tokens[text] for text in part]
+
+
+@contextmanager
+def _workers(analyzer: str, processes: int) -> Iterator[Callable[[list[str]], Found]]:
+    """What hands texts to an analyzer, in this process or in others."""
+    if processes <= 1:
+        yield lambda texts: partial(_tag_part, analyzer, texts)
+        return
+    try:
+        # spawn: a forked child would inherit locks that tokenizers' and torch's threads hold
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            yield lambda texts: pool.submit(_tag_part, analyzer, texts).result
+    except BrokenProcessPool:
+        raise PotstillError(
+            "a process that tags text ended before its work was done: out of memory, killed, or called from a script "
+            "without the line if __name__ == '__main__': (add it, or use one process)"
+        ) from None
+
+
+@cache
+def _analyzer(name: str) -> Analyzer:
+    return make_analyzer(name)
+
+
+def _tag_part(analyzer: str, texts: list[str]) -> list[list[Token]]:
+    return list(_analyzer(analyzer)(texts))

@@ -1,0 +1,95 @@
+"""What is costly to find again, kept on disk by content: one SQLite file a kind of finding. May be deleted any time."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_FOLDER = "~/.cache/potstill"  # unless POTSTILL_CACHE names another
+_PATIENCE = 30  # seconds that one command waits for another to write
+
+
+class Cache:
+    """Findings about texts, in JSON form.
+
+    A transaction is written whole or not at all, so no entry is ever half of one. What goes wrong with the file is
+    logged once, and from then on nothing is known and nothing is kept.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
+        self._path = path
+        self._connection = connection
+
+    def look_up(self, texts: Iterable[str]) -> dict[str, Any]:
+        """What is known, by text."""
+        found: dict[str, Any] = {}
+        with self._trying() as connection:
+            if connection is not None:
+                for text in texts:
+                    row = connection.execute("SELECT value FROM findings WHERE key = ?", (_key(text),)).fetchone()
+                    if row is not None:
+                        found[text] = json.loads(row[0])
+        return found
+
+    def store(self, findings: Mapping[str, Any]) -> None:
+        """Keep findings, by text."""
+        rows = [(_key(text), json.dumps(value, ensure_ascii=False)) for text, value in findings.items()]
+        with self._trying() as connection:
+            if connection is not None and rows:
+                with connection:
+                    connection.executemany("INSERT OR IGNORE INTO findings VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _trying(self) -> Iterator[sqlite3.Connection | None]:
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            _give_up(self._path, error)
+            self._connection = None
+
+
+@contextmanager
+def open_cache(kind: str, version: str | None) -> Iterator[Cache]:
+    """The cache of a kind of findings.
+
+    :param kind: what finds them, such as an analyzer's name.
+    :param version: of what finds them: another one has a file of its own; None keeps nothing.
+    """
+    name = re.sub(r"[^\w.+-]+", "-", f"{kind}-{version}")
+    path = Path(os.environ.get("POTSTILL_CACHE") or _FOLDER).expanduser() / f"{name}.sqlite"
+    connection = _connect(path) if version is not None else None
+    if connection is None:
+        yield Cache(path, None)
+        return
+    with closing(connection):
+        yield Cache(path, connection)
+
+
+def _connect(path: Path) -> sqlite3.Connection | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=_PATIENCE)
+        with connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS findings (key BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+            )
+    except (sqlite3.Error, OSError) as error:
+        _give_up(path, error)
+        return None
+    return connection
+
+
+def _give_up(path: Path, error: Exception) -> None:
+    logger.warning("%s: not used (%s): remove the file, or name a folder in POTSTILL_CACHE", path, error)
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

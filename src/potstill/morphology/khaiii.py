@@ -1,0 +1,33 @@
+"""Korean morphemes by khaiii (https://github.com/kakao/khaiii), the recipe's analyzer."""
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+
+from potstill.corpus.tokens import Token, refuse_model
+from potstill.errors import PotstillError
+
+
+class KhaiiiAnalyzer:
+    """Morphemes in their own form: ``했다`` is ``하 았 다``.
+
+    :param model: must be empty: there is none to choose.
+    :raises PotstillError: when it is not, or khaiii is not installed.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        refuse_model("khaiii", model)
+        if importlib.util.find_spec("khaiii") is None:
+            raise PotstillError(
+                "khaiii is not installed here, and pip does not bring it: build it as https://github.com/kakao/khaiii "
+                "says, or take --analyzer=kiwi or --analyzer=mecab (pip install 'potstill[korean]')"
+            )
+        from khaiii import KhaiiiApi
+
+        self._khaiii = KhaiiiApi()
+        self.version = str(self._khaiii.version())
+
+    def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
+        """The morphemes of each text."""
+        for text in texts:
+            words = self._khaiii.analyze(text) if text.strip() else []  # it refuses a text without words
+            yield [Token(one.lex, one.tag, one.begin, one.begin + one.length) for word in words for one in word.morphs]

@@ -1,0 +1,29 @@
+"""Korean morphemes by Kiwi (https://github.com/bab2min/kiwipiepy)."""
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+
+from potstill.corpus.tokens import Token, refuse_model
+from potstill.errors import require
+
+
+class KiwiAnalyzer:
+    """Morphemes in their own form: ``했다`` is ``하 었 다``.
+
+    :param model: must be empty: there is none to choose.
+    :raises PotstillError: when it is not, or Kiwi is not installed.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        refuse_model("kiwi", model)
+        require("korean", "kiwipiepy")
+        from kiwipiepy import Kiwi
+
+        self.version = f"{version('kiwipiepy')}-{version('kiwipiepy_model')}"
+        self._kiwi = Kiwi(num_workers=1)  # several processes tag
+
+    def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
+        """The morphemes of each text."""
+        # Compatible jamo: an ending such as ㄴ다 in letters that people type and other analyzers write.
+        for found in self._kiwi.tokenize(texts, compatible_jamo=True):
+            yield [Token(one.form, str(one.tag), one.start, one.end) for one in found]

@@ -1,0 +1,41 @@
+"""Korean morphemes by MeCab-ko (https://github.com/jonghwanhyeon/python-mecab-ko)."""
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from potstill.corpus.tokens import Token, refuse_model
+from potstill.errors import require
+
+
+class MecabAnalyzer:
+    """Morphemes as they stand in the text: ``했다`` is ``했 다``.
+
+    :param model: must be empty: there is none to choose.
+    :raises PotstillError: when it is not, or MeCab-ko is not installed.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        refuse_model("mecab", model)
+        require("korean", "mecab", "mecab_ko_dic")
+        from mecab import MeCab
+
+        self.version = f"{version('python-mecab-ko')}-{version('python-mecab-ko-dic')}"
+        self._mecab = MeCab()
+
+    def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
+        """The morphemes of each text."""
+        for text in texts:
+            found = self._mecab.parse(text)
+            yield [Token(one.surface, _tag(one.feature), one.span.start, one.span.end) for one in found]
+
+
+def _tag(feature: Any) -> str:
+    """A morpheme's tag; of several in one syllable the first one's, then the others with their forms.
+
+    ``했``, ``VV+EP``, is ``VV+았/EP``, so that only a verb in the same tense takes its place.
+    """
+    if "+" not in feature.pos or not feature.expression:  # 하/VV/*+았/EP/*
+        return str(feature.pos)
+    first, *rest = (part.rpartition("/")[0] for part in feature.expression.split("+"))
+    return "+".join([first.rpartition("/")[2], *rest])

@@ -1,0 +1,108 @@
+"""Korean: what is replaced by what, and how texts are put back together in either form."""
+
+import sys
+
+import pytest
+
+from potstill.augment.analyzers import make_analyzer
+from potstill.augment.analyzers.analysis import Form, analyse
+from potstill.augment.augmentation import augment, rewrite
+from potstill.augment.sampling import Rules
+from potstill.augment.tagging import analyse_texts
+from potstill.corpus.tokens import Token
+from potstill.errors import PotstillError
+
+REPLACE = Rules(n_iter=60, p_mask=0, p_pos=1, p_ng=0)
+
+
+def tags(text: str, analyzer: str, form: Form = "natural") -> dict[str, str]:
+    (analysis,) = analyse_texts([text], analyzer, form=form)
+    return dict(zip(analysis.words, analysis.tags, strict=True))
+
+
+@pytest.mark.parametrize("form", ["natural", "split"])
+@pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
+def test_particles_endings_auxiliary_verbs_and_bound_nouns_are_never_replaced(analyzer: str, form: Form) -> None:
+    found = tags("그 사람은 볼 수 있는 영화를 먹고 있지 않다", analyzer, form)
+    for kept in ("은", "수", "를", "고", "않", "다"):
+        assert found[kept] == "", kept
+    assert all(found[word] for word in ("사람", "영화", "먹"))
+
+
+@pytest.mark.parametrize("tag", ["JX", "JKS", "EP", "EF", "ETM", "VX", "VX-I", "NNB", "NNBC"])
+def test_no_form_of_these_tags_is_replaced(tag: str) -> None:
+    forms: tuple[Form, ...] = ("natural", "split")
+    for form in forms:
+        assert analyse("수", [Token("수", tag, 0, 1)], form, glued=True).tags == [""]
+
+
+@pytest.mark.parametrize(("analyzer", "split"), [("kiwi", "영화 이 재미있 었 다"), ("mecab", "영화 가 재미있 었 다")])
+def test_the_split_form_is_the_morphemes_divided_by_spaces(analyzer: str, split: str) -> None:
+    text = {"kiwi": "영화이재미있었다", "mecab": "영화가 재미있었다"}[analyzer]
+    assert rewrite([text], Rules(), analyzer=analyzer, form="split") == [split]
+
+
+def test_the_split_form_has_each_morphemes_own_form_where_the_analyzer_knows_it(khaiii: None) -> None:
+    assert rewrite(["행복했다"], Rules(), analyzer="kiwi", form="split") == ["행복 하 었 다"]
+    assert rewrite(["행복했다"], Rules(), analyzer="khaiii", form="split") == ["행복 하 았 다"]
+    assert rewrite(["행복했다"], Rules(), analyzer="mecab", form="split") == ["행복 했 다"]
+
+
+def test_new_natural_text_is_as_close_as_its_source() -> None:
+    texts = ["영화는 좋다", "배우는 좋다", "노래는 나쁘다"]
+    new = {text for _, text in augment(texts, REPLACE, analyzer="mecab")}
+    assert {"배우는 나쁘다", "노래는 좋다"} <= new
+    masked = {text for _, text in augment(texts, Rules(n_iter=60, p_mask=0.5, p_pos=0, p_ng=0), analyzer="mecab")}
+    assert {"[MASK]는 좋다", "영화[MASK] 좋다"} <= masked
+
+
+def test_a_noun_gives_way_to_one_that_the_same_particle_follows() -> None:
+    texts = ["영화는 좋다", "배우는 좋다", "사람은 좋다", "극장은 좋다"]
+    new = {text for _, text in augment(texts, REPLACE, analyzer="mecab")}
+    assert {"배우는 좋다", "극장은 좋다"} <= new
+    assert not any(word in text for text in new for word in ("영화은", "배우은", "사람는", "극장는"))
+
+
+def test_a_final_l_is_a_sound_of_its_own() -> None:
+    sounds = [
+        analyse(word, [Token(word, "NNG", 0, 2)], "natural", glued=True).tags[0] for word in ("영화", "서울", "사람")
+    ]
+    assert len(set(sounds)) == 3
+
+
+@pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
+def test_what_shares_a_syllable_with_an_ending_keeps_the_ending(analyzer: str) -> None:
+    found = [tags(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
+    assert found[0]["갔"] == found[1]["났"] != ""
+    assert found[2]["갈"] not in ("", found[0]["갔"])
+
+
+def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
+    tokens = [Token("친구", "NNG", 0, 2), Token("이", "VCP", 2, 2), Token("예요", "EF", 2, 4), Token("왜", "MAG", 5, 6)]
+    analysis = analyse("친구예요 왜", tokens, "natural", glued=True)
+    assert analysis.words == ["친구", "예요", "왜"] and analysis.tags == ["NNG+이/VCP", "", "MAG"]
+    assert analysis.spaces == [False, True, True]
+    lost = [Token("이", "VCP", 0, 0), Token("예요", "EF", 0, 2)]
+    assert analyse("예요", lost, "natural", glued=True).words == ["예요"]
+
+
+def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
+    for form, words in (("natural", ["뭐", "\x00", "야", "ㅎ"]), ("split", ["뭐", "\x00", "야", "ㅎ"])):
+        found = analyse("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, glued=True)  # type: ignore[arg-type]
+        assert found.words == words and found.tags == ["IC", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "module", "mend"),
+    [
+        ("khaiii", "khaiii", r"khaiii is not installed here.*--analyzer=kiwi"),
+        ("kiwi", "kiwipiepy", r"needs kiwipiepy.*pip install 'potstill\[korean\]'"),
+        ("mecab", "mecab", r"needs mecab, .*pip install 'potstill\[korean\]'"),
+    ],
+)
+def test_an_analyzer_that_is_not_installed_says_how_to_get_it(
+    analyzer: str, module: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(PotstillError, match=mend):
+        make_analyzer(analyzer)

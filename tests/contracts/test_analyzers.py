@@ -1,0 +1,125 @@
+"""What every analyzer keeps to. khaiii, which pip does not bring, is a stand-in of the same shape."""
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import potstill.augment.analyzers
+import potstill.morphology
+from potstill.augment.analyzers import ANALYZERS, make_analyzer
+from potstill.augment.analyzers.analysis import Analysis, Form
+from potstill.augment.augmentation import augment, rewrite
+from potstill.augment.sampling import Rules
+from potstill.augment.tagging import analyse_texts
+from potstill.corpus.tokens import Analyzer
+from potstill.corpus.words import MASK, word_splitter
+from potstill.morphology import MORPHOLOGIES, compose
+
+TEXTS = [
+    "아름다운영화였어요 보는내내 감동이고 행복했어요.^^",
+    "그 사람은 거예요, 친구예요  ㅋㅋㅋ",
+    "It doesn't end-well, says Mr. Smith's film...",
+    "3.5 stars  (of 5)\thttp://a.b",
+    "마이클 키튼 짱",
+    "fine",
+]
+ODD = [
+    "",
+    "   ",
+    "\u200b",
+    "\ufeff뭐\x00야\u3000ㅎ",
+    "😀👍🏽",
+    unicodedata.normalize("NFD", "한국 영화는 재밌다"),
+    f"{MASK}는 재밌{MASK}다 :{MASK}",
+    "ㅠ" * 500,
+    "영화\r\n\r\n좋다",
+]
+FORMS: tuple[Form, ...] = ("natural", "split")
+
+
+@pytest.fixture(scope="module", params=sorted(ANALYZERS))
+def name(request: pytest.FixtureRequest, khaiii: None) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def analyzer(name: str) -> Analyzer:
+    return make_analyzer(name)
+
+
+def analysed(texts: list[str], name: str, form: Form = "natural") -> Iterator[tuple[str, Analysis]]:
+    return zip(texts, analyse_texts(texts, name, form=form), strict=True)
+
+
+def test_every_token_has_a_form_and_a_place_in_the_text(analyzer: Analyzer) -> None:
+    for text, tokens in zip(TEXTS, analyzer(TEXTS), strict=True):
+        assert tokens
+        assert all(token.form and 0 <= token.start <= token.end <= len(text) for token in tokens)
+        assert sorted(token.start for token in tokens) == [token.start for token in tokens]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_words_tags_and_spaces_are_of_one_length_and_no_word_is_empty(name: str, form: Form) -> None:
+    for _, analysis in analysed(TEXTS + ODD, name, form):
+        assert len(analysis.words) == len(analysis.tags) == len(analysis.spaces)
+        assert all(word.strip() for word in analysis.words)
+
+
+def test_the_natural_form_gives_the_text_back(name: str) -> None:
+    for text, written in zip(TEXTS + ODD, rewrite(TEXTS + ODD, Rules(), analyzer=name), strict=True):
+        assert written == " ".join((compose(text) if name in MORPHOLOGIES else text).split())
+
+
+def test_the_split_form_splits_into_its_own_words(name: str) -> None:
+    splitter = word_splitter()
+    for _, analysis in analysed(TEXTS + ODD, name, "split"):
+        written = " ".join(analysis.words).replace(MASK, "MASK")
+        words = [word.replace(MASK, "MASK") for word in analysis.words]
+        assert [word for word, _ in splitter.pre_tokenize_str(written)] == words
+
+
+@pytest.mark.parametrize("word_analyzer", sorted(set(ANALYZERS) - set(MORPHOLOGIES)))
+def test_an_analyzer_of_words_has_the_words_of_the_students_tokenizer(word_analyzer: str) -> None:
+    splitter = word_splitter()
+    for text, analysis in analysed(TEXTS, word_analyzer):
+        assert analysis.words == [word for word, _ in splitter.pre_tokenize_str(text)]
+
+
+def test_a_text_is_analysed_alike_alone_among_others_and_again(name: str, analyzer: Analyzer) -> None:
+    together = list(analyzer(TEXTS))
+    assert [next(iter(analyzer([text]))) for text in TEXTS] == together
+    assert list(make_analyzer(name)(TEXTS)) == together
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_seed_gives_the_same_new_texts(name: str, form: Form) -> None:
+    one, same = (list(augment(TEXTS, Rules(n_iter=5), analyzer=name, form=form, seed=3)) for _ in range(2))
+    assert one == same and len(one) > len(TEXTS)
+
+
+def test_no_texts_give_no_analyses(name: str, analyzer: Analyzer) -> None:
+    assert list(analyzer([])) == [] == list(analyse_texts([], name))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_mask_token_stays_whole(name: str, form: Form) -> None:
+    (_, analysis), *_ = analysed([f"영화 {MASK}는 x{MASK}"], name, form)
+    assert analysis.words.count(MASK) == 2
+
+
+def test_an_analyzer_without_models_takes_none(name: str) -> None:
+    if name != "spacy":
+        with pytest.raises(potstill.PotstillError, match=f"{name} takes no model, but was given 'en'"):
+            make_analyzer(f"{name}:en")
+
+
+def test_every_file_of_the_folders_is_registered() -> None:
+    for package, helpers, known in (
+        (potstill.augment.analyzers, {"analysis"}, set(ANALYZERS) - set(MORPHOLOGIES)),
+        (potstill.morphology, {"morphemes"}, set(MORPHOLOGIES)),
+    ):
+        folder = Path(str(package.__file__)).parent
+        assert {path.stem for path in folder.glob("*.py")} - {"__init__"} - helpers == known
+    assert set(MORPHOLOGIES) < set(ANALYZERS)

@@ -1,0 +1,85 @@
+"""What is kept on disk by content."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from potstill.cache import open_cache
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_what_is_stored_is_found_again_by_its_text_alone(folder: Path) -> None:
+    with open_cache("kiwi", "1") as cache:
+        cache.store({"좋다": [["좋", "VA", 0, 1]], "fine": []})
+    with open_cache("kiwi", "1") as cache:
+        assert cache.look_up(["fine", "other", "좋다"]) == {"fine": [], "좋다": [["좋", "VA", 0, 1]]}
+
+
+def test_another_version_and_another_analyzer_have_files_of_their_own(folder: Path) -> None:
+    with open_cache("spacy:en", "1") as cache:
+        cache.store({"fine": 1})
+    for kind, version in (("spacy:en", "2"), ("spacy:de", "1")):
+        with open_cache(kind, version) as cache:
+            assert cache.look_up(["fine"]) == {}
+    assert len(list(folder.glob("*.sqlite"))) == 3
+
+
+def test_without_a_version_nothing_is_kept_and_no_file_made(folder: Path) -> None:
+    with open_cache("whitespace", None) as cache:
+        cache.store({"fine": 1})
+        assert cache.look_up(["fine"]) == {}
+    assert not folder.exists()
+
+
+def test_a_store_that_is_cut_short_leaves_nothing(folder: Path) -> None:
+    with open_cache("kiwi", "1") as cache, pytest.raises(TypeError, match="not JSON serializable"):
+        cache.store({"fine": 1, "dull": object()})
+    path = next(folder.glob("*.sqlite"))
+    writer = sqlite3.connect(path)  # a command that is killed before its transaction ends
+    writer.execute("INSERT INTO findings VALUES (?, ?)", (b"key", "1"))
+    writer.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM findings").fetchone() == (0,)
+    connection.close()
+
+
+def test_two_commands_may_write_at_once(folder: Path) -> None:
+    with open_cache("kiwi", "1") as one, open_cache("kiwi", "1") as other:
+        one.store({"fine": 1})
+        other.store({"fine": 1, "dull": 2})
+        assert one.look_up(["fine", "dull"]) == {"fine": 1, "dull": 2}
+
+
+def test_a_damaged_file_is_named_and_the_work_goes_on(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder.mkdir()
+    (folder / "kiwi-1.sqlite").write_bytes(b"not a data base, but long enough to be taken for one" * 40)
+    with open_cache("kiwi", "1") as cache:
+        cache.store({"fine": 1})
+        assert cache.look_up(["fine"]) == {}
+    assert caplog.text.count("kiwi-1.sqlite: not used") == 1 and "POTSTILL_CACHE" in caplog.text
+
+
+def test_a_file_that_breaks_on_the_way_is_given_up(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_cache("kiwi", "1") as cache:
+        with sqlite3.connect(folder / "kiwi-1.sqlite") as connection:
+            connection.execute("DROP TABLE findings")
+        connection.close()
+        assert cache.look_up(["fine"]) == {}
+        cache.store({"fine": 1})
+    assert caplog.text.count("not used (no such table") == 1
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "file"))
+    with open_cache("kiwi", "1") as cache:
+        assert cache.look_up(["fine"]) == {}
+    assert "not used" in caplog.text
