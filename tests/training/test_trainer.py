@@ -165,3 +165,13 @@ def test_a_student_learns_probabilities_and_gold_labels_together(tmp_path: Path)
     train = encode(TEXTS, limited(TOKENIZER, 10), targets=logits, gold=np.where(np.arange(60) % 3, GOLD, NO_GOLD))
     options = Optimisation(epoch=5, batch_size=8, loss="kl", temperature=2.0, gold_weight=0.5, measure="accuracy")
     assert train_model(student(), train, sets(GOLD)[1], options, tmp_path).best == 1.0
+
+
+def test_after_training_in_bfloat16_the_model_answers_in_full_precision_again(tmp_path: Path) -> None:
+    model = student()
+    train, valid = sets(GOLD)
+    train_model(model, train, valid, Optimisation(epoch=1, batch_size=8, bf16=True), tmp_path)
+    fresh = student()
+    fresh.load_state_dict(model.state_dict())
+    ids = torch.tensor([[3, 4, 5, 6]])
+    assert torch.equal(model.eval()(ids).logits, fresh.eval()(ids).logits)

@@ -91,6 +91,8 @@ def train_model(
     with progress(description, steps) as bar:
         trainer.add_callback(_ShowProgress(bar))
         output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    # What bf16 wrapped around the model would make its answers inexact from now on, and its export impossible.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
     return Training(float(trainer.state.best_metric or 0.0), history, float(output.metrics["train_runtime"]))
 
