@@ -11,7 +11,7 @@ import pytest
 import potstill
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.stages.export import save_model
+from potstill.stages.onnx_files import save_model
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 

@@ -65,7 +65,7 @@ def hash_transfer(path: Path) -> str:
 
 def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
-    from potstill.stages.export import save_model
+    from potstill.stages.onnx_files import save_model
     from potstill.stages.train import fit
     from potstill.teachers.checkpoints import (
         TextForm,

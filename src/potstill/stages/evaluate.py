@@ -96,7 +96,7 @@ def _load_teacher(options: EvaluateOptions, config: TeacherConfig) -> Classifier
     if (options.bert_output_dir / ONNX_MODEL).is_file():
         return load(options.bert_output_dir, threads)
     require("train", "torch", "transformers", "onnxscript")
-    from potstill.stages.export import save_model
+    from potstill.stages.onnx_files import save_model
     from potstill.teachers.checkpoints import check_model_type, open_finetuned
 
     check_model_type(str(options.bert_output_dir), config.model_type)

@@ -212,7 +212,7 @@ def fit(
     :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
     :return: the best figure on valid.
     """
-    from potstill.stages.export import save_model
+    from potstill.stages.onnx_files import save_model
     from potstill.training.trainer import train_model
 
     training = train_model(
