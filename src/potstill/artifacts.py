@@ -197,5 +197,17 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
 def _finish(work: Path, inputs: dict[str, Any]) -> None:
     for scratch in work.glob(".*"):
         shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
-    files = {str(file.relative_to(work)): file.stat().st_size for file in sorted(work.rglob("*")) if file.is_file()}
-    write_json(work / MANIFEST, {"inputs": inputs, "files": files})
+    _write_manifest(work, inputs)
+
+
+def refresh_manifest(folder: Path) -> None:
+    """List the files of a complete folder anew, after some were replaced; a folder without a manifest gets none."""
+    manifest = _own_manifest(folder)
+    if manifest is not None:
+        _write_manifest(folder, manifest["inputs"])
+
+
+def _write_manifest(folder: Path, inputs: dict[str, Any]) -> None:
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
+    sizes = {str(file.relative_to(folder)): file.stat().st_size for file in files}
+    write_json(folder / MANIFEST, {"inputs": inputs, "files": sizes})

@@ -21,6 +21,7 @@ from potstill.stages.demo import DemoOptions, demo
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
+from potstill.stages.export import ExportOptions, export
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.train import TrainOptions, train
 
@@ -31,6 +32,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "export": (ExportOptions, export),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130

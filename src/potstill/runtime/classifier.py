@@ -29,6 +29,7 @@ class Classifier:
     """A text classifier; make one with :func:`load`. Any number of threads may use it at once.
 
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
+    :ivar temperature: what the logits are divided by before they become probabilities.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Classifier:
         self._session = session
         self._tokenizer = tokenizer
         self._pad_id = pad_id
-        self._temperature = np.float32(temperature)
+        self.temperature = temperature
         self._inputs = [given.name for given in session.get_inputs()]
         self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
         self._pool = ThreadPoolExecutor(threads) if self._is_student and threads > 1 else None
@@ -65,7 +66,7 @@ class Classifier:
         if isinstance(texts, str):
             raise PotstillError("predict takes a list of texts: write [text] for one")
         for number, text in enumerate(texts, start=1):
-            if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
+            if _is_blank(text) if isinstance(text, str) else any(map(_is_blank, text)):
                 raise PotstillError(f"text {number} is empty: give it words or leave it out")
         return self._of_one_length(texts) if self._is_student else self._padded(texts)
 
@@ -106,15 +107,23 @@ class Classifier:
 
         The softmax of the logits, divided by the temperature that was fitted at the end of the training.
         """
-        logits = self.logits(texts) / self._temperature
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
-        return probabilities
+        return softmax(self.logits(texts) / self.temperature)
 
     def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
         labels: NDArray[np.object_] = self.classes_[self.logits(texts).argmax(axis=1)]
         return labels
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits ``[texts, labels]`` as probabilities."""
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
