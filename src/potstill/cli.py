@@ -22,6 +22,7 @@ from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.export import ExportOptions, export
+from potstill.stages.predict import PredictOptions, predict
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.train import TrainOptions, train
 
@@ -33,6 +34,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
     "export": (ExportOptions, export),
+    "predict": (PredictOptions, predict),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verb, options, general = parse(given)
         _set_up(general)
-        print(report(VERBS[verb][1](options, silent if general.quiet else _bars)))
+        if printed := report(VERBS[verb][1](options, silent if general.quiet else _bars)):
+            print(printed)
     except PotstillError as error:
         print(f"potstill: {error}", file=sys.stderr)
         sys.exit(_USER_ERROR)
@@ -139,7 +142,7 @@ def _bars(description: str, total: int) -> Iterator[Bar]:
     from tqdm import tqdm
 
     interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(total=total, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
+    with tqdm(total=total or None, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
         yield _TqdmBar(bar)
 
 

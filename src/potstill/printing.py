@@ -7,6 +7,7 @@ from potstill.stages.augment import Augmented
 from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
 from potstill.stages.export import Exported
+from potstill.stages.predict import Predicted
 from potstill.stages.preprocess import Preprocessed
 from potstill.stages.scores import Score
 from potstill.stages.train import Trained
@@ -88,6 +89,13 @@ def _(result: Exported) -> str:
             f"{result.folder}: potstill.load takes {result.default}",
         ]
     )
+
+
+@report.register
+def _(result: Predicted) -> str:
+    if str(result.output) == "-":
+        return ""  # standard output holds the labels and nothing else
+    return f"{result.output}: {result.n_lines} lines labelled with {', '.join(result.labels)}"
 
 
 def score_table(scores: list[Score]) -> str:
