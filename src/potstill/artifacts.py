@@ -37,6 +37,7 @@ TRANSFER = "augmented.txt"  # the recipe's transfer set
 TRAINING = "training.json"
 RUN = "run.json"
 EVALUATION = "evaluation.json"
+BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 
 

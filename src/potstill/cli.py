@@ -17,6 +17,7 @@ from potstill.printing import report
 from potstill.progress import Bar, silent
 from potstill.runtime.threads import available_cpus
 from potstill.stages.augment import AugmentOptions, augment_data
+from potstill.stages.bench import BenchOptions, bench
 from potstill.stages.demo import DemoOptions, demo
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
@@ -35,6 +36,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "evaluate": (EvaluateOptions, evaluate),
     "export": (ExportOptions, export),
     "predict": (PredictOptions, predict),
+    "bench": (BenchOptions, bench),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130

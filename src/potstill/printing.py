@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 from potstill.stages.augment import Augmented
+from potstill.stages.bench import Bench
 from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
 from potstill.stages.export import Exported
@@ -96,6 +97,39 @@ def _(result: Predicted) -> str:
     if str(result.output) == "-":
         return ""  # standard output holds the labels and nothing else
     return f"{result.output}: {result.n_lines} lines labelled with {', '.join(result.labels)}"
+
+
+@report.register
+def _(result: Bench) -> str:
+    header = ("model", "accuracy", "MB", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "tokens", "model", "texts/s")
+    rows = [
+        (
+            f"{row.name} {row.precision}",
+            f"{100 * row.accuracy:.2f}",
+            f"{row.megabytes:.2f}",
+            f"{one.threads}",
+            f"{one.batch}",
+            *(f"{ms:.3f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.tokenise_ms, one.model_ms)),
+            f"{one.texts_per_second:,.0f}",
+        )
+        for row in result.rows
+        for one in row.timings
+    ]
+    routes = [
+        (
+            f"{row.name} {row.precision}",
+            f"{route.threshold:g}",
+            f"{100 * route.share:.1f}",
+            f"{100 * route.accuracy:.2f}",
+            f"{route.mean_ms:.3f}",
+        )
+        for row in result.rows
+        for route in row.routes
+    ]
+    lines = [table(header, rows), "", "milliseconds a call, raw text to label"]
+    if routes:
+        lines += ["", table(("a cascade of", "below", "% to teacher", "accuracy", "mean ms"), routes)]
+    return "\n".join([*lines, *([f"{result.out}: bench.json, bench.svg"] if result.out else [])])
 
 
 def score_table(scores: list[Score]) -> str:

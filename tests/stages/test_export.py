@@ -77,10 +77,14 @@ def test_int8_that_loses_too_much_is_refused_with_figures_and_nothing_changes(
     assert {file.name: file.read_bytes() for file in student.iterdir()} == before
 
 
-def test_the_fastest_is_chosen(student: Path) -> None:
-    fast, slow = (stage.Precision(0.8, 1, 0, p50, 1) for p50 in (0.1, 0.2))
-    assert stage._choose(student, {"fp32": slow, "int8": fast}, 0.3) == "int8"
-    assert stage._choose(student, {"fp32": fast, "int8": slow}, 0.3) == "fp32"
+@pytest.mark.parametrize(
+    ("fp32_ms", "int8_ms", "chosen"), [(0.2, 0.1, "int8"), (0.1, 0.2, "fp32"), (0.200, 0.201, "int8")]
+)
+def test_the_fastest_is_chosen_and_of_two_as_fast_the_smaller(
+    fp32_ms: float, int8_ms: float, chosen: str, student: Path
+) -> None:
+    fp32, int8 = stage.Precision(0.8, 1, 0, fp32_ms, 8), stage.Precision(0.8, 1, 0, int8_ms, 2)
+    assert stage._choose(student, {"fp32": fp32, "int8": int8}, 0.3) == chosen
 
 
 def test_without_int8_an_older_int8_file_goes(student: Path, tiny_data: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_json
-from potstill.corpus.encoded import Text, encode, token_batches
+from potstill.corpus.encoded import Encoded, Text, encode, token_batches
 from potstill.errors import PotstillError, unknown_name
 from potstill.runtime.threads import available_cpus
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
@@ -48,6 +48,7 @@ class Classifier:
         self._pad_id = pad_id
         self.temperature = temperature
         self._inputs = [given.name for given in session.get_inputs()]
+        self._takes_one = session.get_inputs()[0].shape[0] == 1
         self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
         self._pool = ThreadPoolExecutor(threads) if self._is_student and threads > 1 else None
 
@@ -68,21 +69,30 @@ class Classifier:
         for number, text in enumerate(texts, start=1):
             if _is_blank(text) if isinstance(text, str) else any(map(_is_blank, text)):
                 raise PotstillError(f"text {number} is empty: give it words or leave it out")
-        return self._of_one_length(texts) if self._is_student else self._padded(texts)
+        return self.logits_of(self.encode(texts))
 
-    def _of_one_length(self, texts: Sequence[Any]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[Any]) -> Any:
+        """What :meth:`logits_of` takes: the first half of :meth:`logits`, without its checks."""
+        if not self._is_student:
+            return encode(texts, self._tokenizer)
+        return list(map(self._words, texts)) if self._words else [self._tokenizer.encode(text).ids for text in texts]
+
+    def logits_of(self, encoded: Any) -> NDArray[np.float32]:
+        """The logits of encoded texts: the second half of :meth:`logits`."""
+        if not self._is_student:
+            return self._padded(encoded)
+        return self._run(encoded) if len(encoded) == 1 else self._of_one_length(encoded)
+
+    def _of_one_length(self, ids: list[list[int]]) -> NDArray[np.float32]:
         """A student's logits: a batch holds texts of one length, each thread has a batch."""
-        ids = list(map(self._words, texts)) if self._words else [self._tokenizer.encode(text).ids for text in texts]
-        if len(ids) == 1:
-            return self._run(ids)
         lengths = defaultdict(list)
         for row, words in enumerate(ids):
             lengths[len(words)].append(row)
         batches = []
         for length, rows in lengths.items():
-            n_rows = max(1, _WORD_BUDGET // length)
+            n_rows = 1 if self._takes_one else max(1, _WORD_BUDGET // length)
             batches += [rows[start : start + n_rows] for start in range(0, len(rows), n_rows)]
-        result = np.zeros((len(texts), len(self.classes_)), dtype=np.float32)
+        result = np.zeros((len(ids), len(self.classes_)), dtype=np.float32)
         run = self._pool.map if self._pool else map
         for rows, logits in zip(batches, run(lambda rows: self._run([ids[row] for row in rows]), batches), strict=True):
             result[rows] = logits
@@ -92,10 +102,9 @@ class Classifier:
         logits: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(ids, dtype=np.int64)})[0]
         return logits
 
-    def _padded(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def _padded(self, encoded: Encoded) -> NDArray[np.float32]:
         """A transformer's logits: batches by token budget."""
-        encoded = encode(texts, self._tokenizer)
-        result = np.zeros((len(texts), len(self.classes_)), dtype=np.float32)
+        result = np.zeros((len(encoded), len(self.classes_)), dtype=np.float32)
         for rows in token_batches(encoded.lengths, _TOKEN_BUDGET):
             batch = encoded.pad(rows, self._pad_id)
             batch.setdefault("token_type_ids", np.zeros_like(batch["input_ids"]))

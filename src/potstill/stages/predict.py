@@ -60,11 +60,14 @@ class _Lines:
         for raw in file:
             self.n_lines += 1
             try:
-                text = raw.decode("utf-8")
+                text = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
-                yield self._refuse("not UTF-8")
+                self._refuse("not UTF-8")
+                yield None
                 continue
-            yield self._refuse("no text") if not text.strip() else text.rstrip("\r\n")
+            if not text.strip():
+                self._refuse("no text")
+            yield text if text.strip() else None
 
     def _refuse(self, reason: str) -> None:
         self.n_bad += 1

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import IDS, Graph, to_numpy
+from potstill.students.graph import IDS, Graph
 
 
 class BiLSTMConfig(StudentConfig):
@@ -62,23 +61,8 @@ class BiLSTMForSequenceClassification(StudentModel):
     def draw(self, graph: Graph) -> str:
         """The same as a graph: see the base class. Without padding, backwards needs no mirrored copy."""
         words = graph.look_up(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
-        lstms = (self.forwards, self.backwards)
-        states = graph.node(
-            "LSTM",
-            graph.floats(words),
-            np.stack([_gates(lstm, "weight_ih_l0") for lstm in lstms]),
-            np.stack([_gates(lstm, "weight_hh_l0") for lstm in lstms]),
-            np.stack([np.concatenate([_gates(lstm, f"bias_{part}_l0") for part in ("ih", "hh")]) for lstm in lstms]),
-            hidden_size=self.config.hidden_size,
-            direction="bidirectional",
-        )  # [length, 2, batch, hidden_size]
+        states = graph.bidirectional(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
         most = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
         most = graph.node("Flatten", graph.node("Transpose", most, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
         x = graph.node("Relu", graph.linear(graph.pack(most), self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)
-
-
-def _gates(lstm: nn.LSTM, name: str) -> NDArray[np.float32]:
-    """A weight of torch's LSTM in ONNX's order of the gates."""
-    given, forget, cell, out = np.split(to_numpy(lstm.get_parameter(name)), 4)
-    return np.concatenate([given, out, forget, cell])

@@ -56,6 +56,7 @@ class Graph:
         self._constants: dict[str, NDArray[Any]] = {}
         self._tables: dict[int, str] = {}
         self._starts = ""
+        self._batch: int | str = "batch"
 
     def node(self, op: str, *inputs: str | NDArray[Any], domain: str = "", **attributes: Any) -> str:
         """Add a node with one output.
@@ -125,17 +126,54 @@ class Graph:
         if isinstance(x, str) or x.is_float:
             product = self.node("MatMul", x if isinstance(x, str) else x.name, matrix)
             return self.node("Add", product, offset)
-        scales = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / _WEIGHT_LIMIT
+        integers, scales = _in_8_bits(matrix)
         return self.node(
             "MatMulIntegerToFloat",
             x.name,
-            np.round(matrix / scales).astype(np.int8),
+            integers,
             np.array(x.scale, np.float32),
-            scales.astype(np.float32),
+            scales,
             np.array(x.zero, np.uint8),
             np.zeros(len(scales), np.int8),
             offset,
             domain="com.microsoft",
+        )
+
+    def bidirectional(self, x: Operand, forwards: nn.LSTM, backwards: nn.LSTM) -> str:
+        """An LSTM that reads the words and one that reads them backwards.
+
+        In integers the ranges of its states are found anew at every word: then a batch has a single text, so that
+        none depends on another.
+
+        :param x: ``[length, batch, channels]``.
+        :return: the states at each word, floats ``[length, 2, batch, hidden size]``.
+        """
+        inputs, states, first, second = (
+            np.stack([_gates(lstm, f"{name}_l0") for lstm in (forwards, backwards)])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        offsets = np.concatenate([first, second], axis=1)
+        sizes: dict[str, Any] = {"hidden_size": forwards.hidden_size, "direction": "bidirectional"}
+        if self._ranges is None:
+            return self.node("LSTM", self.floats(x), inputs, states, offsets, **sizes)
+        self._batch = 1
+        parts: list[str | NDArray[Any]] = []
+        for weights in (inputs, states):
+            integers, scales = zip(*map(_in_8_bits, weights.transpose(0, 2, 1)), strict=True)
+            parts += [np.stack(integers), np.stack(scales), np.zeros_like(scales, dtype=np.int8)]
+        (into, *of_into), (onto, *of_onto) = parts[:3], parts[3:]
+        unused = [""] * 4  # lengths, first states, peepholes
+        return self.node(
+            "DynamicQuantizeLSTM",
+            self.floats(x),
+            into,
+            onto,
+            offsets,
+            *unused,
+            *of_into,
+            *of_onto,
+            domain="com.microsoft",
+            **sizes,
         )
 
     def pad(self, x: Operand, before: int, after: int) -> Operand:
@@ -188,7 +226,7 @@ class Graph:
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (LOGITS, *dict.fromkeys(extra))
         ]
-        ids = helper.make_tensor_value_info(IDS, TensorProto.INT64, ["batch", "length"])
+        ids = helper.make_tensor_value_info(IDS, TensorProto.INT64, [self._batch, "length"])
         constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in self._constants.items()]
         graph = helper.make_graph(nodes, "student", [ids], outputs, constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
@@ -200,3 +238,15 @@ def to_numpy(weight: Tensor) -> NDArray[np.float32]:
     """A weight as an array."""
     array: NDArray[np.float32] = weight.detach().float().cpu().numpy()
     return array
+
+
+def _in_8_bits(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A matrix ``[n, m]`` as integers and the scale of each of its columns."""
+    scales = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / _WEIGHT_LIMIT
+    return np.round(matrix / scales).astype(np.int8), scales.astype(np.float32)
+
+
+def _gates(lstm: nn.LSTM, name: str) -> NDArray[np.float32]:
+    """A weight of torch's LSTM in ONNX's order of the gates."""
+    given, forget, cell, out = np.split(to_numpy(lstm.get_parameter(name)), 4)
+    return np.concatenate([given, out, forget, cell])
