@@ -26,7 +26,7 @@ from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 from potstill.serving.models import Loader
 from potstill.serving.server import make_server
-from potstill.stages.export import save_model
+from potstill.stages.onnx_files import save_model
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 

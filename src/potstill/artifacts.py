@@ -29,6 +29,9 @@ TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 ONNX_MODEL = "model.onnx"
 ONNX_INT8 = "model.int8.onnx"
+ONNX_FILES = {"fp32": ONNX_MODEL, "int8": ONNX_INT8}  # by precision
+PRECISION = "precision.json"
+TEMPERATURE = "calibration_temperature"  # in config.json; transformers keeps "temperature" for text generation
 WEIGHTS = "model.safetensors"
 EMBEDDING = "embedding.npy"
 LABELS = "label.txt"
@@ -37,6 +40,7 @@ TRANSFER = "augmented.txt"  # the recipe's transfer set
 TRAINING = "training.json"
 RUN = "run.json"
 EVALUATION = "evaluation.json"
+BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 
 
@@ -198,5 +202,17 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
 def _finish(work: Path, inputs: dict[str, Any]) -> None:
     for scratch in work.glob(".*"):
         shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
-    files = {str(file.relative_to(work)): file.stat().st_size for file in sorted(work.rglob("*")) if file.is_file()}
-    write_json(work / MANIFEST, {"inputs": inputs, "files": files})
+    _write_manifest(work, inputs)
+
+
+def refresh_manifest(folder: Path) -> None:
+    """List the files of a complete folder anew, after some were replaced; a folder without a manifest gets none."""
+    manifest = _own_manifest(folder)
+    if manifest is not None:
+        _write_manifest(folder, manifest["inputs"])
+
+
+def _write_manifest(folder: Path, inputs: dict[str, Any]) -> None:
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
+    sizes = {str(file.relative_to(folder)): file.stat().st_size for file in files}
+    write_json(folder / MANIFEST, {"inputs": inputs, "files": sizes})

@@ -17,10 +17,13 @@ from potstill.printing import report
 from potstill.progress import Bar, silent
 from potstill.runtime.threads import available_cpus
 from potstill.stages.augment import AugmentOptions, augment_data
+from potstill.stages.bench import BenchOptions, bench
 from potstill.stages.demo import DemoOptions, demo
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
+from potstill.stages.export import ExportOptions, export
+from potstill.stages.predict import PredictOptions, predict
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.serve import ServeOptions, serve
 from potstill.stages.train import TrainOptions, train
@@ -32,6 +35,9 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "export": (ExportOptions, export),
+    "predict": (PredictOptions, predict),
+    "bench": (BenchOptions, bench),
     "serve": (ServeOptions, serve),
 }
 
@@ -60,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verb, options, general = parse(given)
         _set_up(general)
-        print(report(VERBS[verb][1](options, silent if general.quiet else _bars)))
+        if printed := report(VERBS[verb][1](options, silent if general.quiet else _bars)):
+            print(printed)
     except PotstillError as error:
         print(f"potstill: {error}", file=sys.stderr)
         sys.exit(_USER_ERROR)
@@ -139,7 +146,7 @@ def _bars(description: str, total: int) -> Iterator[Bar]:
     from tqdm import tqdm
 
     interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(total=total, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
+    with tqdm(total=total or None, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
         yield _TqdmBar(bar)
 
 

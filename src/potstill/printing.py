@@ -1,16 +1,20 @@
 """Each stage's result in a few lines of text, for the command line to print. Prints nothing itself."""
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from potstill.stages.augment import Augmented
+from potstill.stages.bench import Bench
 from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
+from potstill.stages.export import Exported
+from potstill.stages.predict import Predicted
 from potstill.stages.preprocess import Preprocessed
 from potstill.stages.scores import Score
 from potstill.stages.serve import Served
 from potstill.stages.train import Trained
 
-_COLUMNS = ("model", "accuracy", "macro F1", "p50 ms", "p95 ms", "parameters", "MB")
+_COLUMNS = ("model", "accuracy", "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
 
 
 @singledispatch
@@ -25,6 +29,7 @@ def _(result: Distilled) -> str:
         score_table(result.scores),
         "",
         "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
+        "ECE: how far a probability is from how often it is right, in points, on average on test",
         f"everything lies in {result.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
         "next:",
         f"  python -c \"import potstill; print(potstill.load('{result.student}').predict(['your text here']))\"",
@@ -64,16 +69,85 @@ def _(result: Evaluated) -> str:
 
 
 @report.register
+def _(result: Exported) -> str:
+    if not result.precisions:
+        return f"{result.folder}: fp32 written; nothing was measured, as no --check was given"
+    rows = [
+        (
+            name,
+            f"{100 * one.accuracy:.2f}",
+            f"{one.drop:+.2f}",
+            f"{100 * one.agreement:.2f}",
+            f"{one.p50_ms:.3f}",
+            f"{one.megabytes:.2f}",
+        )
+        for name, one in result.precisions.items()
+    ]
+    return "\n".join(
+        [
+            table(("precision", "accuracy", "lost", "as fp32", "p50 ms", "MB"), rows),
+            "",
+            f"accuracy on the {result.n_valid} texts of valid; ms a text on one thread, raw text to label",
+            f"{result.folder}: potstill.load takes {result.default}",
+        ]
+    )
+
+
+@report.register
+def _(result: Predicted) -> str:
+    if str(result.output) == "-":
+        return ""  # standard output holds the labels and nothing else
+    return f"{result.output}: {result.n_lines} lines labelled with {', '.join(result.labels)}"
+
+
+@report.register
+def _(result: Bench) -> str:
+    header = ("model", "accuracy", "MB", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "tokens", "model", "texts/s")
+    rows = [
+        (
+            f"{row.name} {row.precision}",
+            f"{100 * row.accuracy:.2f}",
+            f"{row.megabytes:.2f}",
+            f"{one.threads}",
+            f"{one.batch}",
+            *(f"{ms:.3f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.tokenise_ms, one.model_ms)),
+            f"{one.texts_per_second:,.0f}",
+        )
+        for row in result.rows
+        for one in row.timings
+    ]
+    routes = [
+        (
+            f"{row.name} {row.precision}",
+            f"{route.threshold:g}",
+            f"{100 * route.share:.1f}",
+            f"{100 * route.accuracy:.2f}",
+            f"{route.mean_ms:.3f}",
+        )
+        for row in result.rows
+        for route in row.routes
+    ]
+    lines = [table(header, rows), "", "milliseconds a call, raw text to label"]
+    if routes:
+        lines += ["", table(("a cascade of", "below", "% to teacher", "accuracy", "mean ms"), routes)]
+    return "\n".join([*lines, *([f"{result.out}: bench.json, bench.svg"] if result.out else [])])
+
+
+@report.register
 def _(result: Served) -> str:
     return f"stopped after {result.n_requests} requests"
 
 
 def score_table(scores: list[Score]) -> str:
     """The table: a row a model."""
-    rows = [_COLUMNS, *map(_cells, scores)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    return table(_COLUMNS, [_cells(score) for score in scores])
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Lines of equal columns: names to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = []
-    for row in rows:
+    for row in (header, *rows):
         numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join([row[0].ljust(widths[0]), *numbers]))
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
@@ -84,6 +158,7 @@ def _cells(score: Score) -> tuple[str, ...]:
         score.name,
         f"{100 * score.accuracy:.2f}",
         f"{100 * score.macro_f1:.2f}",
+        f"{100 * score.calibration_error:.2f}",
         f"{score.p50_ms:.3f}",
         f"{score.p95_ms:.3f}",
         f"{score.parameters:,}",

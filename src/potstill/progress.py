@@ -16,7 +16,7 @@ class Bar(Protocol):
 
 
 Progress = Callable[[str, int], AbstractContextManager[Bar]]
-"""``progress(description, total)`` opens a bar of ``total`` units."""
+"""``progress(description, total)`` opens a bar of ``total`` units, 0 where that is not known."""
 
 
 class _SilentBar:

@@ -1,17 +1,19 @@
 """What every student keeps to."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import potstill
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.stages.export import save_model
+from potstill.stages.onnx_files import export_int8, save_model
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 from potstill.students import STUDENTS, StudentModel, find_student
@@ -63,6 +65,31 @@ def test_no_logit_depends_on_padding_or_on_the_batch(name: str) -> None:
         torch.testing.assert_close(logits(model, others, attention_mask=mask)[1:2], alone, atol=1e-5, rtol=0)
 
 
+@pytest.fixture(scope="module")
+def in_8_bits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> potstill.Classifier:
+    """The same student in 8-bit integers."""
+    work = tmp_path_factory.mktemp("int8")
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copy(folder / name, work)
+    texts = [" ".join(np.random.default_rng(seed).choice(WORDS, 1 + seed % 30)) for seed in range(60)]
+    file = export_int8(model, work / "model.onnx", Tokenizer.from_file(str(folder / "tokenizer.json")), texts)
+    assert file.stat().st_size < 0.35 * (folder / "model.onnx").stat().st_size
+    return potstill.load(work, threads=2, precision="int8")
+
+
+def test_in_8_bits_a_student_answers_nearly_the_same(folder: Path, in_8_bits: potstill.Classifier) -> None:
+    texts = ["wa", "wb wc " * 100, "never seen before", "we wf wg wh wi", "wa wb"]
+    exact = potstill.load(folder).logits(texts)
+    assert np.abs(in_8_bits.logits(texts) - exact).max() < 0.15
+
+
+def test_in_8_bits_a_text_alone_and_among_others_has_the_same_logits(in_8_bits: potstill.Classifier) -> None:
+    texts = ["wa wb wc", "wd we wf", "wg wh", "wi wi wi", "wa"]
+    alone = np.concatenate([in_8_bits.logits([text]) for text in texts])
+    np.testing.assert_allclose(in_8_bits.logits(texts), alone, atol=1e-6)
+
+
 def test_one_word_a_thousand_words_and_unknown_ones(folder: Path) -> None:
     found = potstill.load(folder).logits(["wa", "wb " * 1000, "never seen before"])
     assert found.shape == (3, 3) and np.isfinite(found).all()
@@ -99,6 +126,7 @@ def test_every_file_of_the_folder_is_registered() -> None:
         "__init__",
         "base",
         "layers",
+        "graph",
     }
     assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
 

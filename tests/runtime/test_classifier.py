@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from potstill.artifacts import read_json, write_json
 from potstill.corpus.words import build_tokenizer, unify_masks
 from potstill.errors import PotstillError
 from potstill.morphology import morpheme_splitter
-from potstill.stages.export import save_model
+from potstill.stages.onnx_files import save_model
 from potstill.stages.prepare import Vocabulary, split_morphemes
 from potstill.stages.train import new_student
 
@@ -154,3 +155,30 @@ def test_a_student_of_morphemes_runs_without_torch(korean_student: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", code, str(korean_student), RAW], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_many_threads_at_once_get_the_same_answers(student: Path) -> None:
+    classifier = potstill.load(student, threads=3)
+    texts = ["a b c", "d", "e f a b c d e f", "f", "b a", "c d"] * 40
+    expected = classifier.logits(texts)
+    with ThreadPoolExecutor(8) as pool:
+        alone = np.concatenate(list(pool.map(classifier.logits, [[text] for text in texts])))
+        together = list(pool.map(classifier.logits, [texts] * 8))
+    np.testing.assert_allclose(alone, expected, atol=1e-5)
+    for found in together:
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_temperature_of_the_configuration_divides_the_logits(student: Path, tmp_path: Path) -> None:
+    shutil.copytree(student, tmp_path / "copy")
+    config = read_json(student / "config.json")
+    write_json(tmp_path / "copy" / "config.json", config | {"calibration_temperature": 2.0})
+    plain, calibrated = potstill.load(student), potstill.load(tmp_path / "copy")
+    np.testing.assert_array_equal(calibrated.logits(["a b"]), plain.logits(["a b"]))
+    odds = [np.log(one[0, 1] / one[0, 0]) for one in (plain.predict_proba(["a b"]), calibrated.predict_proba(["a b"]))]
+    assert odds[0] != 0 and odds[1] == pytest.approx(odds[0] / 2, rel=1e-3)
+
+
+def test_a_precision_without_a_file_names_the_command_that_makes_it(student: Path) -> None:
+    with pytest.raises(PotstillError, match=r"no model.int8.onnx in it; make it with: potstill export .* --int8"):
+        potstill.load(student, precision="int8")

@@ -69,6 +69,14 @@ def test_a_run_leaves_every_stage_complete_and_a_table_of_three(finished: Path) 
     assert all(score["total"] == 20 and score["p50_ms"] > 0 and score["megabytes"] > 0 for score in scores)
 
 
+def test_teacher_and_student_are_calibrated_on_valid_and_the_table_says_what_it_gained(finished: Path) -> None:
+    for folder in ("teacher", "students/cnn", "students/cnn-gold", "student"):
+        temperature = read_json(finished / folder / "config.json")["calibration_temperature"]
+        assert potstill.load(finished / folder).temperature == temperature != 1
+    for score in read_json(finished / "evaluation" / "evaluation.json")["scores"]:
+        assert 0 <= score["calibration_error"] <= 1 and score["calibration_error"] != score["uncalibrated_error"]
+
+
 def test_run_json_records_configuration_seeds_versions_and_data(finished: Path) -> None:
     record = read_json(finished / "run.json")
     assert record["config"]["seed"] == 42

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError, require
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,11 @@ class Example:
     label: str
     pair: str | None = None
     line: int = field(default=0, compare=False)
+
+    @property
+    def content(self) -> Text:
+        """The text, or the pair of texts."""
+        return self.text if self.pair is None else (self.text, self.pair)
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,36 @@
-"""Raw text to labels with a model folder: ``config.json``, ``tokenizer.json`` and ``model.onnx``.
+"""Raw text to labels with a model folder: ``config.json``, ``tokenizer.json`` and an ONNX file.
 
 Runs students and, from the same three files, teachers. Needs neither torch nor transformers.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER, TOKENIZER_CONFIG, read_json
-from potstill.corpus.encoded import Text, encode, limited, token_batches
-from potstill.errors import PotstillError
+from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_json
+from potstill.corpus.encoded import Encoded, Text, encode, token_batches
+from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.threads import available_cpus
+from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 
 _NO_LIMIT = 1 << 20  # words of a text to a student, which has no longest text
-_TOKEN_BUDGET = 4096
+_TOKEN_BUDGET = 4096  # of a padded batch
+_WORD_BUDGET = 1024  # of a batch of texts of one length: what its layers give stays in the cache
 
 
 class Classifier:
-    """A text classifier; make one with :func:`load`.
+    """A text classifier; make one with :func:`load`. Any number of threads may use it at once.
 
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
+    :ivar temperature: what the logits are divided by before they become probabilities.
     """
 
     def __init__(
@@ -34,14 +40,25 @@ class Classifier:
         labels: list[str],
         *,
         pad_id: int,
+        temperature: float,
+        threads: int,
         split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self.classes_ = np.array(labels, dtype=object)
         self._session = session
         self._tokenizer = tokenizer
         self._pad_id = pad_id
+        self.temperature = temperature
         self._split = split
         self._inputs = [given.name for given in session.get_inputs()]
+        self._takes_one = session.get_inputs()[0].shape[0] == 1
+        self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
+        self._pool = ThreadPoolExecutor(threads) if self._is_student and threads > 1 else None
+
+    @property
+    def _is_student(self) -> bool:
+        """Whether the graph takes texts of one length, without a mask."""
+        return self._inputs == ["input_ids"]
 
     def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The model's logits.
@@ -53,12 +70,46 @@ class Classifier:
         if isinstance(texts, str):
             raise PotstillError("predict takes a list of texts: write [text] for one")
         for number, text in enumerate(texts, start=1):
-            if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
+            if _is_blank(text) if isinstance(text, str) else any(map(_is_blank, text)):
                 raise PotstillError(f"text {number} is empty: give it words or leave it out")
+        return self.logits_of(self.encode(texts))
+
+    def encode(self, texts: Sequence[Any]) -> Any:
+        """What :meth:`logits_of` takes: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:
             texts = self._split([_single(text) for text in texts])
-        encoded = encode(texts, self._tokenizer)
-        result = np.zeros((len(texts), len(self.classes_)), dtype=np.float32)
+        if not self._is_student:
+            return encode(texts, self._tokenizer)
+        return list(map(self._words, texts)) if self._words else [self._tokenizer.encode(text).ids for text in texts]
+
+    def logits_of(self, encoded: Any) -> NDArray[np.float32]:
+        """The logits of encoded texts: the second half of :meth:`logits`."""
+        if not self._is_student:
+            return self._padded(encoded)
+        return self._run(encoded) if len(encoded) == 1 else self._of_one_length(encoded)
+
+    def _of_one_length(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """A student's logits: a batch holds texts of one length, each thread has a batch."""
+        lengths = defaultdict(list)
+        for row, words in enumerate(ids):
+            lengths[len(words)].append(row)
+        batches = []
+        for length, rows in lengths.items():
+            n_rows = 1 if self._takes_one else max(1, _WORD_BUDGET // length)
+            batches += [rows[start : start + n_rows] for start in range(0, len(rows), n_rows)]
+        result = np.zeros((len(ids), len(self.classes_)), dtype=np.float32)
+        run = self._pool.map if self._pool else map
+        for rows, logits in zip(batches, run(lambda rows: self._run([ids[row] for row in rows]), batches), strict=True):
+            result[rows] = logits
+        return result
+
+    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(ids, dtype=np.int64)})[0]
+        return logits
+
+    def _padded(self, encoded: Encoded) -> NDArray[np.float32]:
+        """A transformer's logits: batches by token budget."""
+        result = np.zeros((len(encoded), len(self.classes_)), dtype=np.float32)
         for rows in token_batches(encoded.lengths, _TOKEN_BUDGET):
             batch = encoded.pad(rows, self._pad_id)
             batch.setdefault("token_type_ids", np.zeros_like(batch["input_ids"]))
@@ -66,11 +117,11 @@ class Classifier:
         return result
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        """The probability of each label: the softmax of the logits, float32 ``[len(texts), len(classes_)]``."""
-        logits = self.logits(texts)
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
-        return probabilities
+        """The probability of each label, float32 ``[len(texts), len(classes_)]``.
+
+        The softmax of the logits, divided by the temperature that was fitted at the end of the training.
+        """
+        return softmax(self.logits(texts) / self.temperature)
 
     def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
@@ -84,38 +135,81 @@ def _single(text: Text) -> str:
     return text
 
 
-def load(path: str | Path, threads: int | None = None) -> Classifier:
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits ``[texts, labels]`` as probabilities."""
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
     """Load a student (or an exported teacher) for prediction.
 
     :param path: its folder, such as ``runs/x/student``.
-    :param threads: of ONNX Runtime; default: the processors this process may use.
+    :param threads: how many work on one call; default: the processors this process may use.
+    :param precision: ``fp32`` or ``int8``; default: the one that ``potstill export`` chose, else ``fp32``.
     :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
         that the student reads through is not installed.
     """
     folder = Path(path)
-    for name in (CONFIG, TOKENIZER, ONNX_MODEL):
-        if not (folder / name).is_file():
-            raise PotstillError(
-                f"{folder}: no {name} in it; give the folder of a trained model, such as runs/NAME/student"
-            )
-    config = read_json(folder / CONFIG)
+    config_file, tokenizer_file, onnx_file = deployed_files(folder, precision)
+    config = read_json(config_file)
     names = config.get("id2label")
     if not isinstance(names, dict):
-        raise PotstillError(f"{folder / CONFIG}: no id2label in it: not a classifier's folder")
+        raise PotstillError(f"{config_file}: no id2label in it: not a classifier's folder")
     analyzer = config.get("analyzer")
     split = morpheme_splitter(analyzer) if analyzer else None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or available_cpus()
-    options.inter_op_num_threads = 1
+    threads = threads or available_cpus()
     try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        session = onnxruntime.InferenceSession(str(folder / ONNX_MODEL), options, ["CPUExecutionProvider"])
+        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        is_student = str(config.get("model_type")).startswith("potstill-")  # its threads have a batch each
+        session = _open_session(onnx_file, 1 if is_student else threads)
     except Exception as error:  # both libraries raise bare Exception subclasses of their own
         reason = str(error).splitlines()[0]
         raise PotstillError(f"{folder}: cannot be loaded, a file in it is damaged ({reason}); train it again") from None
-    labels = [str(names[key]) for key in sorted(names, key=int)]
-    tokenizer = limited(tokenizer, _max_length(folder))
-    return Classifier(session, tokenizer, labels, pad_id=int(config.get("pad_token_id") or 0), split=split)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(_max_length(folder))
+    return Classifier(
+        session,
+        tokenizer,
+        [str(names[key]) for key in sorted(names, key=int)],
+        pad_id=int(config.get("pad_token_id") or 0),
+        temperature=float(config.get(TEMPERATURE, 1.0)),
+        threads=threads,
+        split=split,
+    )
+
+
+def deployed_files(folder: Path, precision: str | None = None) -> tuple[Path, Path, Path]:
+    """The files that :func:`load` needs: configuration, tokenizer, ONNX file.
+
+    :raises PotstillError: when one is missing.
+    """
+    if precision is None:
+        chosen = folder / PRECISION
+        precision = str(read_json(chosen).get("default", "fp32")) if chosen.is_file() else "fp32"
+    if precision not in ONNX_FILES:
+        raise unknown_name("precision", precision, list(ONNX_FILES))
+    files = (folder / CONFIG, folder / TOKENIZER, folder / ONNX_FILES[precision])
+    for file in files:
+        if not file.is_file() and precision != "fp32" and (folder / ONNX_FILES["fp32"]).is_file():
+            raise PotstillError(f"{folder}: no {file.name} in it; make it with: potstill export {folder} --{precision}")
+        if not file.is_file():
+            raise PotstillError(
+                f"{folder}: no {file.name} in it; give the folder of a trained model, such as runs/NAME/student"
+            )
+    return files
+
+
+def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
 
 
 def _max_length(folder: Path) -> int:

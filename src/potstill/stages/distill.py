@@ -1,7 +1,7 @@
 """Distill: the whole job in one run folder, from labelled text to a measured student."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,8 @@ def _evaluation(options: DistillOptions, run: Run) -> None:
     trained = [f"students/{name}" for name in students.student_names(options)]
     twins = [f"{name}{students.GOLD}" for name in trained] if options.gold_epochs else []
     after = ["data", "teacher", *trained, *twins]
-    run.stage("evaluation", {}, after, partial(students.make_evaluation, options, run.folder))
+    measured = [field.name for field in fields(Score)]  # of an older version the table would lack some
+    run.stage("evaluation", {"measured": measured}, after, partial(students.make_evaluation, options, run.folder))
     run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, options, run.folder))
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from potstill.artifacts import LABELS, WEIGHTS, hash_file, hash_json, shard_name, shards
 from potstill.augment.augmentation import augment
-from potstill.corpus.encoded import encode, limited
+from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.corpus.labels import label_ids, read_labels, write_labels
 from potstill.corpus.splits import SPLITS, Corpus
@@ -72,37 +73,42 @@ def is_finetuned_teacher(options: DistillOptions, run: Path) -> bool:
 
 def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
-    from potstill.stages.export import save_model
-    from potstill.stages.train import fit
+    from potstill.stages.train import calibrate_and_save, fit
     from potstill.teachers.checkpoints import TextForm, open_encoder, open_finetuned
 
     labels = run_labels(run)
-    if is_finetuned_teacher(options, run):
+    is_taken = is_finetuned_teacher(options, run)
+    if is_taken:
         logger.info("teacher: %s is fine-tuned on these labels: taken as it is", options.teacher)
         checkpoint = open_finetuned(options.teacher, labels)
-        save_model(checkpoint.model, checkpoint.tokenizer, work)
+    else:
+        checkpoint = open_encoder(
+            options.teacher,
+            labels,
+            dropout=options.teacher_dropout,
+            form=TextForm(n_ctx=options.teacher_tokens),
+            seed=options.seed,
+        )
+    tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
+    valid = _encode_split(run, "valid", tokenizer)
+    if is_taken:
+        calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work)
         return
-    checkpoint = open_encoder(
-        options.teacher,
-        labels,
-        dropout=options.teacher_dropout,
-        form=TextForm(n_ctx=options.teacher_tokens),
-        seed=options.seed,
-    )
-    tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, options.teacher_tokens)
-    train, valid = (
-        encode(texts, tokenizer, targets=ids) for texts, ids in (read_gold(run, "train"), read_gold(run, "valid"))
-    )
     fit(
         checkpoint.model,
         checkpoint.tokenizer,
-        train,
+        _encode_split(run, "train", tokenizer),
         valid,
         options.for_teacher,
         work,
         progress=progress,
         description="fine-tuning the teacher",
     )
+
+
+def _encode_split(run: Path, split: str, tokenizer: Tokenizer) -> Encoded:
+    texts, ids = read_gold(run, split)
+    return encode(texts, tokenizer, targets=ids)
 
 
 def make_augmented(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:

@@ -234,10 +234,7 @@ def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
     """``evaluation``: every model's scores."""
     from potstill.stages.scores import Labelled, score_model
 
-    test, valid = (
-        Labelled([example.text for example in examples], [example.label for example in examples])
-        for examples in (read_split(run, split) for split in ("test", "valid"))
-    )
+    test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
     rows = {"teacher": f"teacher ({Path(options.teacher).name})"}
     for name in student_names(options):
         rows[f"students/{name}"] = name

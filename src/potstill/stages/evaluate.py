@@ -17,7 +17,7 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.stages.configs import TeacherConfig, read_model_config
 from potstill.stages.label import Backend, label_to_tsv
 from potstill.stages.prepare import load_encoded
-from potstill.stages.preprocess import fresh_encoded, read_raw, texts_of
+from potstill.stages.preprocess import fresh_encoded, read_raw
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _load_teacher(options: EvaluateOptions, config: TeacherConfig) -> Classifier
     if (options.bert_output_dir / ONNX_MODEL).is_file():
         return load(options.bert_output_dir, threads)
     require("train", "torch", "transformers", "onnxscript")
-    from potstill.stages.export import save_model
+    from potstill.stages.onnx_files import save_model
     from potstill.teachers.checkpoints import check_model_type, open_finetuned
 
     check_model_type(str(options.bert_output_dir), config.model_type)
@@ -110,7 +110,7 @@ def _test(options: EvaluateOptions, classifier: Classifier, progress: Progress) 
     path = find_split(options.data_dir, "test")
     examples = read_examples(path)
     label_ids(examples, classifier.classes_.tolist(), str(path))
-    texts = [texts_of(example) for example in examples]
+    texts = [example.content for example in examples]
     predicted, first, rest = [], 0.0, 0.0
     with progress("testing", len(texts)) as bar:
         for start in range(0, len(texts), options.batch_size):

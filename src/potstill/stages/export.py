@@ -1,106 +1,200 @@
-"""Export: a model to ONNX, checked against the model before it counts."""
+"""Export: a model's ONNX files, one a precision; an inexact one counts only if it keeps the accuracy on valid."""
 
-import logging
-import warnings
+import statistics
+import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import onnxruntime
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
-from transformers.utils import logging as transformers_logging
+import tyro
 
-from potstill.artifacts import ONNX_INT8, ONNX_MODEL
-from potstill.errors import PotstillError
+from potstill.artifacts import (
+    CONFIG,
+    ONNX_FILES,
+    ONNX_MODEL,
+    PRECISION,
+    RUN,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    link_or_copy,
+    refresh_manifest,
+    write_json,
+    writing,
+)
+from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.labels import label_ids
+from potstill.corpus.splits import find_split
+from potstill.errors import PotstillError, require
+from potstill.progress import Progress, silent
+from potstill.runtime.classifier import deployed_files, load
+from potstill.stages.scores import Labelled, time_texts
 
-logger = logging.getLogger(__name__)
-
-TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
-_SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens that are compared
+_AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
+_ROUNDS = 3  # in which the precisions are timed in turn
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save a model as Hugging Face loads it, and as ONNX beside it.
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy."""
 
-    :param folder: exists.
-    :raises PotstillError: when the ONNX file answers differently.
+    model: Annotated[Path, tyro.conf.Positional]
+    """A student's folder, a teacher's, or a run's, which stands for its student/."""
+    int8: bool = False
+    """Write the file in 8-bit integers too: a quarter of the size, and faster."""
+    check: Path | None = None
+    """Data folder whose valid each precision is measured on; 8-bit ranges are found on its train. A run's student needs
+    none: it is measured on the run's own."""
+    max_drop: float = 0.3
+    """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_drop <= 100:
+            raise PotstillError(f"--max_drop={self.max_drop}: must be between 0 and 100, in points of accuracy")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What one precision costs and gives.
+
+    :param accuracy: the share of right labels on valid; ``agreement`` that of labels the same as in fp32.
+    :param drop: points of accuracy lost against fp32.
+    :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label.
+    :param megabytes: of the ONNX file, the tokenizer and the configuration.
     """
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    export_onnx(model, tokenizer.model_input_names, folder / ONNX_MODEL)
+
+    accuracy: float
+    agreement: float
+    drop: float
+    p50_ms: float
+    megabytes: float
 
 
-def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
-    """Write a classifier as an ONNX file with inputs ``[batch, length]`` and output ``logits``.
+@dataclass(frozen=True)
+class Exported:
+    """A model's ONNX files.
 
-    :param inputs: the tokenizer's names of what the model takes.
-    :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
+    :param folder: where they are.
+    :param default: the precision that ``load`` takes from now on.
+    :param n_valid: texts that were measured.
+    :param precisions: by name; empty where nothing was measured.
     """
-    logger.info("exporting %s to ONNX", type(model).__name__)
-    model = model.eval().cpu()  # type: ignore[no-untyped-call]
-    example = _random_inputs(model, inputs, 2, 7)
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-    # torch keeps what the first export of an LSTM found and gives the next one a fixed length.
-    torch.ops.aten.lstm.input._dispatch_cache.clear()
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
-        program = torch.onnx.export(
-            model,
-            (),
-            kwargs=example,
-            dynamo=True,
-            input_names=list(example),
-            output_names=["logits"],
-            dynamic_shapes={name: axes for name in example},
-            verbose=False,
+
+    folder: Path
+    default: str
+    n_valid: int
+    precisions: dict[str, Precision]
+
+
+def export(options: ExportOptions, progress: Progress = silent) -> Exported:
+    """Write the ONNX files of a model's folder; nothing in it changes before all of them are good.
+
+    :raises PotstillError: when int8 loses more than it may, or the folder or the data is not fit.
+    """
+    require("train", "torch", "transformers", "onnx", "onnxscript")
+    folder, data = _find(options)
+    with writing(folder), tempfile.TemporaryDirectory(prefix=".export", dir=folder) as scratch:
+        work = Path(scratch)
+        labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
+        valid = _read(data, "valid") if data else []
+        label_ids(valid, labels, f"{data}/valid")
+        precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
+        exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)
+        _install(work, exported)
+    refresh_manifest(folder)
+    return exported
+
+
+def _find(options: ExportOptions) -> tuple[Path, Path | None]:
+    """The model's folder and that of the data."""
+    is_run = (options.model / RUN).is_file()
+    folder = options.model / "student" if is_run else options.model
+    if not (folder / CONFIG).is_file():
+        raise PotstillError(f"{folder}: no {CONFIG} in it; give the folder of a trained model, or of a run")
+    data = options.check or (options.model / "data" if is_run else None)
+    if options.int8 and data is None:
+        raise PotstillError("--int8 is measured before it counts: give --check DATA, a folder with train and valid")
+    return folder, data
+
+
+def _read(data: Path, split: str) -> list[Example]:
+    return read_examples(find_split(data, split))
+
+
+def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[str]:
+    """Write what a classifier is loaded from; in 8-bit integers too if there is text to measure ranges on.
+
+    :return: its labels.
+    """
+    from potstill.stages.onnx_files import export_int8, export_onnx
+    from potstill.teachers.checkpoints import open_finetuned
+
+    checkpoint = open_finetuned(str(folder))
+    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG):
+        if (folder / name).is_file():
+            link_or_copy(folder / name, work / name)
+    export_onnx(checkpoint.model, checkpoint.tokenizer.model_input_names, work / ONNX_MODEL)
+    if train is not None:
+        mixed = np.random.default_rng(0).permutation(len(train))  # files are often sorted by label or length
+        texts = [train[row].text for row in mixed]
+        export_int8(checkpoint.model, work / ONNX_MODEL, checkpoint.tokenizer.backend_tokenizer, texts)
+    return checkpoint.labels
+
+
+def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
+    """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
+    names = [name for name, file in ONNX_FILES.items() if (work / file).is_file()]
+    classifiers = {name: load(work, threads=1, precision=name) for name in names}
+    answers, times = {}, {name: list[float]() for name in names}
+    with progress("measuring", len(names) * (1 + _ROUNDS)) as bar:
+        for name, classifier in classifiers.items():
+            answers[name] = classifier.predict(valid.texts)
+            bar.update(1)
+        for _ in range(_ROUNDS):
+            for name, classifier in classifiers.items():
+                times[name] += time_texts(classifier, valid.texts)
+                bar.update(1)
+    right = {name: float((answer == np.array(valid.labels, dtype=object)).mean()) for name, answer in answers.items()}
+    return {
+        name: Precision(
+            accuracy=right[name],
+            agreement=float((answers[name] == answers["fp32"]).mean()),
+            drop=round(100 * (right["fp32"] - right[name]), 6),
+            p50_ms=statistics.median(times[name]),
+            megabytes=sum(file.stat().st_size for file in deployed_files(work, name)) / 1e6,
         )
-    assert program is not None
-    program.save(path)
-    _check(model, inputs, path)
+        for name in names
+    }
 
 
-def quantize(path: Path) -> Path:
-    """Write a model's ONNX file in int8 beside it: weights by channel, what they are multiplied with as it comes.
-
-    :return: the new file.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    logger.info("quantizing %s to int8", path.name)
-    quantized = path.with_name(ONNX_INT8)
-    logging.getLogger().addFilter(_no_advice)
-    quantize_dynamic(path, quantized, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"])
-    logging.getLogger().removeFilter(_no_advice)
-    return quantized
-
-
-def _no_advice(record: logging.LogRecord) -> bool:
-    """Drop the quantizer's advice to prepare the model, which the exporter has done."""
-    return "pre-processing" not in record.getMessage()
+def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> str:
+    """The smallest of the fastest precisions; each must keep the accuracy."""
+    for name, precision in precisions.items():
+        if precision.drop > max_drop:
+            raise PotstillError(
+                f"{folder}: {name} loses {precision.drop:.2f} points on valid ({100 * precisions['fp32'].accuracy:.2f} "
+                f"to {100 * precision.accuracy:.2f}), more than --max_drop={max_drop:g}: refused, nothing was changed; "
+                f"allow more, or keep fp32"
+            )
+    if not precisions:
+        return "fp32"
+    limit = _AS_FAST * min(precision.p50_ms for precision in precisions.values())
+    fast = [name for name, precision in precisions.items() if precision.p50_ms <= limit]
+    return min(fast, key=lambda name: precisions[name].megabytes)
 
 
-def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length: int) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(texts * length)
-    values = {name: torch.ones((texts, length), dtype=torch.long) for name in inputs}
-    vocabulary = int(model.config.vocab_size)
-    values["input_ids"] = torch.randint(1, vocabulary, (texts, length), generator=generator)
-    if "token_type_ids" in values:
-        values["token_type_ids"] = torch.zeros((texts, length), dtype=torch.long)
-    return values
-
-
-def _check(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    taken = {given.name for given in session.get_inputs()}
-    for texts, length in _SHAPES:
-        values = _random_inputs(model, inputs, texts, length)
-        if "attention_mask" in values and length > 1:
-            values["attention_mask"][0, length // 2 :] = 0
-        with torch.inference_mode():
-            expected = model(**values).logits.numpy()
-        given = {name: value.numpy() for name, value in values.items() if name in taken}
-        error = float(np.abs(session.run(None, given)[0] - expected).max())
-        if not error <= TOLERANCE:
-            raise PotstillError(f"{path}: the ONNX file's logits are off by {error:.2g}: not usable, please report it")
+def _install(work: Path, exported: Exported) -> None:
+    """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
+    folder = exported.folder
+    (folder / PRECISION).unlink(missing_ok=True)
+    for file in ONNX_FILES.values():
+        if (work / file).is_file():
+            (work / file).replace(folder / file)
+        else:
+            (folder / file).unlink(missing_ok=True)
+    if exported.precisions:
+        measured = {name: asdict(precision) for name, precision in exported.precisions.items()}
+        write_json(
+            folder / PRECISION,
+            {"default": exported.default, "n_valid": exported.n_valid, "precisions": measured},
+        )

@@ -63,7 +63,7 @@ def open_backend(backend: Backend, teacher: "Checkpoint", scratch: Path) -> "Mod
 
     :param scratch: folder for the files that a backend needs.
     """
-    from potstill.stages.export import export_onnx, quantize
+    from potstill.stages.onnx_files import export_onnx, quantize
     from potstill.teachers.labelling import in_onnx, in_torch
 
     if backend in ("torch", "torch-bf16"):

@@ -89,12 +89,7 @@ def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Prepr
 
 def _gold(file: Path, examples: list[Example], labels: list[str]) -> _Source:
     targets = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
-    return _Source(file, [texts_of(example) for example in examples], targets)
-
-
-def texts_of(example: Example) -> Text:
-    """An example's text or pair of texts."""
-    return example.text if example.pair is None else (example.text, example.pair)
+    return _Source(file, [example.content for example in examples], targets)
 
 
 def read_raw(path: Path) -> list[Text]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER
 from potstill.corpus.encoded import Text
-from potstill.runtime.classifier import Classifier, load
+from potstill.corpus.examples import Example
+from potstill.runtime.classifier import Classifier, deployed_files, load, softmax
+from potstill.training.calibration import calibration_error
 
 _WARM_UP = 20  # texts before the clock starts
 _TIMED = 300  # texts, one at a time
@@ -21,10 +22,15 @@ _TIMED = 300  # texts, one at a time
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts and their gold labels."""
+    """Texts, or pairs of them, and their gold labels."""
 
     texts: Sequence[Text]
     labels: Sequence[str]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> "Labelled":
+        """Those of a split."""
+        return cls([example.content for example in examples], [example.label for example in examples])
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Score:
     :param accuracy: the share of right labels on test: ``correct`` of ``total``.
     :param macro_f1: the mean of the labels' F1 on test.
     :param valid_accuracy: the share of right labels on valid.
+    :param calibration_error: on test, the expected difference between a probability and how often it is right;
+        ``uncalibrated_error`` that before the temperature.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label; ``p95_ms``
         the 95th percentile.
     :param parameters: numbers in the weights, the word table included.
@@ -46,6 +54,8 @@ class Score:
     total: int
     macro_f1: float
     valid_accuracy: float
+    calibration_error: float
+    uncalibrated_error: float
     p50_ms: float
     p95_ms: float
     parameters: int
@@ -57,8 +67,10 @@ def score_model(name: str, folder: Path, *, test: Labelled, valid: Labelled) -> 
     from sklearn.metrics import f1_score
 
     classifier = load(folder)
-    predicted = classifier.predict(test.texts)
-    correct = int((predicted == np.array(test.labels, dtype=object)).sum())
+    logits = classifier.logits(test.texts)
+    predicted = classifier.classes_[logits.argmax(axis=1)]
+    right = predicted == np.array(test.labels, dtype=object)
+    correct = int(right.sum())
     valid_correct = classifier.predict(valid.texts) == np.array(valid.labels, dtype=object)
     times = time_texts(load(folder, threads=1), test.texts)
     return Score(
@@ -68,10 +80,12 @@ def score_model(name: str, folder: Path, *, test: Labelled, valid: Labelled) -> 
         total=len(test.texts),
         macro_f1=float(f1_score(list(test.labels), predicted.tolist(), average="macro")),
         valid_accuracy=float(valid_correct.mean()),
+        calibration_error=calibration_error(softmax(logits / classifier.temperature).max(axis=1), right),
+        uncalibrated_error=calibration_error(softmax(logits).max(axis=1), right),
         p50_ms=statistics.median(times),
         p95_ms=float(np.percentile(times, 95)),
         parameters=_count_parameters(folder),
-        megabytes=sum((folder / name).stat().st_size for name in (ONNX_MODEL, TOKENIZER, CONFIG)) / 1e6,
+        megabytes=sum(file.stat().st_size for file in deployed_files(folder)) / 1e6,
     )
 
 

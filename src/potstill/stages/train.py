@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from potstill.artifacts import LABELS, RAW, TRAINING, TRANSFER, atomic_folder, read_manifest, write_json
+from potstill.artifacts import LABELS, RAW, TEMPERATURE, TRAINING, TRANSFER, atomic_folder, read_manifest, write_json
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.labels import read_labels
 from potstill.corpus.splits import find_split
@@ -212,12 +212,11 @@ def fit(
     progress: Progress,
     description: str,
 ) -> float:
-    """Train a model and save it with its ONNX file and its training curve.
+    """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
 
     :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
     :return: the best figure on valid.
     """
-    from potstill.stages.export import save_model
     from potstill.training.trainer import train_model
 
     training = train_model(
@@ -230,5 +229,22 @@ def fit(
         description=description,
     )
     write_json(work / TRAINING, asdict(training))
-    save_model(model, tokenizer, work)
+    calibrate_and_save(model, tokenizer, valid_set, work)
     return training.best
+
+
+def calibrate_and_save(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", valid_set: Encoded, work: Path
+) -> None:
+    """Fit a model's temperature on valid, keep it in the configuration, and save the model with its ONNX file.
+
+    :param valid_set: with label ids as targets.
+    """
+    from potstill.stages.onnx_files import save_model
+    from potstill.teachers.labelling import in_torch, predict_logits
+    from potstill.training.calibration import fit_temperature
+
+    assert valid_set.targets is not None
+    logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
+    setattr(model.config, TEMPERATURE, round(fit_temperature(logits, valid_set.targets), 4))
+    save_model(model, tokenizer, work)

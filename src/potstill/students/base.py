@@ -17,6 +17,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
+from potstill.students.graph import Graph
 
 
 class StudentConfig(PreTrainedConfig):
@@ -77,6 +78,13 @@ class StudentModel(PreTrainedModel):
         :return: ``[batch, n_labels]``.
         """
         raise TypeError(f"{type(self).__name__} must define classify")
+
+    def draw(self, graph: Graph) -> str:
+        """The student as an ONNX graph: what :meth:`embed` and :meth:`classify` do, without a mask.
+
+        :return: the logits' name, ``[batch, n_labels]``.
+        """
+        raise TypeError(f"{type(self).__name__} must define draw")
 
     def forward(
         self,

@@ -3,11 +3,13 @@ https://arxiv.org/abs/1903.12136."""
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.graph import IDS, Graph
 
 
 class BiLSTMConfig(StudentConfig):
@@ -55,3 +57,12 @@ class BiLSTMForSequenceClassification(StudentModel):
         x = functional.relu(self.hidden(self.dropout(torch.cat(states, dim=1))))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(self.dropout(x))  # [batch, n_labels]
         return logits
+
+    def draw(self, graph: Graph) -> str:
+        """The same as a graph: see the base class. Without padding, backwards needs no mirrored copy."""
+        words = graph.look_up(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
+        states = graph.bidirectional(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
+        most = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
+        most = graph.node("Flatten", graph.node("Transpose", most, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
+        x = graph.node("Relu", graph.linear(graph.pack(most), self.hidden.weight, self.hidden.bias))
+        return graph.linear(x, self.output.weight, self.output.bias)

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.graph import IDS, Graph
 from potstill.students.layers import MaxOverTime
 
 
@@ -51,3 +52,9 @@ class CNNForSequenceClassification(StudentModel):
         x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
+
+    def draw(self, graph: Graph) -> str:
+        """The same as a graph: see the base class."""
+        x = graph.norm(self.filters.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_filters)
+        x = graph.norm(graph.linear(graph.pack(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        return graph.linear(x, self.output.weight, self.output.bias)

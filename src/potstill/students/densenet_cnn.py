@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.graph import IDS, Graph
 from potstill.students.layers import DenseNet, MaxOverTime
 
 
@@ -68,3 +69,9 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         x = self.filters(self.dropout(x), mask)  # [batch, sizes * num_filters]
         logits: Tensor = self.output(self.dropout(self.norm_filters(x)))  # [batch, n_labels]
         return logits
+
+    def draw(self, graph: Graph) -> str:
+        """The same as a graph: see the base class."""
+        x = graph.norm(self.densenet.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.norm(self.filters.draw(graph, graph.pack(x)), self.norm_filters)
+        return graph.linear(x, self.output.weight, self.output.bias)

@@ -3,11 +3,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.graph import IDS, Graph
 from potstill.students.layers import DenseNet
 
 _SLOPE = 0.01  # of the activation below zero
@@ -98,3 +100,25 @@ class DenseNetDSAForSequenceClassification(StudentModel):
             summed = torch.tanh((weights.unsqueeze(2) @ x).squeeze(2))  # [batch, attentions, dsa_dim]
             scores = scores + (x @ summed.unsqueeze(3)).squeeze(3)
         return summed.flatten(1)
+
+    def draw(self, graph: Graph) -> str:
+        """The same as a graph: see the base class."""
+        x = graph.norm(self.densenet.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.norm(self._draw_attend(graph, x), self.norm_attentions)
+        x = graph.norm(graph.linear(graph.pack(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        return graph.linear(x, self.output.weight, self.output.bias)
+
+    def _draw_attend(self, graph: Graph, x: str) -> str:
+        """Without padding the first round's weights are even: its sum is the mean."""
+        shape = np.array([0, 0, self.config.dsa_num_attentions, self.config.dsa_dim])
+        x = graph.linear(graph.pack(x), self.attentions.weight, self.attentions.bias)
+        x = graph.node("Reshape", graph.node("LeakyRelu", x, alpha=_SLOPE), shape)
+        x = graph.node("Transpose", x, perm=[0, 2, 1, 3])  # [batch, attentions, length, dsa_dim]
+        turned = graph.node("Transpose", x, perm=[0, 1, 3, 2])
+        summed = graph.node("Tanh", graph.node("ReduceMean", x, np.array([2])))  # [batch, attentions, 1, dsa_dim]
+        scores = ""
+        for _ in range(1, self.config.dsa_r):
+            more = graph.node("MatMul", summed, turned)  # [batch, attentions, 1, length]
+            scores = graph.node("Add", scores, more) if scores else more
+            summed = graph.node("Tanh", graph.node("MatMul", graph.node("Softmax", scores), x))
+        return graph.node("Flatten", summed)

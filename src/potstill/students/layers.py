@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from potstill.students.graph import Graph, Operand
 
 
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
@@ -45,11 +48,18 @@ class MaxOverTime(nn.Module):
         """
         padding = (mask == 0).unsqueeze(-1)  # [batch, length, 1]
         pooled = []
-        for convolution in self.convolutions:
-            assert isinstance(convolution, nn.Conv1d)  # which a ModuleList does not tell
+        for convolution in _convolutions(self.convolutions):
             found = convolve(x, convolution, left=0)  # [batch, length, num_filters]
             pooled.append(found.masked_fill(padding, float("-inf")).amax(dim=1))
         return functional.relu(torch.cat(pooled, dim=1))
+
+    def draw(self, graph: Graph, x: Operand) -> str:
+        """The same in a graph."""
+        convolutions = _convolutions(self.convolutions)
+        padded = graph.pad(x, 0, max(convolution.kernel_size[0] for convolution in convolutions) - 1)
+        found = [graph.convolution(padded, convolution) for convolution in convolutions]
+        pooled = [graph.node("ReduceMax", one, np.array([1]), keepdims=0) for one in found]
+        return graph.node("Relu", graph.node("Concat", *pooled, axis=1))
 
 
 class DenseNet(nn.Module):
@@ -94,12 +104,29 @@ class DenseNet(nn.Module):
         words = mask.unsqueeze(-1)  # [batch, length, 1]
         merged = [x]
         for stack in self.stacks:
-            assert isinstance(stack, nn.ModuleList)
             layers = [x]
-            for convolution in stack:
-                assert isinstance(convolution, nn.Conv1d)
+            for convolution in _convolutions(stack):
                 seen = x if len(layers) == 1 else torch.cat(layers[1:], dim=2)
                 found = convolve(seen, convolution, left=(convolution.kernel_size[0] - 1) // 2)
                 layers.append(functional.leaky_relu(found, self._slope) * words)
             merged.append(layers[-1])
         return functional.relu(self.last(torch.cat(merged, dim=2)))
+
+    def draw(self, graph: Graph, x: Operand) -> str:
+        """The same in a graph."""
+        merged = [graph.floats(x)]
+        for stack in self.stacks:
+            layers: list[str] = []
+            for convolution in _convolutions(stack):
+                seen = x if not layers else graph.pack(graph.node("Concat", *layers, axis=2))
+                reach = (convolution.kernel_size[0] - 1) // 2
+                found = graph.convolution(graph.pad(seen, reach, reach), convolution)
+                layers.append(graph.node("LeakyRelu", found, alpha=self._slope))
+            merged.append(layers[-1])
+        joined = graph.pack(graph.node("Concat", *merged, axis=2))
+        return graph.node("Relu", graph.linear(joined, self.last.weight, self.last.bias))
+
+
+def _convolutions(modules: nn.Module) -> list[nn.Conv1d]:
+    """The convolutions of a ModuleList, which does not tell what it holds."""
+    return [module for module in modules.children() if isinstance(module, nn.Conv1d)]

@@ -3,11 +3,13 @@ fastText (Joulin et al. 2016), https://arxiv.org/abs/1607.01759."""
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.graph import IDS, Graph
 
 _FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
 
@@ -70,3 +72,20 @@ class NGramForSequenceClassification(StudentModel):
         x = self.dropout(functional.relu(self.hidden(average)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
+
+    def draw(self, graph: Graph) -> str:
+        """The same as a graph: see the base class."""
+        words = graph.floats(graph.look_up(self.embedding.weight, IDS))
+        length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
+        hashed, sums = IDS, []
+        for i in range(1, self.config.max_ngram):
+            before = graph.node("Slice", hashed, np.array([0]), np.array([-1]), np.array([1]))
+            following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
+            joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
+            hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
+            found = graph.look_up(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
+            sums.append(graph.node("ReduceSum", graph.floats(found), np.array([1]), keepdims=0))
+        ngrams = graph.node("Div", graph.node("Sum", *sums), length)
+        average = graph.node("Concat", graph.node("ReduceMean", words, np.array([1]), keepdims=0), ngrams, axis=1)
+        x = graph.node("Relu", graph.linear(average, self.hidden.weight, self.hidden.bias))
+        return graph.linear(x, self.output.weight, self.output.bias)

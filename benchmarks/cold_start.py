@@ -1,0 +1,84 @@
+"""What a student costs before its first answer: a fresh environment with the base install alone.
+
+    python benchmarks/cold_start.py --student runs/x/student
+
+Makes a virtual environment, installs this package into it without extras (pinned by ``constraints.txt``, so that it is
+what the tests ran with), and measures the installed size, the import, and the time from the start of the process to
+the first answer: medians of several processes, after one that warms the disk's cache.
+"""
+
+import statistics
+import subprocess
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import tyro
+
+ROOT = Path(__file__).parents[1]
+_IMPORT = "import time; began = time.perf_counter(); import potstill; print(time.perf_counter() - began)"
+_ANSWER = "import sys, potstill; print(potstill.load(sys.argv[1]).predict([sys.argv[2]])[0])"
+_TRAINING = ("torch", "transformers", "datasets", "spacy")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure a fresh base install and a student's cold start."""
+
+    student: Path
+    """A student's folder."""
+    processes: int = 10
+    """Processes that are started."""
+    text: str = "a film to remember"
+    """What they classify."""
+
+
+def install(folder: Path) -> Path:
+    """A virtual environment with the base install; its Python."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), str(ROOT)], check=True)
+    for module in _TRAINING:
+        if subprocess.run([str(python), "-c", f"import {module}"], capture_output=True, check=False).returncode == 0:
+            raise SystemExit(f"the base install brings {module}")
+    subprocess.run([str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "pip"], check=True)
+    return python
+
+
+def megabytes(folder: Path) -> float:
+    """The size of the installed packages, compiled files included."""
+    packages = next(folder.glob("lib/python*/site-packages"))
+    return sum(file.stat().st_size for file in packages.rglob("*") if file.is_file()) / 1e6
+
+
+def run(python: Path, code: str, *arguments: str) -> tuple[float, str]:
+    """Seconds that a process takes, and what it prints. It sees the installed package alone."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        [str(python), "-I", "-c", code, *arguments], capture_output=True, text=True, check=True, cwd=ROOT.anchor
+    )
+    return time.perf_counter() - began, done.stdout.strip()
+
+
+def main(options: Options) -> None:
+    """Print the figures."""
+    student = str(options.student.resolve())
+    with TemporaryDirectory() as scratch:
+        python = install(Path(scratch))
+        answer = run(python, _ANSWER, student, options.text)[1]
+        imports, answers, nothing = [], [], []
+        for _ in range(options.processes):
+            nothing.append(run(python, "pass")[0])
+            imports.append(float(run(python, _IMPORT)[1]))
+            answers.append(run(python, _ANSWER, student, options.text)[0])
+        print(f"installed packages: {megabytes(Path(scratch)):.0f} MB, without {', '.join(_TRAINING)}")
+        print(f"import potstill: {statistics.median(imports):.3f} s")
+        print(f"process start to first answer ({answer}): {statistics.median(answers):.3f} s")
+        print(f"  of which Python itself: {statistics.median(nothing):.3f} s")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,132 @@
+"""Predict: the label of each line of a file or a pipe, however long it is."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Annotated
+
+import tyro
+
+from potstill.artifacts import atomic_file
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+from potstill.runtime.classifier import Classifier, load
+from potstill.runtime.threads import available_cpus
+
+_LINES = 1024  # in memory at once
+_NAMED = 5  # bad lines that the error names
+_STANDARD = Path("-")
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Label each line of a file or of standard input."""
+
+    student: Annotated[Path, tyro.conf.Positional]
+    """A student's folder, or that of an exported teacher."""
+    input: Path = _STANDARD
+    """Texts, one a line, in UTF-8; -: standard input."""
+    output: Path = _STANDARD
+    """A label for each line, in the same order; -: standard output."""
+    proba: bool = False
+    """After the label the probability of each label too, divided by tabs, in the order of the model's labels."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The labels of a file.
+
+    :param output: where they are, ``-`` for standard output.
+    """
+
+    output: Path
+    n_lines: int
+    labels: list[str]
+
+
+@dataclass
+class _Lines:
+    """A file's lines as texts; one that is none becomes None, and is remembered."""
+
+    name: str
+    n_lines: int = 0
+    bad: list[str] = field(default_factory=list)
+    n_bad: int = 0
+
+    def read(self, file: Iterable[bytes]) -> Iterator[str | None]:
+        for raw in file:
+            self.n_lines += 1
+            try:
+                text = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError:
+                self._refuse("not UTF-8")
+                yield None
+                continue
+            if not text.strip():
+                self._refuse("no text")
+            yield text if text.strip() else None
+
+    def _refuse(self, reason: str) -> None:
+        self.n_bad += 1
+        if self.n_bad <= _NAMED:
+            self.bad.append(f"{self.name}:{self.n_lines}: {reason}")
+
+    def check(self) -> None:
+        if self.n_bad:
+            more = ", ..." if self.n_bad > _NAMED else ""
+            raise PotstillError(
+                f"{self.n_bad} of {self.n_lines} lines got an empty line for an answer ({', '.join(self.bad)}{more}); "
+                f"mend them and run this again"
+            )
+
+
+def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
+    """Write a line for each line.
+
+    :raises PotstillError: at the end, when there were lines without a text; theirs are empty then.
+    """
+    classifier = load(options.student, available_cpus())
+    lines = _Lines("standard input" if options.input == _STANDARD else str(options.input))
+    with _open_input(options.input) as given, _open_output(options.output) as out, progress("predicting", 0) as bar:
+        texts_left = lines.read(given)
+        while texts := list(islice(texts_left, _LINES)):
+            out.writelines(f"{answer}\n" for answer in _answers(classifier, texts, options.proba))
+            out.flush()
+            bar.update(len(texts))
+    lines.check()
+    return Predicted(options.output, lines.n_lines, classifier.classes_.tolist())
+
+
+def _answers(classifier: Classifier, texts: list[str | None], proba: bool) -> list[str]:
+    known = [text for text in texts if text is not None]
+    if proba:
+        found = classifier.predict_proba(known)
+        labels = classifier.classes_[found.argmax(axis=1)]
+        answers = ["\t".join([label, *(f"{p:.4f}" for p in row)]) for label, row in zip(labels, found, strict=True)]
+    else:
+        answers = classifier.predict(known).tolist()
+    rest = iter(answers)
+    return ["" if text is None else next(rest) for text in texts]
+
+
+@contextmanager
+def _open_input(path: Path) -> Iterator[IO[bytes]]:
+    if path == _STANDARD:
+        yield sys.stdin.buffer
+        return
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file; give one with a text a line, or - for standard input")
+    with path.open("rb") as file:
+        yield file
+
+
+@contextmanager
+def _open_output(path: Path) -> Iterator[IO[str]]:
+    if path == _STANDARD:
+        yield sys.stdout
+        return
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        yield file

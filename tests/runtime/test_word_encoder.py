@@ -1,0 +1,72 @@
+"""The word encoder gives the ids that the tokenizer gives, whatever the text."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from potstill.corpus.words import build_tokenizer
+from potstill.runtime import word_encoder
+from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
+
+WORDS = ["a", "b", "do", "n't", "it", "'s", "film", "u", ".", "1,000", "straße", "영화", "ab"]
+TEXTS = [
+    "a b",
+    "  a   b  ",
+    "Don't! It's a FILM.",
+    "u.s. and mr. b",
+    "1,000 1 , 000 ...",
+    "a[MASK]b [MASK] [ MASK ] [mask]",
+    "a\tb\nab\u00a0ab\u2003b\x1cb",
+    "STRASSE Straße İi ΣΑΣ ς",
+    "영화 👍🏽 e\u0301te",
+    "x" * 100 + " " + "a" * 41,
+]
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("text", TEXTS)
+def test_it_gives_the_tokenizers_ids_first_and_again(text: str, lower: bool) -> None:
+    tokenizer = build_tokenizer(WORDS, lower)
+    encoder = WordEncoder(tokenizer)
+    for _ in range(2):
+        assert encoder(text) == tokenizer.encode(text).ids
+
+
+def test_random_characters_too() -> None:
+    tokenizer = build_tokenizer(WORDS, lower=True)
+    encoder = WordEncoder(tokenizer)
+    generator = np.random.default_rng(0)
+    alphabet = list("abnt's.,- [MASK]1İΣ영\t\u00a0\u200b")
+    for _ in range(500):
+        text = "".join(generator.choice(alphabet, 20))
+        assert encoder(text) == tokenizer.encode(text).ids, repr(text)
+
+
+def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_encoder, "_REMEMBERED", 3)
+    tokenizer = build_tokenizer(WORDS, lower=True)
+    encoder = WordEncoder(tokenizer)
+    text = " ".join([*WORDS, "a" * 50])
+    assert encoder(text) == encoder(text) == tokenizer.encode(text).ids
+    assert len(encoder._known) == 3
+
+
+def test_many_threads_at_once_get_the_same_ids() -> None:
+    tokenizer = build_tokenizer(WORDS, lower=True)
+    encoder = WordEncoder(tokenizer)
+    texts = TEXTS * 50
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(encoder, texts)) == [tokenizer.encode(text).ids for text in texts]
+
+
+def test_only_a_students_own_tokenizer_splits_at_spaces() -> None:
+    assert splits_at_spaces(build_tokenizer(WORDS, lower=True))
+    assert splits_at_spaces(Tokenizer.from_str(build_tokenizer(WORDS, lower=False).to_str()))
+    other = Tokenizer(WordLevel({"a": 0}, unk_token="a"))
+    assert not splits_at_spaces(other)
+    other.pre_tokenizer = Whitespace()
+    assert not splits_at_spaces(other)

@@ -1,0 +1,38 @@
+"""Calibration: the temperature that makes labels likeliest, and how far confidence is from accuracy."""
+
+import numpy as np
+import pytest
+
+from potstill.training.calibration import calibration_error, fit_temperature
+
+
+def drawn(temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are too large by a factor, and labels drawn from the probabilities they should stand for."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(20_000, 3)) * 2
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (generator.random((20_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    return (logits * temperature).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 4.0])
+def test_the_temperature_that_logits_are_too_large_by_is_found(temperature: float) -> None:
+    assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.05)
+
+
+def test_a_model_that_is_never_wrong_still_gets_a_finite_temperature() -> None:
+    labels = np.array([0, 1, 0])
+    assert 0 < fit_temperature(np.eye(2, dtype=np.float32)[labels], labels) < 1
+
+
+def test_the_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    right = np.array([True, False] * 50)
+    assert calibration_error(np.full(100, 0.5), right) == pytest.approx(0)
+    assert calibration_error(np.full(100, 0.9), right) == pytest.approx(0.4)
+    assert calibration_error(np.ones(100), right) == pytest.approx(0.5)
+
+
+def test_gaps_of_different_bins_do_not_cancel() -> None:
+    confidence = np.repeat([0.9, 0.6], 100)
+    right = np.concatenate([np.arange(100) < 80, np.arange(100) < 70])
+    assert calibration_error(confidence, right) == pytest.approx(0.1)
