@@ -100,7 +100,7 @@ def test_a_teacher_is_exported_too(classifier_folder: Callable[[dict[int, str]],
     exported = export(ExportOptions(folder, int8=True, check=tiny_data, max_drop=100))
     assert set(exported.precisions) == {"fp32", "int8"}
     stored = onnx.load(folder / "model.int8.onnx").graph.initializer
-    assert [one.data_type for one in stored if list(one.dims) == [400, 32]] == [onnx.TensorProto.INT8]  # tokens
+    assert [one.data_type for one in stored if list(one.dims) == [400, 32]] == [onnx.TensorProto.UINT8]  # tokens
     texts = texts_of(tiny_data)
     exact, coarse = (potstill.load(folder, precision=name).logits(texts) for name in ("fp32", "int8"))
     np.testing.assert_allclose(coarse, exact, atol=0.05)
