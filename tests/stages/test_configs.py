@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.stages.configs import read_model_config
+from potstill.stages.prepare import Vocabulary
+from potstill.stages.train import new_student
 
 CNN = {"emb_class": "glove", "enc_class": "cnn"}
 
@@ -30,3 +34,10 @@ def test_a_bad_configuration_is_one_line_that_names_the_file(
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(PotstillError, match=f"config.json: {complaint}"):
         read_model_config(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("field", ["vocab_size", "embedding_width", "analyzer", "depth"])
+def test_a_student_takes_no_field_that_its_data_gives(field: str) -> None:
+    vocabulary = Vocabulary(build_tokenizer(["a"], lower=True), np.zeros((4, 8), dtype=np.float32))
+    with pytest.raises(PotstillError, match=f"the student 'cnn' has no parameter '{field}'"):
+        new_student("cnn", {field: 3}, vocabulary, ["0", "1"], embedding_trainable=True, seed=0)
