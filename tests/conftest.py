@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-pytest_plugins = ["servers"]
+pytest_plugins = ["browsers", "runs", "servers"]
 
 POSITIVE = ("fine", "good", "bright", "warm", "clever")
 NEGATIVE = ("dull", "bad", "flat", "cold", "silly")

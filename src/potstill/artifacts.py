@@ -40,6 +40,9 @@ TRANSFER = "augmented.txt"  # the recipe's transfer set
 TRAINING = "training.json"
 RUN = "run.json"
 EVALUATION = "evaluation.json"
+REPORT = "report.html"
+CARD = "README.md"  # of a student: the hub's name for a model card
+TEXTS = "texts.parquet"  # what the teacher is to label
 BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 

@@ -25,6 +25,8 @@ from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.export import ExportOptions, export
 from potstill.stages.predict import PredictOptions, predict
 from potstill.stages.preprocess import PreprocessOptions, preprocess
+from potstill.stages.push import PushOptions, push
+from potstill.stages.report import ReportOptions, report_runs
 from potstill.stages.serve import ServeOptions, serve
 from potstill.stages.train import TrainOptions, train
 
@@ -35,10 +37,12 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "report": (ReportOptions, report_runs),
     "export": (ExportOptions, export),
     "predict": (PredictOptions, predict),
     "bench": (BenchOptions, bench),
     "serve": (ServeOptions, serve),
+    "push": (PushOptions, push),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130

@@ -7,10 +7,12 @@ from potstill.stages.augment import Augmented
 from potstill.stages.bench import Bench
 from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
+from potstill.stages.evaluation import Score
 from potstill.stages.export import Exported
 from potstill.stages.predict import Predicted
 from potstill.stages.preprocess import Preprocessed
-from potstill.stages.scores import Score
+from potstill.stages.push import Pushed
+from potstill.stages.report import Reported
 from potstill.stages.serve import Served
 from potstill.stages.train import Trained
 
@@ -31,6 +33,7 @@ def _(result: Distilled) -> str:
         "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
         "ECE: how far a probability is from how often it is right, in points, on average on test",
         f"everything lies in {result.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
+        f"the figures, plots and samples of this run in a browser: {result.report}",
         "next:",
         f"  python -c \"import potstill; print(potstill.load('{result.student}').predict(['your text here']))\"",
     ]
@@ -131,6 +134,16 @@ def _(result: Bench) -> str:
     if routes:
         lines += ["", table(("a cascade of", "below", "% to teacher", "accuracy", "mean ms"), routes)]
     return "\n".join([*lines, *([f"{result.out}: bench.json, bench.svg"] if result.out else [])])
+
+
+@report.register
+def _(result: Reported) -> str:
+    return f"{result.out}: {result.n_runs} {'run' if result.n_runs == 1 else 'runs'}; open it in a browser"
+
+
+@report.register
+def _(result: Pushed) -> str:
+    return f"{result.repository}: {result.url}"
 
 
 @report.register

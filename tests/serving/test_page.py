@@ -1,54 +1,15 @@
 """The page to try the models, looked at in a real browser."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver import Chrome, Keys
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 import potstill
+from browsers import CONTRAST, console, many, on_a_phone, one, with_scheme
 from servers import Client, Serve
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium or chromedriver is missing: apt-get install chromium chromium-driver"
-)
-
-# WCAG's contrast of an element's text with the first background behind it that is not see-through.
-CONTRAST = """
-const light = (color) => {
-  const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3)
-    .map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-let behind = arguments[0];
-while (getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
-const pair = [getComputedStyle(arguments[0]).color, getComputedStyle(behind).backgroundColor].map(light);
-return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    folder = tmp_path_factory.mktemp("browser")
-    flags = "headless disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
-    for flag in [*flags.split(), "disable-sync", f"user-data-dir={folder}"]:
-        options.add_argument(f"--{flag}")
-    if os.geteuid() == 0:  # the sandbox is not for root
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +28,6 @@ def opened(browser: Chrome, client: Client) -> Chrome:
     browser.get(f"http://127.0.0.1:{client.port}/")
     console(browser)  # forget what was before
     return browser
-
-
-def one(page: Chrome | WebElement, selector: str) -> WebElement:
-    return page.find_element(By.CSS_SELECTOR, selector)
-
-
-def many(page: Chrome | WebElement, selector: str) -> list[WebElement]:
-    return page.find_elements(By.CSS_SELECTOR, selector)
-
-
-def console(page: Chrome) -> list[dict[str, object]]:
-    """What the browser complained about since it was last asked."""
-    messages: list[dict[str, object]] = page.get_log("browser")  # type: ignore[no-untyped-call]
-    return messages
 
 
 def classify(page: Chrome, text: str, n_words_shown: int = 2) -> list[WebElement]:
@@ -180,8 +127,7 @@ def test_a_token_is_asked_for_and_then_used(browser: Chrome, serve: Serve, stude
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_it_fits_a_phone(page: Chrome, client: Client, path: str) -> None:
-    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    on_a_phone(page)
     page.get(f"http://127.0.0.1:{client.port}{path}")
     if path == "/":
         classify(page, "a b " + "longword" * 20)
@@ -192,8 +138,7 @@ def test_it_fits_a_phone(page: Chrome, client: Client, path: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read_by_day_and_by_night(page: Chrome, client: Client, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    with_scheme(page, scheme)
     classify(page, "a b c")
     ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(250, 248, 245)") == (scheme == "light")

@@ -19,6 +19,7 @@ from potstill.stages.bench_plot import Point, draw_svg
 from potstill.stages.export import ExportOptions, export
 from potstill.stages.onnx_files import save_model
 from potstill.stages.prepare import Vocabulary
+from potstill.stages.routing import find_routes
 from potstill.stages.train import new_student
 
 
@@ -57,7 +58,8 @@ def test_below_the_threshold_the_teacher_answers(models: Path) -> None:
     classifier = potstill.load(models / "cnn")
     student, teacher = entry([0.99, 0.55, 0.65, 0.2], classifier), entry([0.1, 0.1, 0.9, 0.1], classifier)
     labels = ["0", "1", "0", "1"]
-    by = {route.threshold: route for route in stage._routes(student, teacher, labels, fast_ms=1, slow_ms=10)}
+    routes = find_routes(student.answerer(labels, ms=1), teacher.answerer(labels, ms=10))
+    by = {route.threshold: route for route in routes}
     assert (by[0.6].share, by[0.6].accuracy, by[0.6].mean_ms) == (0.25, 1.0, 3.5)
     assert (by[0.9].share, by[0.9].mean_ms) == (0.75, 8.5)
     assert by[0.9].accuracy == 1.0

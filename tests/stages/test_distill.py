@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import potstill
-from potstill.artifacts import read_json, read_manifest, write_json
+from potstill.artifacts import read_json, read_manifest
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import read_examples
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.distill_students import make_best, student_names
+from potstill.stages.distill_students import student_names
 
 STAGES = (
     "data",
@@ -219,19 +219,6 @@ def test_all_trains_every_student_and_its_twin_and_the_best_on_valid_becomes_stu
         assert (run / "student" / file).read_bytes() == (run / "students" / best / file).read_bytes()
     assert done.student == run / "student" and read_manifest(done.student)
     assert potstill.load(done.student).classes_.tolist() == ["0", "1"]
-
-
-def test_the_student_is_the_best_on_valid_and_of_equals_the_first(tmp_path: Path) -> None:
-    rows = {"teacher (x)": 1.0, "cnn": 0.7, "cnn, gold labels alone": 1.0, "ngram": 0.8, "bilstm": 0.8}
-    scores = [{"name": name, "valid_accuracy": accuracy} for name, accuracy in rows.items()]
-    write_json(tmp_path / "evaluation" / "evaluation.json", {"scores": scores})
-    for name in ("cnn", "ngram", "bilstm"):
-        write_json(tmp_path / "students" / name / "config.json", name)
-        write_json(tmp_path / "students" / name / "manifest.json", {})
-    (tmp_path / "best").mkdir()
-    names = ("cnn", "ngram", "bilstm")
-    make_best(options(Path("d"), Path("t"), Path("v"), tmp_path, student=names), tmp_path, tmp_path / "best")
-    assert {path.name: read_json(path) for path in (tmp_path / "best").iterdir()} == {"config.json": "ngram"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 
 from potstill.augment.sampling import Rules
 from potstill.corpus.splits import load_corpus
+from potstill.corpus.words import as_words
 from potstill.errors import PotstillError
 from potstill.progress import silent
 from potstill.stages.distill_options import DistillOptions
@@ -50,6 +51,16 @@ def test_texts_without_labels_follow_those_that_are_sampled_and_none_stands_twic
     assert texts[-2:] == ["an odd one", "another one"]
     assert len(set(texts)) == len(texts)
     assert set(own) < set(texts[:-2])
+
+
+def test_each_text_has_the_row_of_train_that_it_was_made_from(tiny_data: Path, run: Path, tmp_path: Path) -> None:
+    own = [example.text for example in read_split(run, "train")]
+    (tmp_path / "more.txt").write_text("an odd one\n")
+    texts = augmented(options(tiny_data, run, unlabelled=(tmp_path / "more.txt",)), run, tmp_path / "work")
+    sources = pyarrow.parquet.read_table(tmp_path / "work" / "texts.parquet")["source"].to_pylist()
+    assert len(sources) == len(texts) and sources[-1] is None
+    for text, source in zip(texts[:-1], sources[:-1], strict=True):
+        assert set(text.split()) <= {"[MASK]", *own[source].split(), *as_words(own[source]).split()}
 
 
 def test_without_augmentation_they_take_its_place(tiny_data: Path, run: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKEN
 from potstill.corpus.encoded import Encoded, Text, encode, token_batches
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
+from potstill.runtime.hub import find_folder
 from potstill.runtime.threads import available_cpus
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 
@@ -149,13 +150,13 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
     """Load a student (or an exported teacher) for prediction.
 
-    :param path: its folder, such as ``runs/x/student``.
+    :param path: its folder, such as ``runs/x/student``; or its name on the Hugging Face hub, ``USER/NAME``.
     :param threads: how many work on one call; default: the processors this process may use.
     :param precision: ``fp32`` or ``int8``; default: the one that ``potstill export`` chose, else ``fp32``.
     :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
         that the student reads through is not installed.
     """
-    folder = Path(path)
+    folder = find_folder(path)
     config_file, tokenizer_file, onnx_file = deployed_files(folder, precision)
     config = read_json(config_file)
     names = config.get("id2label")

@@ -24,11 +24,11 @@ from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, deployed_files, load
 from potstill.runtime.threads import available_cpus
 from potstill.stages.bench_plot import Point, draw_svg
+from potstill.stages.routing import Answerer, Route, find_routes
 from potstill.stages.scores import Labelled
 
 _ROUNDS = 3
 _TIMED = 300  # texts that are timed in each round, for each row
-_THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,6 @@ class Timing:
     tokenise_ms: float
     model_ms: float
     texts_per_second: float
-
-
-@dataclass(frozen=True)
-class Route:
-    """A cascade: what the student is less sure of than a threshold goes to the teacher.
-
-    :param share: of the texts that go to the teacher.
-    :param mean_ms: a text on one thread: the student's median, and for the share the teacher's.
-    """
-
-    threshold: float
-    share: float
-    accuracy: float
-    mean_ms: float
 
 
 @dataclass(frozen=True)
@@ -129,6 +115,10 @@ class _Entry:
         right: NDArray[np.bool_] = found == np.array(labels, dtype=object)
         return right
 
+    def answerer(self, labels: Sequence[str], ms: float) -> Answerer:
+        """As one side of a cascade."""
+        return Answerer(self.probabilities.max(axis=1), self.is_right(labels), ms)
+
 
 def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     """Measure every model on test.
@@ -146,8 +136,8 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     for entry, times in zip(entries, timings, strict=True):
         routes = []
         if fastest is not None and entry in students:
-            slow, slow_ms = entries[fastest], timings[fastest][0].p50_ms
-            routes = _routes(entry, slow, test.labels, times[0].p50_ms, slow_ms)
+            slow = entries[fastest].answerer(test.labels, timings[fastest][0].p50_ms)
+            routes = find_routes(entry.answerer(test.labels, times[0].p50_ms), slow)
         size = sum(file.stat().st_size for file in deployed_files(entry.folder, entry.precision)) / 1e6
         accuracy = float(entry.is_right(test.labels).mean())
         rows.append(Benched(entry.name, entry.precision, accuracy, size, times, routes))
@@ -221,18 +211,6 @@ def _summarise(calls: NDArray[np.float64], threads: int, batch: int) -> Timing:
         model_ms=max(0.0, p50 - tokenise_ms),
         texts_per_second=1000 * batch * len(total) / float(total.sum()),
     )
-
-
-def _routes(student: _Entry, teacher: _Entry, labels: Sequence[str], fast_ms: float, slow_ms: float) -> list[Route]:
-    """What a cascade of the two does at each threshold."""
-    sure = student.probabilities.max(axis=1)
-    routes = []
-    for threshold in _THRESHOLDS:
-        asks = sure < threshold
-        right = np.where(asks, teacher.is_right(labels), student.is_right(labels))
-        share = float(asks.mean())
-        routes.append(Route(threshold, share, float(right.mean()), fast_ms + share * slow_ms))
-    return routes
 
 
 def _write(rows: list[Benched], out: Path) -> None:

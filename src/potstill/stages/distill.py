@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import EVALUATION, hash_file, read_json
+from potstill.artifacts import hash_file
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages import distill_steps as steps
 from potstill.stages import distill_students as students
 from potstill.stages.distill_options import DistillOptions
+from potstill.stages.evaluation import GOLD, Score, read_evaluation
 from potstill.stages.prepare import find_vectors, is_from_teacher, split_vectors
+from potstill.stages.report import ReportOptions, report_runs
 from potstill.stages.run import Run
-from potstill.stages.scores import Score
 from potstill.training.options import Optimisation
 
 
@@ -23,10 +24,12 @@ class Distilled:
     """A finished run.
 
     :param scores: the teacher, and each student with its twin trained on the gold labels alone.
+    :param report: the page that shows them.
     """
 
     folder: Path
     scores: list[Score]
+    report: Path
 
     @property
     def student(self) -> Path:
@@ -39,7 +42,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
 
     :raises PotstillError: for bad data or options; what is finished stays.
     """
-    require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow")
+    require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
     from potstill.corpus.splits import load_corpus
 
     corpus = load_corpus(options.data, options.seed)
@@ -51,8 +54,8 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
     run.stage("data", {"data": corpus.hashes, "seed": corpus.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)
-    scores = read_json(options.out / "evaluation" / EVALUATION)["scores"]
-    return Distilled(options.out, [Score(**score) for score in scores])
+    scores = read_evaluation(options.out).scores
+    return Distilled(options.out, scores, report_runs(ReportOptions((options.out,))).out)
 
 
 def _as_json(options: DistillOptions) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
             prepared = _prepared_for(name, folder, options, progress, run)
         for twin in (False, True) if options.gold_epochs else (False,):
             optimisation = students.student_optimisation(name, options, twin)
-            stage = f"students/{folder}{students.GOLD if twin else ''}"
+            stage = f"students/{folder}{GOLD if twin else ''}"
             train = partial(students.make_student, name, options, twin, prepared, run.folder, progress)
             run.stage(stage, inputs | _named("student", optimisation), [prepared], train)
 
@@ -149,11 +152,11 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
 
 def _evaluation(options: DistillOptions, run: Run) -> None:
     trained = [f"students/{name}" for name in students.student_names(options)]
-    twins = [f"{name}{students.GOLD}" for name in trained] if options.gold_epochs else []
+    twins = [f"{name}{GOLD}" for name in trained] if options.gold_epochs else []
     after = ["data", "teacher", *trained, *twins]
     measured = [field.name for field in fields(Score)]  # of an older version the table would lack some
     run.stage("evaluation", {"measured": measured}, after, partial(students.make_evaluation, options, run.folder))
-    run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, options, run.folder))
+    run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, run.folder))
 
 
 def _named(prefix: str, optimisation: Optimisation) -> dict[str, Any]:

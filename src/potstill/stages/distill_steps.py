@@ -1,13 +1,14 @@
 """What a run's stages up to the transfer set do: read the folders of earlier stages, write their own."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import LABELS, WEIGHTS, hash_file, hash_json, shard_name, shards
+from potstill.artifacts import LABELS, TEXTS, WEIGHTS, hash_file, hash_json, shard_name, shards
 from potstill.augment.augmentation import augment
 from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.examples import Example, read_examples, read_texts
@@ -21,8 +22,6 @@ from potstill.runtime.threads import available_cpus
 from potstill.stages.distill_options import DistillOptions
 
 logger = logging.getLogger(__name__)
-
-_TEXTS = "texts.parquet"
 
 
 def write_data(corpus: Corpus, work: Path) -> None:
@@ -117,24 +116,33 @@ def make_augmented(options: DistillOptions, run: Path, progress: Progress, work:
     import pyarrow.parquet
 
     texts = [example.text for example in read_split(run, "train")]
-    if options.augment:
-        sampled = augment(
-            texts,
-            options.rules,
-            analyzer=options.analyzer,
-            seed=options.seed,
-            processes=options.processes or available_cpus(),
-            progress=progress,
-        )
-        texts = [text for _, text in sampled]
-    n_own = len(texts)
+    sources: dict[str, int | None] = {}  # of each text the row of train that it is made from
+    for row, text in _own_texts(texts, options, progress):
+        sources.setdefault(text, row)
+    n_own = len(sources)
     if options.unlabelled:
         held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(run, split)}
         given = (" ".join(text.split()) for path in options.unlabelled for text in read_texts(path))
-        texts += [text for text in given if as_words(text) not in held_out]
-    texts = list(dict.fromkeys(texts))
-    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), work / _TEXTS, compression="zstd")
-    logger.info("augmented: %d texts, %d of them from files without labels", len(texts), len(texts) - n_own)
+        for text in given:
+            if as_words(text) not in held_out:
+                sources.setdefault(text, None)
+    columns = {"text": list(sources), "source": pyarrow.array(sources.values(), pyarrow.int32())}
+    pyarrow.parquet.write_table(pyarrow.table(columns), work / TEXTS, compression="zstd")
+    logger.info("augmented: %d texts, %d of them from files without labels", len(sources), len(sources) - n_own)
+
+
+def _own_texts(texts: list[str], options: DistillOptions, progress: Progress) -> Iterable[tuple[int, str]]:
+    """Train's texts and those sampled from them, each with the row that it is made from."""
+    if not options.augment:
+        return enumerate(texts)
+    return augment(
+        texts,
+        options.rules,
+        analyzer=options.analyzer,
+        seed=options.seed,
+        processes=options.processes or available_cpus(),
+        progress=progress,
+    )
 
 
 def make_transfer(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
@@ -145,7 +153,7 @@ def make_transfer(options: DistillOptions, run: Path, progress: Progress, work: 
     from potstill.teachers.checkpoints import open_finetuned
 
     teacher = open_finetuned(str(run / "teacher"))
-    texts = pyarrow.parquet.read_table(run / "augmented" / _TEXTS)["text"].to_pylist()
+    texts = pyarrow.parquet.read_table(run / "augmented" / TEXTS)["text"].to_pylist()
     tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
     # The texts keep the student's mask token; the teacher reads its own.
     read = [unify_masks(text, teacher.tokenizer.mask_token or MASK) for text in texts]

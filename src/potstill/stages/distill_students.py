@@ -1,14 +1,14 @@
 """What a run's stages after the transfer set do: prepare for the students, train them, measure, pick the best."""
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import EVALUATION, MANIFEST, hash_file, hash_json, link_or_copy, read_json, write_json
+from potstill.artifacts import MANIFEST, hash_file, hash_json, link_or_copy
 from potstill.augment.analyzers import make_analyzer
 from potstill.corpus.encoded import Encoded, gold_of
 from potstill.corpus.transfer import read_transfer
@@ -16,8 +16,10 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
+from potstill.stages.card import write_card
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import read_gold, read_split, run_labels
+from potstill.stages.evaluation import GOLD, Evaluation, read_evaluation, this_machine, write_evaluation
 from potstill.stages.prepare import (
     build_vocabulary,
     check_sources,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ALL, TEACHER = "all", "teacher"  # every student of STUDENTS; the run's own teacher as a student
-GOLD = "-gold"  # ends the name of a twin's folder
 _STATIC_MODEL = (".safetensors", ".json")
 
 
@@ -232,27 +233,23 @@ def _source(name: str, run: Path) -> str:
 
 def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
     """``evaluation``: every model's scores."""
-    from potstill.stages.scores import Labelled, score_model
+    from potstill.stages.scores import Labelled, Model, score_models
 
     test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
-    rows = {"teacher": f"teacher ({Path(options.teacher).name})"}
+    models = [Model(f"teacher ({Path(options.teacher).name})", "teacher", "teacher")]
     for name in student_names(options):
-        rows[f"students/{name}"] = name
+        models.append(Model(name, "student", f"students/{name}"))
         if options.gold_epochs:
-            rows[f"students/{name}{GOLD}"] = f"{name}, gold labels alone"
-    scores = []
-    for folder, row in rows.items():
-        logger.info("measuring %s", row)
-        scores.append(asdict(score_model(row, run / folder, test=test, valid=valid)))
-    write_json(work / EVALUATION, {"scores": scores})
+            models.append(Model(f"{name}, gold labels alone", "twin", f"students/{name}{GOLD}"))
+    scores = score_models(models, run, test=test, valid=valid)
+    write_evaluation(Evaluation(this_machine(), scores), work)
 
 
-def make_best(options: DistillOptions, run: Path, work: Path) -> None:
-    """``student``: the distilled student that is best on valid; of equals the first."""
-    names = list(student_names(options))
-    scores = read_json(run / "evaluation" / EVALUATION)["scores"]
-    best = max((score for score in scores if score["name"] in names), key=lambda score: score["valid_accuracy"])
-    for file in sorted((run / "students" / best["name"]).iterdir()):
+def make_best(run: Path, work: Path) -> None:
+    """``student``: the distilled student that is best on valid, with its model card."""
+    best = read_evaluation(run).best
+    for file in sorted((run / best.folder).iterdir()):
         if file.name != MANIFEST:
             link_or_copy(file, work / file.name)
-    logger.info("student: %s, the best on valid", best["name"])
+    write_card(run, work)
+    logger.info("student: %s, the best on valid", best.name)

@@ -1,0 +1,50 @@
+"""What a cascade of a student and a teacher would do: how many texts go to the teacher, and what that gives and costs.
+
+Pure: answers in, routes out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A cascade: what the student is less sure of than a threshold goes to the teacher.
+
+    :param share: of the texts that go to the teacher.
+    :param mean_ms: a text on one thread: the student's median, and for the share the teacher's.
+    """
+
+    threshold: float
+    share: float
+    accuracy: float
+    mean_ms: float
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """One side of a cascade, on some texts.
+
+    :param sure: the probability of each text's likeliest label, ``[n_texts]``.
+    :param right: whether that label is the gold one, ``[n_texts]``.
+    :param ms: a text.
+    """
+
+    sure: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    ms: float
+
+
+def find_routes(student: Answerer, teacher: Answerer) -> list[Route]:
+    """What a cascade of the two does at each threshold."""
+    routes = []
+    for threshold in _THRESHOLDS:
+        asks = student.sure < threshold
+        share = float(asks.mean())
+        right = np.where(asks, teacher.right, student.right)
+        routes.append(Route(threshold, share, float(right.mean()), student.ms + share * teacher.ms))
+    return routes

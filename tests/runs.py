@@ -1,0 +1,44 @@
+"""A finished run for the tests of what shows one: small, on stand-ins, with markup wherever text may stand."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import sentences
+from potstill.augment.sampling import Rules
+from potstill.stages.distill import distill
+from potstill.stages.distill_options import DistillOptions
+
+SCRIPT = "<script>alert('x')</script>"
+LABELS = {"0": "<i>bad</i>", "1": "good & fine"}
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
+    """A run of two students and their twins, on own, new and unlabelled texts. Read it only."""
+    folder = tmp_path_factory.mktemp("reported")
+    (folder / "data").mkdir()
+    for seed, (split, n) in enumerate((("train", 60), ("valid", 20), ("test", 20))):
+        rows = [f"{text} {SCRIPT}\t{LABELS[label]}\n" for text, label in sentences(n, seed)]
+        (folder / "data" / f"{split}.txt").write_text("".join(rows))
+    (folder / "more.txt").write_text(f"an unseen line {SCRIPT}\n")
+    out = folder / "run <b>"
+    distill(
+        DistillOptions(
+            data=str(folder / "data"),
+            out=out,
+            teacher=str(tiny_encoder),
+            student=("ngram", "cnn"),
+            analyzer="whitespace",
+            rules=Rules(n_iter=3, p_ng=0.5, p_window=0.2),
+            unlabelled=(folder / "more.txt",),
+            embedding_path=str(tiny_vectors),
+            n_frequent=50,
+            teacher_epochs=1,
+            student_epochs=1,
+            student_batch_size=16,
+            gold_epochs=1,
+            processes=1,
+        )
+    )
+    return out
