@@ -52,7 +52,6 @@ def read_run(folder: Path, name: str) -> RunReport:
     """Read a finished run.
 
     :param name: that the page calls it.
-
     :raises PotstillError: when the folder is not a run's, or the run has not come to its end.
     """
     if not (folder / RUN).is_file():
