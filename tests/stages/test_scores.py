@@ -56,6 +56,7 @@ def test_the_disagreements_are_those_of_valid_that_are_furthest_apart(reported: 
         shown = np.abs(found - taught).sum(axis=1)[rows] / 2
         np.testing.assert_allclose(shown, distances[: len(rows)], atol=1e-6)
         assert all(valid[one.text] == one.label for one in score.disagreements)
+        assert len({one.text for one in score.disagreements}) == len(score.disagreements) == 10
         assert score.disagreements[0].student_probability == pytest.approx(float(found[rows[0]].max()), abs=1e-6)
 
 

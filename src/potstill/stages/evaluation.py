@@ -67,7 +67,7 @@ class Score:
     :param coverage: of a student over word vectors, else None.
     :param routes: on test, with the teacher behind it; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
-        variation distance; the furthest first.
+        variation distance; the furthest first, none twice.
     """
 
     name: str

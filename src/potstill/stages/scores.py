@@ -162,11 +162,14 @@ def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | N
 
 
 def _disagree(student: _Answers, teacher: _Answers, valid: Labelled) -> list[Disagreement]:
-    """The texts of valid with the largest total variation distance between the two."""
+    """The texts of valid with the largest total variation distance between the two, none twice."""
     distance = np.abs(student.valid - teacher.valid).sum(axis=1) / 2
     classes = teacher.classifier.classes_
+    rows: dict[Text, int] = {}
+    for row in np.argsort(-distance, kind="stable").tolist():
+        rows.setdefault(valid.texts[row], row)
     found = []
-    for row in np.argsort(-distance, kind="stable")[:_N_DISAGREEMENTS].tolist():
+    for row in list(rows.values())[:_N_DISAGREEMENTS]:
         theirs, ours = teacher.valid[row], student.valid[row]
         found.append(
             Disagreement(
