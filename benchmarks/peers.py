@@ -237,7 +237,7 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.accuracy:.2f}{spread}",
         f"{row.ms:.3f}",
         f"{row.megabytes:.2f}",
-        "" if row.seconds is None else f"{row.seconds:.0f}",
+        "" if row.seconds is None else f"{row.seconds:.1f}",
         "front" if row.on_front else "",
     )
 

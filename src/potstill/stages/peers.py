@@ -140,20 +140,30 @@ def _train_fasttext(task: Task, settings: Settings, seed: int) -> Iterator[Peer]
 def _train_tfidf(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
     """TF-IDF and logistic regression, as scikit-learn has them."""
     import joblib
+    from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
 
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
-    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
-    features = make_union(words, characters) if settings["characters"] else words
-    model = make_pipeline(features, LogisticRegression(C=settings["C"], max_iter=1000, random_state=seed))
+    parts = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")]
+    if settings["characters"]:
+        parts.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2))
+    model = LogisticRegression(C=settings["C"], max_iter=1000, random_state=seed)
+
+    def features(texts: Sequence[Text]) -> Any:  # a FeatureUnion does the same and takes a millisecond longer
+        return hstack([part.transform(texts) for part in parts], format="csr")
+
+    def predict(texts: Sequence[Text]) -> Sequence[str]:
+        labels: Sequence[str] = model.predict(features(texts))
+        return labels
+
     began = time.process_time()
-    model.fit(list(task.train.texts), list(task.train.labels))
+    for part in parts:
+        part.fit(task.train.texts)
+    model.fit(features(task.train.texts), list(task.train.labels))
     seconds = time.process_time() - began
     path = task.folder / "model.joblib"
-    joblib.dump(model, path)
-    yield Peer("fp64", model.predict, path.stat().st_size / 1e6, seconds)
+    joblib.dump((parts, model), path)
+    yield Peer("fp64", predict, path.stat().st_size / 1e6, seconds)
 
 
 def _train_model2vec(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
