@@ -11,7 +11,7 @@ turns in every round on the same texts, the figures are medians. Megabytes are o
 of training are a peer's processor seconds, and for a student and its teacher what their run took on the clock up to
 them; what a run was given (a fine-tuned teacher, a transfer set) is not in it.
 
-A row is on the front when no other is both faster and more accurate.
+A row is on the front when no other is both faster and at least as accurate.
 """
 
 import importlib.metadata
@@ -40,6 +40,7 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.printing import table
 from potstill.runtime.classifier import deployed_files
+from potstill.stages.bench_plot import Point, find_front
 from potstill.stages.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
 from potstill.stages.scores import Labelled
 
@@ -197,17 +198,6 @@ def seconds_of(folder: Path) -> float | None:
     return None
 
 
-def on_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether no other point beats each: as fast and as accurate, and better in one of the two.
-
-    :param points: milliseconds and accuracy of each.
-    """
-    return [
-        not any(other_ms <= ms and other >= right and (other_ms, other) != (ms, right) for other_ms, other in points)
-        for ms, right in points
-    ]
-
-
 def by_name(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Folders of one name together, in the order in which they were given."""
     groups: dict[str, list[Path]] = {}
@@ -222,8 +212,8 @@ def time_rows(found: Sequence[tuple[Row, Predict]], data: Data, options: Options
     texts, warm_up = ([str(text) for text in part.texts] for part in (data.test, data.valid))
     medians = take_turns(sides, warm_up, texts, options.rounds, options.texts)
     rows = [replace(row, ms=medians[str(number)] / 1000) for number, (row, _) in enumerate(found)]
-    front = on_front([(row.ms, row.accuracy) for row in rows])
-    return [replace(row, on_front=on) for row, on in zip(rows, front, strict=True)]
+    front = {point.name for point in find_front([Point(str(n), row.ms, row.accuracy) for n, row in enumerate(rows)])}
+    return [replace(row, on_front=str(number) in front) for number, row in enumerate(rows)]
 
 
 def cells(row: Row) -> tuple[str, ...]:

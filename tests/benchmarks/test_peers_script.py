@@ -17,9 +17,12 @@ from potstill.stages.scores import Labelled
 from potstill.stages.train import new_student
 
 
-def test_a_row_is_on_the_front_unless_another_is_at_least_as_fast_and_as_accurate() -> None:
-    points = [(1.0, 80.0), (2.0, 90.0), (2.0, 85.0), (3.0, 90.0), (0.5, 70.0), (0.5, 70.0)]
-    assert peers.on_front(points) == [True, True, False, False, True, True]
+def test_a_row_is_on_the_front_unless_another_is_faster_and_as_accurate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "take_turns", lambda sides, *_: dict(zip(sides, (9000.0, 1000.0, 5000.0), strict=True)))
+    rows = [peers.Row("x", "peer", "fp32", [share], [share], 1.0, None) for share in (0.8, 0.7, 0.7)]
+    part = Labelled(["a"], ["0"])
+    found = peers.time_rows([(row, str) for row in rows], peers.Data(part, part, part), peers.Options(Path(), ()))
+    assert [(row.ms, row.on_front) for row in found] == [(9, True), (1, True), (5, False)]
 
 
 def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
