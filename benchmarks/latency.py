@@ -12,7 +12,7 @@ import logging
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -156,6 +156,18 @@ def microseconds(predict: Predict, warm_up: Sequence[str], texts: Sequence[str])
     return times
 
 
+def take_turns(
+    sides: Mapping[str, Predict], warm_up: Sequence[str], texts: Sequence[str], rounds: int, n_texts: int
+) -> dict[str, float]:
+    """Median microseconds of each side; in every round each has the same ``n_texts`` texts after the same warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        start = number * n_texts % max(1, len(texts) - n_texts)
+        for name, predict in sides.items():
+            times[name] += microseconds(predict, warm_up[:n_texts], texts[start : start + n_texts])
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
 def compare(folder: Path, options: Options) -> None:
     """Print a student's line."""
     valid, test = ([row.text for row in read_examples(find_split(options.data, split))] for split in ("valid", "test"))
@@ -164,12 +176,7 @@ def compare(folder: Path, options: Options) -> None:
         sides |= {name: ours(folder, name) for name, file in ONNX_FILES.items() if (folder / file).is_file()}
         if [sides["plain"](text) for text in test[:100]] != [sides["fp32"](text) for text in test[:100]]:
             raise SystemExit(f"{folder}: the plain graph answers differently")
-        times: dict[str, list[float]] = {name: [] for name in sides}
-        for number in range(options.rounds):
-            start = number * options.texts % max(1, len(test) - options.texts)
-            for name, predict in sides.items():
-                times[name] += microseconds(predict, valid[: options.texts], test[start : start + options.texts])
-    medians = {name: statistics.median(found) for name, found in times.items()}
+        medians = take_turns(sides, valid, test, options.rounds, options.texts)
     cells = [f"{name} {found:7.1f}  ({medians['plain'] / found:4.1f}x)" for name, found in medians.items()]
     print(f"{folder.name:<14}" + "   ".join(cells), flush=True)
 

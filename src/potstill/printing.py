@@ -113,7 +113,8 @@ def _(result: Bench) -> str:
             f"{row.megabytes:.2f}",
             f"{one.threads}",
             f"{one.batch}",
-            *(f"{ms:.3f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.tokenise_ms, one.model_ms)),
+            *(f"{ms:.3f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms)),
+            *("" if ms is None else f"{ms:.3f}" for ms in (one.tokenise_ms, one.model_ms)),
             f"{one.texts_per_second:,.0f}",
         )
         for row in result.rows

@@ -1,7 +1,7 @@
 """Bench: every model in every precision is a row; the cascade's routes follow from the probabilities."""
 
+import os
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,6 +13,7 @@ from potstill.cli import main
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
+from potstill.printing import report
 from potstill.stages import bench as stage
 from potstill.stages.bench import BenchOptions, bench
 from potstill.stages.bench_plot import Point, draw_svg
@@ -49,16 +50,45 @@ def test_each_precision_is_a_row_and_each_mode_a_timing(models: Path, tiny_data:
     assert found.rows[2].accuracy == pytest.approx(right.mean())
 
 
-def entry(probabilities: list[float], classifier: Any) -> stage._Entry:
-    table = np.array([[p, 1 - p] for p in probabilities], dtype=np.float32)
-    return stage._Entry("m", "fp32", Path(), {1: classifier}, table)
+@pytest.mark.parametrize(("threads", "measured"), [("1", [1]), ("3", [1, 3])])
+def test_only_the_threads_that_were_asked_for_are_measured(
+    models: Path, tiny_data: Path, threads: str, measured: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)  # as --threads does
+    row = bench(BenchOptions((models / "cnn",), tiny_data, batch=(1,))).rows[0]
+    assert [one.threads for one in row.timings] == measured
 
 
-def test_below_the_threshold_the_teacher_answers(models: Path) -> None:
-    classifier = potstill.load(models / "cnn")
-    student, teacher = entry([0.99, 0.55, 0.65, 0.2], classifier), entry([0.1, 0.1, 0.9, 0.1], classifier)
-    labels = ["0", "1", "0", "1"]
-    routes = find_routes(student.answerer(labels, ms=1), teacher.answerer(labels, ms=10))
+def test_on_one_thread_the_tokenizers_have_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+    for threads, parallel in ((1, "false"), (2, "true")):
+        with stage._tokenizer_threads(threads):
+            assert os.environ["TOKENIZERS_PARALLELISM"] == parallel
+    assert "TOKENIZERS_PARALLELISM" not in os.environ
+
+
+def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
+    models: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    ours = (models / "cnn",)
+    found = bench(BenchOptions(ours, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
+    peer = found.rows[-1]
+    assert (peer.name, peer.precision, peer.routes) == ("tfidf", "fp64", [])
+    assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
+    assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
+    assert [bool(row.routes) for row in found.rows] == [True, False, False, False]
+    assert "tfidf fp64    100.00" in report(found)
+
+
+def entry(sure: list[float], is_right: list[bool]) -> stage._Entry:
+    return stage._Entry("m", "fp32", 1.0, {}, np.array(is_right), np.array(sure, dtype=np.float32))
+
+
+def test_below_the_threshold_the_teacher_answers() -> None:
+    student = entry([0.99, 0.55, 0.65, 0.8], [True, False, True, True])
+    teacher = entry([0.9] * 4, [False, True, True, True])
+    routes = find_routes(student.answerer(ms=1), teacher.answerer(ms=10))
     by = {route.threshold: route for route in routes}
     assert (by[0.6].share, by[0.6].accuracy, by[0.6].mean_ms) == (0.25, 1.0, 3.5)
     assert (by[0.9].share, by[0.9].mean_ms) == (0.75, 8.5)
@@ -89,6 +119,8 @@ def test_in_the_plot_fast_is_left_and_accurate_is_up() -> None:
 
 def test_what_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> None:
     with pytest.raises(PotstillError, match=r"nowhere: no config.json in it"):
-        bench(BenchOptions((Path("nowhere"),), tiny_data))
+        bench(BenchOptions((Path("nowhere"),), tiny_data, batch=(1,)))
     with pytest.raises(PotstillError, match="give at least one model"):
         BenchOptions((), tiny_data)
+    with pytest.raises(PotstillError, match="--batch=32: test has 20 texts; give a smaller --batch"):
+        bench(BenchOptions((models / "cnn",), tiny_data))

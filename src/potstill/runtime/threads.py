@@ -1,4 +1,4 @@
-"""How many threads this process may use."""
+"""How many threads this process may use, and how many it was asked to."""
 
 import math
 import os
@@ -15,3 +15,9 @@ def available_cpus() -> int:
         return cpus if quota == "max" else max(1, min(cpus, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):
         return cpus
+
+
+def asked_threads() -> int:
+    """The threads that were asked for: ``OMP_NUM_THREADS``, which ``--threads`` sets, else all it may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(asked) if asked.isdecimal() and int(asked) else available_cpus()

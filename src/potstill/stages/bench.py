@@ -1,14 +1,18 @@
 """Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, and a cascade's routes.
 
-Every precision that a folder has an ONNX file for is a row. All are measured in turn in every round, so that all meet
-the same machine.
+Every precision that a folder has an ONNX file for is a row; peers, other libraries' classifiers, are rows beside them.
+All are measured in turn in every round, so that all meet the same machine.
 """
 
+import os
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import tyro
@@ -22,8 +26,9 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, deployed_files, load
-from potstill.runtime.threads import available_cpus
+from potstill.runtime.threads import asked_threads
 from potstill.stages.bench_plot import Point, draw_svg
+from potstill.stages.peers import Peer, Task, check_peer, train_peer
 from potstill.stages.routing import Answerer, Route, find_routes
 from potstill.stages.scores import Labelled
 
@@ -41,6 +46,9 @@ class BenchOptions:
     """Data folder whose test is predicted and timed, after a warm-up on its valid."""
     teacher: Path | None = None
     """Folder of an exported teacher: measured too, and the second stage of each student's cascade."""
+    peers: tuple[str, ...] = ()
+    """Classifiers of other libraries, trained on the data's train for comparison: fasttext, tfidf (with logistic
+    regression), model2vec:ENCODER (a static model distilled from that encoder, then trained)."""
     batch: tuple[int, ...] = (1, 32)
     """Texts a call."""
     out: Path | None = None
@@ -55,7 +63,8 @@ class BenchOptions:
 class Timing:
     """One model's times with so many threads and texts a call; milliseconds a call.
 
-    :param tokenise_ms: median of text to ids, measured by itself; ``model_ms`` is the rest of ``p50_ms``.
+    :param tokenise_ms: median of text to ids, measured by itself; ``model_ms`` is the rest of ``p50_ms``. None for a
+        peer, which does not part them.
     :param texts_per_second: over all calls.
     """
 
@@ -64,8 +73,8 @@ class Timing:
     p50_ms: float
     p95_ms: float
     p99_ms: float
-    tokenise_ms: float
-    model_ms: float
+    tokenise_ms: float | None
+    model_ms: float | None
     texts_per_second: float
 
 
@@ -74,7 +83,8 @@ class Benched:
     """One model in one precision.
 
     :param accuracy: the share of right labels on test.
-    :param routes: with the teacher's fastest precision behind it; empty for the teacher.
+    :param timings: a peer's are of one thread alone: its library takes no number of threads.
+    :param routes: with the teacher's fastest precision behind it; empty for the teacher and for a peer.
     """
 
     name: str
@@ -98,49 +108,58 @@ class Bench:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A model in one precision, loaded for each number of threads.
+    """A model in one precision, ready for each number of threads.
 
-    :param probabilities: of test's texts.
+    :param is_right: whether the likeliest label of each of test's texts is the gold one.
+    :param sure: the likeliest label's probability for each of them; None for a peer.
     """
 
     name: str
     precision: str
-    folder: Path
-    classifiers: dict[int, Classifier]
-    probabilities: NDArray[np.float32]
+    megabytes: float
+    models: Mapping[int, Classifier | Peer]
+    is_right: NDArray[np.bool_]
+    sure: NDArray[np.float32] | None = None
 
-    def is_right(self, labels: Sequence[str]) -> NDArray[np.bool_]:
-        """Whether each text's likeliest label is the gold one."""
-        found = self.classifiers[1].classes_[self.probabilities.argmax(axis=1)]
-        right: NDArray[np.bool_] = found == np.array(labels, dtype=object)
-        return right
+    def answerer(self, ms: float) -> Answerer:
+        """A student or a teacher as one side of a cascade."""
+        assert self.sure is not None
+        return Answerer(self.sure, self.is_right, ms)
 
-    def answerer(self, labels: Sequence[str], ms: float) -> Answerer:
-        """As one side of a cascade."""
-        return Answerer(self.probabilities.max(axis=1), self.is_right(labels), ms)
+
+class _Call(NamedTuple):
+    """One call's milliseconds, and those of its tokenising, measured by itself; None for a peer."""
+
+    ms: float
+    tokenise_ms: float | None
 
 
 def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     """Measure every model on test.
 
-    :raises PotstillError: when a folder or the data is missing, or a label of test is not the model's.
+    :raises PotstillError: when a folder, the data or a peer's library is missing, or a label of test is not the
+        model's.
     """
+    peers = [check_peer(name) for name in options.peers]
     examples = read_examples(find_split(options.data, "test"))
     test, valid = Labelled.of(examples), Labelled.of(read_examples(find_split(options.data, "valid")))
+    if max(options.batch) > len(examples):
+        raise PotstillError(f"--batch={max(options.batch)}: test has {len(examples)} texts; give a smaller --batch")
     students = [entry for folder in options.models for entry in _open(folder, examples)]
     teachers = _open(options.teacher, examples) if options.teacher else []
-    entries = [*students, *teachers]
+    others = [entry for peer in peers for entry in _train(*peer, options.data, valid, test)]
+    entries = [*students, *teachers, *others]
     timings = _time_all(entries, options.batch, valid.texts, test.texts, progress)
-    fastest = min(range(len(students), len(entries)), key=lambda row: timings[row][0].p50_ms, default=None)
+    slow = range(len(students), len(students) + len(teachers))
+    fastest = min(slow, key=lambda row: timings[row][0].p50_ms, default=None)
     rows = []
-    for entry, times in zip(entries, timings, strict=True):
+    for number, (entry, times) in enumerate(zip(entries, timings, strict=True)):
         routes = []
-        if fastest is not None and entry in students:
-            slow = entries[fastest].answerer(test.labels, timings[fastest][0].p50_ms)
-            routes = find_routes(entry.answerer(test.labels, times[0].p50_ms), slow)
-        size = sum(file.stat().st_size for file in deployed_files(entry.folder, entry.precision)) / 1e6
-        accuracy = float(entry.is_right(test.labels).mean())
-        rows.append(Benched(entry.name, entry.precision, accuracy, size, times, routes))
+        if fastest is not None and number < len(students):
+            teacher = entries[fastest].answerer(timings[fastest][0].p50_ms)
+            routes = find_routes(entry.answerer(times[0].p50_ms), teacher)
+        accuracy = float(entry.is_right.mean())
+        rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, routes))
     if options.out:
         _write(rows, options.out)
     return Bench(rows, options.out)
@@ -155,14 +174,28 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
     entries = []
     for precision in [name for name, file in ONNX_FILES.items() if (folder / file).is_file()] or ["fp32"]:
         classifiers = {threads: load(folder, threads, precision) for threads in _thread_counts()}
-        label_ids(examples, classifiers[1].classes_.tolist(), "test")
-        probabilities = classifiers[max(classifiers)].predict_proba([example.content for example in examples])
-        entries.append(_Entry(folder.name, precision, folder, classifiers, probabilities))
+        classifier = classifiers[max(classifiers)]
+        gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
+        probabilities = classifier.predict_proba([example.content for example in examples])
+        size = sum(file.stat().st_size for file in deployed_files(folder, precision)) / 1e6
+        is_right = probabilities.argmax(axis=1) == gold
+        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, probabilities.max(axis=1)))
+    return entries
+
+
+def _train(name: str, encoder: str, data: Path, valid: Labelled, test: Labelled) -> list[_Entry]:
+    """A row for each form that a peer has."""
+    train = Labelled.of(read_examples(find_split(data, "train")))
+    entries = []
+    with TemporaryDirectory() as scratch:
+        for peer in train_peer(name, Task(train, valid, Path(scratch), encoder)):
+            is_right = np.array(peer.predict(test.texts), dtype=object) == np.array(test.labels, dtype=object)
+            entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
     return entries
 
 
 def _thread_counts() -> list[int]:
-    return sorted({1, available_cpus()})
+    return sorted({1, asked_threads()})
 
 
 def _time_all(
@@ -170,37 +203,55 @@ def _time_all(
 ) -> list[list[Timing]]:
     """The times of each entry; first those on one thread and of the first batch size."""
     modes = [(threads, batch) for threads in _thread_counts() for batch in batches]
-    found: list[list[list[tuple[float, float]]]] = [[[] for _ in modes] for _ in entries]
-    with progress("timing", _ROUNDS * len(modes) * len(entries)) as bar:
+    found: list[dict[tuple[int, int], list[_Call]]] = [
+        {mode: [] for mode in modes if mode[0] in entry.models} for entry in entries
+    ]
+    with progress("timing", _ROUNDS * sum(map(len, found))) as bar:
         for _ in range(_ROUNDS):
-            for mode, (threads, batch) in enumerate(modes):
-                for row, entry in enumerate(entries):
-                    found[row][mode] += _time(entry.classifiers[threads], batch, warm_up, texts)
-                    bar.update(1)
-    return [[_summarise(np.array(calls), *mode) for calls, mode in zip(one, modes, strict=True)] for one in found]
+            for threads, batch in modes:
+                with _tokenizer_threads(threads):
+                    for entry, calls in zip(entries, found, strict=True):
+                        if threads in entry.models:
+                            calls[threads, batch] += _time(entry.models[threads], batch, warm_up, texts)
+                            bar.update(1)
+    return [[_summarise(calls, *mode) for mode, calls in one.items()] for one in found]
 
 
-def _time(
-    classifier: Classifier, batch: int, warm_up: Sequence[Text], texts: Sequence[Text]
-) -> list[tuple[float, float]]:
-    """Milliseconds of tokenising and of all, for each call."""
+@contextmanager
+def _tokenizer_threads(threads: int) -> Iterator[None]:
+    """Keep ``tokenizers`` to one thread where one is measured: it splits the texts of a call among all of them."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+    try:
+        yield
+    finally:
+        os.environ.pop("TOKENIZERS_PARALLELISM")
+        if before is not None:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def _time(model: Classifier | Peer, batch: int, warm_up: Sequence[Text], texts: Sequence[Text]) -> list[_Call]:
     for start in range(0, min(_TIMED, len(warm_up)), batch):
-        classifier.predict(warm_up[start : start + batch])
+        model.predict(warm_up[start : start + batch])
     calls = []
     for start in range(0, min(_TIMED, len(texts)) - batch + 1, batch):
         given = texts[start : start + batch]
         began = time.perf_counter()
-        classifier.predict(given)
+        model.predict(given)
         ended = time.perf_counter()
-        classifier.encode(given)
-        calls.append((1000 * (time.perf_counter() - ended), 1000 * (ended - began)))
+        tokenise_ms = None
+        if isinstance(model, Classifier):
+            model.encode(given)
+            tokenise_ms = 1000 * (time.perf_counter() - ended)
+        calls.append(_Call(1000 * (ended - began), tokenise_ms))
     return calls
 
 
-def _summarise(calls: NDArray[np.float64], threads: int, batch: int) -> Timing:
-    tokenise, total = calls.T
+def _summarise(calls: list[_Call], threads: int, batch: int) -> Timing:
+    total = np.array([call.ms for call in calls])
     p50, p95, p99 = np.percentile(total, (50, 95, 99)).tolist()
-    tokenise_ms = float(np.median(tokenise))
+    parts = [call.tokenise_ms for call in calls if call.tokenise_ms is not None]
+    tokenise_ms = statistics.median(parts) if parts else None
     return Timing(
         threads=threads,
         batch=batch,
@@ -208,7 +259,7 @@ def _summarise(calls: NDArray[np.float64], threads: int, batch: int) -> Timing:
         p95_ms=p95,
         p99_ms=p99,
         tokenise_ms=tokenise_ms,
-        model_ms=max(0.0, p50 - tokenise_ms),
+        model_ms=None if tokenise_ms is None else max(0.0, p50 - tokenise_ms),
         texts_per_second=1000 * batch * len(total) / float(total.sum()),
     )
 
