@@ -58,7 +58,7 @@ def _(result: Augmented) -> str:
 
 @report.register
 def _(result: LabelledFile) -> str:
-    return f"{result.path}: {result.n_texts} texts with logits"
+    return f"{result.path}: {result.n_written} of {result.n_texts} texts, labelled"
 
 
 @report.register

@@ -1,12 +1,14 @@
 """Token ids in flat arrays."""
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from potstill.artifacts import atomic_folder
-from potstill.corpus.encoded import NO_GOLD, Encoded, encode, limited, token_batches
+from potstill.corpus.encoded import NO_GOLD, Chunk, Encoded, encode, encode_chunks, limited, token_batches
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 
@@ -40,18 +42,48 @@ def test_batches_keep_to_the_budget_and_cover_every_row_once() -> None:
 
 
 def test_a_folder_that_is_not_complete_is_refused(tmp_path: Path) -> None:
-    encode(["a"], limited(TOKENIZER, 9)).save(tmp_path)
+    encode_chunks([Chunk(["a"])], limited(TOKENIZER, 9), tmp_path)
     with pytest.raises(PotstillError, match="potstill preprocess"):
         Encoded.load(tmp_path)
 
 
-def test_gold_labels_beside_logits_go_with_their_texts(tmp_path: Path) -> None:
+def test_gold_labels_beside_logits_go_with_their_texts() -> None:
     gold = np.array([1, NO_GOLD, 0])
     encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), targets=np.eye(3, dtype=np.float32), gold=gold)
     assert encoded.pad(np.array([2, 0]), pad_id=0)["gold"].tolist() == [0, 1]
     assert encoded.rows(1, 3).pad(np.array([0, 1]), pad_id=0)["gold"].tolist() == [NO_GOLD, 0]
-    with atomic_folder(tmp_path / "encoded", {}) as work:
-        encoded.save(work)
-    again = Encoded.load(tmp_path / "encoded")
-    assert again.gold is not None and again.gold.tolist() == gold.tolist()
     assert "gold" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
+
+
+@pytest.mark.parametrize("chunks", [[["a b c", "d"], ["e f"]], [["a b c"], ["d", "e f"]], [["a b c", "d", "e f"]]])
+def test_chunks_are_encoded_end_to_end(chunks: list[list[str]], tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "encoded", {}) as work:
+        encode_chunks([Chunk(texts) for texts in chunks], limited(TOKENIZER, 9), work)
+    found = Encoded.load(tmp_path / "encoded")
+    assert found.token_ids.tolist() == [3, 4, 5, 6, 7, 8] and found.offsets.tolist() == [0, 3, 4, 6]
+    assert found.token_types is None and found.targets is None and found.gold is None
+
+
+def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
+    pairs = [("a b", "c"), ("d", "e f")]
+    with atomic_folder(tmp_path / "encoded", {}) as work:
+        encode_chunks([Chunk([pair], np.array([i])) for i, pair in enumerate(pairs)], limited(TOKENIZER, 9), work)
+    found, whole = Encoded.load(tmp_path / "encoded"), encode(pairs, limited(TOKENIZER, 9))
+    assert found.token_types is not None and whole.token_types is not None and found.targets is not None
+    assert found.token_types.tolist() == whole.token_types.tolist()
+    assert found.token_ids.tolist() == whole.token_ids.tolist() and found.targets.tolist() == [0, 1]
+
+
+def test_one_chunk_is_held_at_a_time(tmp_path: Path) -> None:
+    held: list[weakref.ref[Chunk]] = []
+
+    def chunks() -> Iterator[Chunk]:
+        for _ in range(3):
+            chunk = Chunk(["a b c"])
+            assert sum(other() is not None for other in held) <= 1
+            held.append(weakref.ref(chunk))
+            yield chunk
+            del chunk
+
+    encode_chunks(chunks(), limited(TOKENIZER, 9), tmp_path)
+    assert np.load(tmp_path / "token_ids.npy").tolist() == [3, 4, 5] * 3

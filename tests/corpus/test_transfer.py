@@ -1,11 +1,22 @@
 """Transfer sets."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from potstill.corpus.transfer import average_transfer, read_transfer, write_shard, write_tsv
+from potstill.corpus import transfer
+from potstill.corpus.transfer import (
+    TransferSet,
+    as_fields,
+    average_parts,
+    read_transfer,
+    transfer_parts,
+    write_shard,
+    write_shards,
+    write_tsv,
+)
 from potstill.errors import PotstillError
 
 LOGITS = np.array([[0.25, -1.5], [2, 3]], dtype=np.float32)
@@ -20,7 +31,7 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_the_recipes_tsv_comes_back_as_it_was(tmp_path: Path) -> None:
-    write_tsv(tmp_path / "a.txt", ["a", "b"], LOGITS)
+    write_tsv(tmp_path / "a.txt", [(["a"], as_fields(LOGITS[:1])), (["b"], as_fields(LOGITS[1:]))])
     assert (tmp_path / "a.txt").read_text() == "a\t0.250000 -1.500000\nb\t2.000000 3.000000\n"
     np.testing.assert_array_equal(read_transfer(tmp_path / "a.txt").logits, LOGITS)
 
@@ -81,8 +92,13 @@ def written(path: Path, logits: list[list[float]], texts: tuple[str, ...] = ("a"
     return path
 
 
+def average(paths: list[Path]) -> TransferSet:
+    (only,) = average_parts(paths)
+    return only
+
+
 def test_the_average_of_one_set_is_itself(tmp_path: Path) -> None:
-    one = average_transfer([written(tmp_path / "one.parquet", LOGITS.tolist())])
+    one = average([written(tmp_path / "one.parquet", LOGITS.tolist())])
     assert one.texts == ["a", "b"]
     np.testing.assert_array_equal(one.logits, LOGITS)
 
@@ -90,23 +106,23 @@ def test_the_average_of_one_set_is_itself(tmp_path: Path) -> None:
 def test_sets_are_brought_to_the_first_ones_size_before_they_are_averaged(tmp_path: Path) -> None:
     first = written(tmp_path / "first.parquet", [[1, -1], [-1, 1]])
     larger = written(tmp_path / "larger.parquet", [[-30, 30], [-30, 30]])
-    found = average_transfer([first, larger, larger])
+    found = average([first, larger, larger])
     np.testing.assert_allclose(found.logits, np.array([[-1 / 3, 1 / 3], [-1, 1]]), rtol=1e-6)
     assert found.logits.dtype == np.float32
-    same = average_transfer([larger, larger])
+    same = average([larger, larger])
     np.testing.assert_allclose(same.logits, np.array([[-30, 30], [-30, 30]]), rtol=1e-6)
 
 
 def test_sets_of_two_forms_are_averaged(tmp_path: Path) -> None:
     write_shard(tmp_path / "folder" / "part-00000.parquet", ["a", "b"], LOGITS)
-    write_tsv(tmp_path / "a.txt", ["a", "b"], LOGITS * 2)
-    np.testing.assert_allclose(average_transfer([tmp_path / "folder", tmp_path / "a.txt"]).logits, LOGITS, rtol=1e-6)
+    write_tsv(tmp_path / "a.txt", [(["a", "b"], as_fields(LOGITS * 2))])
+    np.testing.assert_allclose(average([tmp_path / "folder", tmp_path / "a.txt"]).logits, LOGITS, rtol=1e-6)
 
 
 def test_a_set_whose_logits_are_all_alike_does_no_harm(tmp_path: Path) -> None:
     first = written(tmp_path / "first.parquet", LOGITS.tolist())
     alike = written(tmp_path / "alike.parquet", [[0, 0], [0, 0]])
-    np.testing.assert_allclose(average_transfer([first, alike]).logits, LOGITS / 2)
+    np.testing.assert_allclose(average([first, alike]).logits, LOGITS / 2)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +140,71 @@ def test_other_texts_or_labels_cannot_be_averaged(
     first = written(tmp_path / "first.parquet", LOGITS.tolist())
     other = written(tmp_path / "other.parquet", logits, texts)
     with pytest.raises(PotstillError, match=r"other\.parquet: not the texts and labels of .*first\.parquet"):
-        average_transfer([first, first, other])
+        average([first, first, other])
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PART_ROWS", 2)
+
+
+TEXTS = ["a", "b", "c", "d", "e"]
+TABLE = np.random.default_rng(0).normal(3, 2, (5, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("cuts", [(0, 5), (0, 1, 5), (0, 2, 3, 4, 5), (0, 4, 5)])
+def test_parts_are_even_however_long_the_shards_are(cuts: tuple[int, ...], small_parts: None, tmp_path: Path) -> None:
+    write_shards(tmp_path, (TransferSet(TEXTS, TABLE).rows(*cut) for cut in pairwise(cuts)))
+    parts = list(transfer_parts(tmp_path))
+    assert [part.texts for part in parts] == [["a", "b"], ["c", "d"], ["e"]]
+    np.testing.assert_array_equal(np.concatenate([part.logits for part in parts]), TABLE)
+
+
+def test_a_part_is_given_before_the_next_one_is_read(small_parts: None, tmp_path: Path) -> None:
+    write_shard(tmp_path / "part-00000.parquet", TEXTS[:2], TABLE[:2])
+    (tmp_path / "part-00001.parquet").write_text("no")
+    parts = transfer_parts(tmp_path)
+    assert next(parts).texts == ["a", "b"]
+    with pytest.raises(PotstillError, match=r"part-00001\.parquet: not a transfer set"):
+        next(parts)
+
+
+def test_an_error_in_a_later_part_names_its_row(small_parts: None, tmp_path: Path) -> None:
+    table = TABLE.copy()
+    table[3, 1] = np.inf
+    write_shard(tmp_path / "a.parquet", TEXTS, table)
+    write_tsv(tmp_path / "a.txt", [(TEXTS, as_fields(table))])
+    for name in ("a.parquet", "a.txt"):
+        with pytest.raises(PotstillError, match=f"{name}: row 4 has a logit that is not a finite number"):
+            read_transfer(tmp_path / name)
+
+
+def test_several_sets_are_scaled_by_all_of_their_logits_whatever_the_parts(small_parts: None, tmp_path: Path) -> None:
+    other = TABLE[::-1] * 7 + 1
+    write_shard(tmp_path / "one.parquet", TEXTS, TABLE)
+    write_shards(tmp_path / "other", (TransferSet(TEXTS, other).rows(*cut) for cut in ((0, 1), (1, 5))))
+    parts = list(average_parts([tmp_path / "one.parquet", tmp_path / "other"]))
+    expected = (TABLE + other * (TABLE.std() / other.std())) / 2
+    np.testing.assert_allclose(np.concatenate([part.logits for part in parts]), expected, rtol=1e-5)
+
+
+def test_a_longer_set_cannot_be_averaged(small_parts: None, tmp_path: Path) -> None:
+    write_shard(tmp_path / "one.parquet", TEXTS[:4], TABLE[:4])
+    write_shard(tmp_path / "other.parquet", TEXTS, TABLE)
+    for paths in (["one.parquet", "other.parquet"], ["other.parquet", "one.parquet"]):
+        with pytest.raises(PotstillError, match=f"{paths[1]}: not the texts and labels of"):
+            list(average_parts([tmp_path / name for name in paths]))
+
+
+def test_logits_of_any_list_and_number_are_read(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    for kind in (
+        pyarrow.list_(pyarrow.float64()),
+        pyarrow.large_list(pyarrow.float16()),
+        pyarrow.list_(pyarrow.int64(), 2),
+    ):
+        columns = {"text": ["a", "b"], "logits": pyarrow.array(np.array([[1, -2], [3, 4]], np.float16).tolist(), kind)}
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+        assert read_transfer(tmp_path / "a.parquet").logits.tolist() == [[1, -2], [3, 4]]

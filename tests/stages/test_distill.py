@@ -11,6 +11,7 @@ import pytest
 import potstill
 from potstill.artifacts import read_json, read_manifest
 from potstill.augment.sampling import Rules
+from potstill.corpus.answers import Answers
 from potstill.corpus.examples import read_examples
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
@@ -341,6 +342,8 @@ def test_a_student_that_is_named_twice_is_one() -> None:
         ({"transfer": (Path("none.parquet"),)}, "none.parquet: no such transfer set"),
         ({"temperature": 2.0}, "--temperature is for probabilities"),
         ({"gold_weight": 2.0}, "--gold_weight=2.0: a weight from 0 to 1"),
+        ({"answers": Answers(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
+        ({"answers": Answers(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
     ],
 )
 def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], complaint: str) -> None:

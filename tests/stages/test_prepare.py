@@ -1,6 +1,7 @@
 """Preparation: which word vectors a student gets, and the text that it reads."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from potstill.artifacts import read_manifest
+from potstill.corpus.encoded import Chunk
 from potstill.corpus.vectors import JoinedVectors, WordVectors
 from potstill.corpus.words import MASK_ID, build_tokenizer
 from potstill.errors import PotstillError
@@ -105,7 +107,7 @@ def test_every_mask_token_becomes_the_teachers_own(
     tokenizer = AutoTokenizer.from_pretrained(request.getfixturevalue(encoder))
     backend = tokenizer.backend_tokenizer
     folder = tmp_path / "encoded"
-    encoded = encode_to_folder(MASKED, backend, folder, n_ctx=20, mask_token=tokenizer.mask_token, inputs={})
+    encoded = encode_to_folder([Chunk(MASKED)], backend, folder, n_ctx=20, mask_token=tokenizer.mask_token, inputs={})
     one, other = np.split(encoded.token_ids, encoded.offsets[1:-1])
     assert one.tolist() == other.tolist() == tokenizer(f"a {tokenizer.mask_token} film")["input_ids"]
     assert one.tolist().count(tokenizer.mask_token_id) == 1
@@ -113,22 +115,29 @@ def test_every_mask_token_becomes_the_teachers_own(
 
 def test_every_mask_token_becomes_the_students(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(["a", "film"], lower=True)
-    encoded = encode_to_folder(MASKED, tokenizer, tmp_path / "encoded", n_ctx=20, inputs={})
+    encoded = encode_to_folder([Chunk(MASKED)], tokenizer, tmp_path / "encoded", n_ctx=20, inputs={})
     assert encoded.token_ids.tolist() == [3, MASK_ID, 4] * 2
 
 
 def test_a_tokenizer_without_a_mask_token_reads_the_text_as_it_is(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(["a", "film", "<", "mask", ">"], lower=True)
-    encoded = encode_to_folder(MASKED[1:], tokenizer, tmp_path / "encoded", n_ctx=20, mask_token=None, inputs={})
+    chunks = [Chunk(MASKED[1:])]
+    encoded = encode_to_folder(chunks, tokenizer, tmp_path / "encoded", n_ctx=20, mask_token=None, inputs={})
     assert encoded.token_ids.tolist() == [3, 5, 6, 7, 4]
 
 
-def test_text_logits_and_gold_labels_are_kept_in_one_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 3)])
+def test_text_logits_and_gold_labels_are_kept_in_one_folder_whatever_the_chunks(
+    cuts: tuple[int, ...], tmp_path: Path
+) -> None:
     tokenizer = build_tokenizer(["a", "film"], lower=True)
-    logits, gold = np.array([[1, 2], [3, 4]], dtype=np.float32), np.array([1, -100])
+    logits, gold = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32), np.array([1, -100, 0])
+    texts = ["a film", "a", "film a film"]
+    chunks = [Chunk(texts[start:stop], logits[start:stop], gold[start:stop]) for start, stop in pairwise(cuts)]
     folder = tmp_path / "encoded"
-    encode_to_folder(["a film", "a"], tokenizer, folder, n_ctx=20, targets=logits, gold=gold, inputs={"from": "here"})
+    encode_to_folder(chunks, tokenizer, folder, n_ctx=20, inputs={"from": "here"})
     found = load_encoded(folder, tokenizer)
+    assert found.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and found.offsets.tolist() == [0, 2, 3, 6]
     assert found.targets is not None and found.targets.tolist() == logits.tolist()
     assert found.gold is not None and found.gold.tolist() == gold.tolist()
     manifest = read_manifest(folder)

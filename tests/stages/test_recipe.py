@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import potstill
 from potstill.cli import main
+from potstill.corpus.answers import entropy
 from potstill.corpus.transfer import read_transfer
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -71,6 +73,43 @@ def test_bert_to_cnn_from_the_first_command_to_the_last(
     assert len((data / "test.txt.pred").read_text().splitlines()) == 20
 
 
+def test_the_teacher_labels_each_text_once_and_a_student_learns_labels_that_it_is_sure_of(
+    workplace: Path,
+    classifier_folder: Callable[[dict[int, str]], Path],
+    tiny_vectors: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    teacher = classifier_folder({0: "0", 1: "1"})
+    data = workplace / "data" / "sst2"
+    rows = [line.split("\t")[0] for line in (data / "train.txt").read_text().splitlines()]
+    texts = list(dict.fromkeys(rows))
+    assert len(texts) < len(rows)
+    shutil.copy(data / "train.txt", data / "augmented.raw")
+    bert = "--config=configs/config-bert-cls.json --data_dir=data/sst2 --augmented"
+    potstill_command(f"preprocess {bert} --bert_model_name_or_path={teacher}")
+    potstill_command(f"evaluate {bert} --bert_output_dir={teacher}")
+    labelled = read_transfer(data / "augmented.raw.pred")
+    assert labelled.texts == texts
+    bits = entropy(labelled.logits)
+    threshold = float(np.median(bits))
+    capsys.readouterr()
+    potstill_command(f"evaluate {bert} --bert_output_dir={teacher} --entropy_threshold={threshold} --hard_labeling")
+    sure = np.flatnonzero(bits <= threshold)
+    assert f"{len(sure)} of {len(texts)} texts, labelled" in capsys.readouterr().out
+    lines = [f"{texts[i]}\t{labelled.logits[i].argmax()}" for i in sure]
+    assert (data / "augmented.raw.pred").read_text().splitlines() == lines
+
+    shutil.copy(data / "augmented.raw.pred", data / "augmented.txt")
+    cnn = "--config=configs/config-glove-cnn.json --data_dir=data/sst2 --augmented"
+    potstill_command(f"preprocess {cnn} --embedding_path={tiny_vectors} --n_frequent=50")
+    targets = np.load(data / "augmented.txt.ids" / "targets.npy")
+    assert targets.dtype == np.int64 and targets.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
+    potstill_command(f"train {cnn} --epoch=1 --save_path=cnn")
+    with pytest.raises(SystemExit):
+        potstill_command(f"train {cnn} --epoch=1 --save_path=cnn --loss=kl")
+    assert "has labels, no logits" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("config", "encoder", "mask", "optimiser"),
     [
@@ -122,6 +161,7 @@ def test_pairs_of_texts_are_a_teachers(workplace: Path, tiny_encoder: Path, caps
         ("evaluate --config=configs/config-glove-cnn.json --model_path=nowhere", "nowhere"),
         ("evaluate --config=configs/config-glove-cnn.json --augmented", "configuration of a teacher"),
         ("evaluate --config=configs/none.json", "no such file"),
+        ("evaluate --config=configs/config-bert-cls.json --hard_labeling", "give --augmented too"),
         ("preprocess --config=configs/config-glove-cnn.json --data_dir=nowhere", "no such folder"),
         ("preprocess --config=configs/config-glove-cnn.json --embedding_path=nowhere.txt", "no such word vec"),
         ("preprocess --config=configs/config-glove-cnn.json --augmented", "augmented.txt: no such file"),

@@ -7,6 +7,7 @@ import numpy as np
 from potstill.augment.analyzers.analysis import Form
 from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.augment.tagging import analyse_texts
+from potstill.corpus.streams import Seen
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
@@ -40,14 +41,13 @@ def augment(
 
 def sample_texts(corpus: Corpus, rules: Rules, seed: int, progress: Progress = silent) -> Iterator[tuple[int, str]]:
     """Each text of a corpus and what is sampled from it, as :func:`augment` gives them."""
-    seen: set[str] = set()
+    seen = Seen()
     with progress("sampling", len(corpus)) as bar:
         for start in range(0, len(corpus), _CHUNK):
             chunk = slice(start, min(start + _CHUNK, len(corpus)))
-            for source, text in _sample(corpus, chunk, rules, np.random.default_rng([seed, start])):
-                if text and text not in seen:
-                    seen.add(text)
-                    yield source, text
+            found = [pair for pair in _sample(corpus, chunk, rules, np.random.default_rng([seed, start])) if pair[1]]
+            new = seen.add([text for _, text in found])
+            yield from (found[i] for i in np.flatnonzero(new))
             bar.update(chunk.stop - start)
 
 

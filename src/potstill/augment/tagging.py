@@ -1,7 +1,7 @@
 """Analysing many texts: in several processes, in bounded memory, and none twice, for what is found is kept on disk."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from potstill.augment.analyzers import make_analyzer
 from potstill.augment.analyzers.analysis import Analysis, Form, analyse
 from potstill.cache import Cache, open_cache
+from potstill.corpus.streams import in_parts
 from potstill.corpus.tokens import Analyzer, Token
 from potstill.errors import PotstillError
 from potstill.morphology import compose, is_morphological
@@ -24,7 +25,7 @@ Found = Callable[[], list[list[Token]]]
 
 
 def analyse_texts(
-    texts: Sequence[str],
+    texts: Iterable[str],
     analyzer: str,
     *,
     form: Form = "natural",
@@ -33,32 +34,33 @@ def analyse_texts(
 ) -> Iterator[Analysis]:
     """Analyse texts, in order.
 
+    :param texts: they need not fit into memory.
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
     :param form: what their words are and how they are put back together, see :func:`analyse`.
     :raises PotstillError: when there is no such analyzer.
     """
     glued = is_morphological(analyzer)
-    if glued:
-        texts = [compose(text) for text in texts]
     version = _analyzer(analyzer).version  # a bad name fails here, once, and not in every process
-    processes = min(processes, -(-len(texts) // _CHUNK))
+    n_texts = len(texts) if isinstance(texts, Sized) else 0
+    if n_texts:
+        processes = min(processes, -(-n_texts // _CHUNK))
+    parts = in_parts(map(compose, texts) if glued else texts, _CHUNK)
     with (
-        progress("tagging", len(texts)) as bar,
+        progress("tagging", n_texts) as bar,
         open_cache(f"{_TOKENS}-{analyzer}", version) as known,
         _workers(analyzer, processes) as submit,
     ):
-        for part, found in _tag(texts, known, submit, _AHEAD * processes if processes > 1 else 0):
+        for part, found in _tag(parts, known, submit, _AHEAD * processes if processes > 1 else 0):
             yield from (analyse(text, tokens, form, glued) for text, tokens in zip(part, found, strict=True))
             bar.update(len(part))
 
 
 def _tag(
-    texts: Sequence[str], known: Cache, submit: Callable[[list[str]], Found], ahead: int
+    parts: Iterable[Sequence[str]], known: Cache, submit: Callable[[list[str]], Found], ahead: int
 ) -> Iterator[tuple[Sequence[str], list[list[Token]]]]:
-    """The tokens of each part of the texts, in order; ``ahead`` parts are submitted before the first is waited for."""
+    """The tokens of each part's texts, in order; ``ahead`` parts are submitted before the first is waited for."""
     waiting: deque[Callable[[], tuple[Sequence[str], list[list[Token]]]]] = deque()
-    for start in range(0, len(texts), _CHUNK):
-        part = texts[start : start + _CHUNK]
+    for part in parts:
         old = known.look_up(part)
         new = [text for text in dict.fromkeys(part) if text not in old]
         waiting.append(partial(_collect, part, old, new, submit(new) if new else list, known))

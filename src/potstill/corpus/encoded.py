@@ -6,7 +6,7 @@ logits ``[n_texts, n_labels]``; beside logits perhaps ``gold``: int64 label ids 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import read_manifest
+from potstill.corpus.growing import growing_arrays
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
@@ -57,7 +58,7 @@ class Encoded:
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
             ``token_type_ids``; with targets ``labels``; with gold labels ``gold``.
         """
-        starts, lengths = self.offsets[rows], self.lengths[rows]
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
         columns = np.arange(int(lengths.max()))
         mask = columns < lengths[:, None]
         where = np.where(mask, starts[:, None] + columns, 0)
@@ -84,12 +85,6 @@ class Encoded:
             gold=None if self.gold is None else self.gold[start:stop],
         )
 
-    def save(self, folder: Path) -> None:
-        """Write the arrays into a folder."""
-        for name, array in vars(self).items():
-            if array is not None:
-                np.save(folder / f"{name}.npy", array)
-
     @classmethod
     def load(cls, folder: Path) -> "Encoded":
         """Memory-map the arrays of a folder.
@@ -100,6 +95,15 @@ class Encoded:
             raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         return cls(**arrays)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some of the texts to encode, and what they are to be learnt as; the arrays are those of :class:`Encoded`."""
+
+    texts: Sequence[Text]
+    targets: NDArray[Any] | None = None
+    gold: NDArray[np.int64] | None = None
 
 
 def gold_of(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
@@ -134,7 +138,7 @@ def encode(
     ids, types, lengths = [], [], []
     with progress("tokenising", len(texts)) as bar:
         for start in range(0, len(texts), _BATCH):
-            batch = tokenizer.encode_batch(list(texts[start : start + _BATCH]))
+            batch = tokenizer.encode_batch_fast(list(texts[start : start + _BATCH]))
             ids.append(np.array([i for text in batch for i in text.ids], dtype=np.int32))
             if paired:
                 types.append(np.array([i for text in batch for i in text.type_ids], dtype=np.int8))
@@ -148,6 +152,24 @@ def encode(
         targets=targets,
         gold=gold,
     )
+
+
+def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, progress: Progress = silent) -> None:
+    """Encode texts into the arrays of a folder, one chunk in memory at a time.
+
+    :param tokenizer: one that does not pad (see :func:`limited`).
+    """
+    n_tokens = 0
+    with progress("tokenising", 0) as bar, growing_arrays(folder) as append:
+        append("offsets", np.zeros(1, dtype=np.int64))
+        for chunk in chunks:
+            part = encode(chunk.texts, tokenizer, targets=chunk.targets, gold=chunk.gold)
+            append("offsets", part.offsets[1:] + n_tokens)
+            for name in ("token_ids", "token_types", "targets", "gold"):
+                if (array := getattr(part, name)) is not None:
+                    append(name, array)
+            n_tokens += len(part.token_ids)
+            bar.update(len(part))
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:

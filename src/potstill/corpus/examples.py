@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from potstill.corpus.encoded import Text
+from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError, require
 
 logger = logging.getLogger(__name__)
@@ -60,14 +61,19 @@ def read_examples(path: Path) -> list[Example]:
 
     :raises PotstillError: naming file and line, for anything that is not such a file.
     """
-    reader = _find_reader(path)
-    examples = [check_row(row) for row in reader(path, True)]
-    if not examples:
+    return [example for part in example_parts(path) for example in part]
+
+
+def example_parts(path: Path) -> Iterator[list[Example]]:
+    """The same in parts of :data:`potstill.corpus.streams.PART_ROWS`, for files that need not fit into memory."""
+    kinds: set[bool] = set()
+    for part in in_parts(map(check_row, _find_reader(path)(path, True))):
+        kinds |= {example.pair is not None for example in part}
+        if len(kinds) > 1:
+            raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
+        yield part
+    if not kinds:
         raise PotstillError(f"{path}: no examples in it; it needs at least one labelled text")
-    paired = [example.pair is not None for example in examples]
-    if any(paired) and not all(paired):
-        raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
-    return examples
 
 
 def read_texts(path: Path) -> Iterator[str]:

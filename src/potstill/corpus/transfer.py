@@ -1,15 +1,21 @@
-"""A transfer set: texts with the teacher's logits, as Parquet shards, one Parquet file, or the recipe's TSV."""
+"""A transfer set: texts with the teacher's logits, as Parquet shards, one Parquet file, or the recipe's TSV.
 
-from collections.abc import Sequence
+It is read in parts, for it may be larger than memory.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import atomic_file, shards
+from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_lines
+from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, require
 
 
@@ -23,91 +29,161 @@ class TransferSet:
     texts: list[str]
     logits: NDArray[np.float32]
 
+    def rows(self, start: int, stop: int | None = None) -> "TransferSet":
+        """Those from ``start`` up to ``stop``."""
+        return TransferSet(self.texts[start:stop], self.logits[start:stop])
+
 
 def read_transfer(path: Path) -> TransferSet:
-    """Read a transfer set: a folder of shards or a Parquet file (columns ``text``, ``logits``), or a TSV file
-    of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``.
+    """Read a transfer set that fits into memory; see :func:`transfer_parts`."""
+    parts = list(transfer_parts(path))
+    return TransferSet([text for part in parts for text in part.texts], np.concatenate([part.logits for part in parts]))
+
+
+def transfer_parts(path: Path) -> Iterator[TransferSet]:
+    """Read a transfer set in parts of :data:`PART_ROWS` texts: a folder of shards or a Parquet file (columns ``text``,
+    ``logits``), or a TSV file of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``.
 
     :raises PotstillError: naming file and line, for anything else.
     """
-    if path.is_dir() or path.suffix == ".parquet":
-        found = shards(path) if path.is_dir() else [path]
-        if not found:
-            raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
-        parts = [_read_parquet(part) for part in found]
-        widths = {part.logits.shape[1] for part in parts if part.texts}
-        if len(widths) > 1:
-            raise PotstillError(f"{path}: parts with {sorted(widths)} logits a text: they are not one transfer set")
-        texts = [text for part in parts for text in part.texts]
-        transfer = TransferSet(texts, np.concatenate([part.logits for part in parts]))
-    else:
-        transfer = _read_tsv(path)
-    if not transfer.texts:
+    n_texts, width = 0, 0
+    for part in _evenly(_read_parts(path)):
+        if width and part.logits.shape[1] != width:
+            widths = sorted({width, part.logits.shape[1]})
+            raise PotstillError(f"{path}: parts with {widths} logits a text: they are not one transfer set")
+        finite = np.isfinite(part.logits).all(axis=1)
+        if not finite.all():
+            row = n_texts + int(np.argmin(finite)) + 1
+            raise PotstillError(f"{path}: row {row} has a logit that is not a finite number; label it again")
+        n_texts, width = n_texts + len(part.texts), part.logits.shape[1]
+        yield part
+    if not n_texts:
         raise PotstillError(f"{path}: no texts in it")
-    if not np.isfinite(transfer.logits).all():
-        row = int(np.argmax(~np.isfinite(transfer.logits).all(axis=1)))
-        raise PotstillError(f"{path}: row {row + 1} has a logit that is not a finite number; label it again")
-    return transfer
 
 
-def average_transfer(paths: Sequence[Path]) -> TransferSet:
-    """Several teachers' logits on the same texts as one set: an ensemble.
+def _read_parts(path: Path) -> Iterator[TransferSet]:
+    if not path.is_dir() and path.suffix != ".parquet":
+        yield from _read_tsv(path)
+        return
+    found = shards(path) if path.is_dir() else [path]
+    if not found:
+        raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
+    for shard in found:
+        yield from _read_parquet(shard)
+
+
+def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
+    """The same texts in parts of :data:`PART_ROWS`, however long the given ones are."""
+    held: TransferSet | None = None
+    for part in parts:
+        if held is not None and part.logits.shape[1] == held.logits.shape[1]:
+            part = TransferSet(held.texts + part.texts, np.concatenate([held.logits, part.logits]))
+        elif held is not None:
+            yield held
+        whole = len(part.texts) // PART_ROWS * PART_ROWS
+        for start in range(0, whole, PART_ROWS):
+            yield part.rows(start, start + PART_ROWS)
+        held = part.rows(whole) if whole < len(part.texts) else None
+    if held is not None:
+        yield held
+
+
+def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
+    """Several teachers' logits on the same texts as one set, in parts: an ensemble.
 
     Each set's logits are scaled so that their standard deviation is the first set's: one teacher's may be twice as
     large as another's, which would then count double.
 
     :raises PotstillError: when one is no transfer set, or has other texts or labels than the first.
     """
-    first, *others = (read_transfer(path) for path in paths)
-    total = first.logits.astype(np.float64)
-    for path, other in zip(paths[1:], others, strict=True):
-        if other.texts != first.texts or other.logits.shape != first.logits.shape:
-            raise PotstillError(f"{path}: not the texts and labels of {paths[0]}: only the same can be averaged")
-        total += other.logits * (first.logits.std() / max(float(other.logits.std()), 1e-12))
-    return TransferSet(first.texts, (total / len(paths)).astype(np.float32))
+    if len(paths) == 1:
+        yield from transfer_parts(paths[0])
+        return
+    deviations = [_deviation(path) for path in paths]
+    scales = [deviations[0] / deviation if deviation else 0.0 for deviation in deviations]
+    for first, *others in zip_longest(*map(transfer_parts, paths)):
+        for path, other in zip(paths[1:], others, strict=True):
+            if not first or not other or first.texts != other.texts or first.logits.shape != other.logits.shape:
+                raise PotstillError(f"{path}: not the texts and labels of {paths[0]}: only the same can be averaged")
+        scaled = np.stack([part.logits * scale for part, scale in zip((first, *others), scales, strict=True)])
+        average: NDArray[np.float32] = scaled.mean(axis=0)
+        yield TransferSet(first.texts, average)
 
 
-def _read_parquet(path: Path) -> TransferSet:
+def _deviation(path: Path) -> float:
+    """The standard deviation of a transfer set's logits, from those of its parts (Chan et al. 1979)."""
+    n, mean, squares = 0, 0.0, 0.0
+    for part in transfer_parts(path):
+        logits = part.logits.astype(np.float64)
+        apart = float(logits.mean()) - mean
+        squares += float(((logits - logits.mean()) ** 2).sum()) + apart**2 * n * logits.size / (n + logits.size)
+        mean += apart * logits.size / (n + logits.size)
+        n += logits.size
+    return float(np.sqrt(squares / n))
+
+
+def _read_parquet(path: Path) -> Iterator[TransferSet]:
     require("train", "pyarrow")
     import pyarrow
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path, columns=["text", "logits"])
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if not {"text", "logits"} <= set(names):
+                raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {names})")
+            n_rows = 0
+            for batch in file.iter_batches(PART_ROWS, columns=["text", "logits"]):
+                if len(batch):
+                    yield _from_columns(batch.column("text"), batch.column("logits"), path, n_rows)
+                n_rows += len(batch)
     except FileNotFoundError:
         raise PotstillError(f"{path}: no such file") from None
     except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
         reason = str(error).splitlines()[0]
         raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason})") from None
-    texts, logits = table["text"].to_pylist(), table["logits"].to_pylist()
-    for row, (text, values) in enumerate(zip(texts, logits, strict=True), start=1):
-        if not isinstance(text, str) or not isinstance(values, list) or None in values:
-            raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
-    return TransferSet(texts, _stack(logits, str(path)))
 
 
-def _read_tsv(path: Path) -> TransferSet:
-    texts, logits = [], []
-    for number, line in read_lines(path):
-        text, _, values = line.rpartition("\t")
-        try:
-            logits.append([float(value) for value in values.split()])
-        except ValueError:
-            raise PotstillError(
-                f"{path}:{number}: '{values}' are not logits; a line is text<TAB>logit logit ..., as "
-                f"potstill evaluate --augmented writes it"
-            ) from None
-        if not text.strip():
-            raise PotstillError(f"{path}:{number}: no text before its logits")
-        texts.append(text)
-    return TransferSet(texts, _stack(logits, str(path)))
+def _from_columns(text: Any, logits: Any, path: Path, n_before: int) -> TransferSet:
+    """Two Arrow columns as texts and logits; ``n_before`` rows of the file came before them."""
+    import pyarrow.compute
+    from pyarrow import types
+
+    texts = text.to_pylist()
+    is_list = any(is_kind(logits.type) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
+    values = logits.flatten() if is_list else logits
+    is_number = is_list and (types.is_floating(values.type) or types.is_integer(values.type))
+    if not is_number or logits.null_count or values.null_count or not all(isinstance(text, str) for text in texts):
+        for row, (one, numbers) in enumerate(zip(texts, logits.to_pylist(), strict=True), start=n_before + 1):
+            if not is_number or not isinstance(one, str) or numbers is None or None in numbers:
+                raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
+    _check_widths(set(pyarrow.compute.list_value_length(logits).to_pylist()), str(path))
+    table = values.to_numpy(zero_copy_only=False).astype(np.float32)
+    return TransferSet(texts, table.reshape(len(texts), -1))
 
 
-def _stack(logits: list[list[float]], source: str) -> NDArray[np.float32]:
-    widths = {len(row) for row in logits}
+def _read_tsv(path: Path) -> Iterator[TransferSet]:
+    for lines in in_parts(read_lines(path)):
+        texts, logits = [], []
+        for number, line in lines:
+            text, _, values = line.rpartition("\t")
+            try:
+                logits.append([float(value) for value in values.split()])
+            except ValueError:
+                raise PotstillError(
+                    f"{path}:{number}: '{values}' are not logits; a line is text<TAB>logit logit ..., as "
+                    f"potstill evaluate --augmented writes it"
+                ) from None
+            if not text.strip():
+                raise PotstillError(f"{path}:{number}: no text before its logits")
+            texts.append(text)
+        _check_widths({len(row) for row in logits}, str(path))
+        yield TransferSet(texts, np.array(logits, dtype=np.float32))
+
+
+def _check_widths(widths: set[int], source: str) -> None:
     if len(widths) > 1 or widths & {0, 1}:
         raise PotstillError(f"{source}: rows with {sorted(widths)} logits; every row needs one logit a label")
-    return np.array(logits, dtype=np.float32)
 
 
 def write_shard(path: Path, texts: Sequence[Text], logits: NDArray[np.float32]) -> None:
@@ -129,9 +205,24 @@ def write_shard(path: Path, texts: Sequence[Text], logits: NDArray[np.float32]) 
         pyarrow.parquet.write_table(pyarrow.table(arrays), partial, compression="zstd")
 
 
-def write_tsv(path: Path, texts: Sequence[Text], logits: NDArray[np.float32]) -> None:
-    """Write a transfer set in the recipe's form, ``text<TAB>logit logit ...``."""
+def write_shards(folder: Path, parts: Iterable[TransferSet]) -> None:
+    """Write a transfer set as the shards of a folder, a part each."""
+    for index, part in enumerate(parts):
+        write_shard(folder / shard_name(index), part.texts, part.logits)
+
+
+def write_tsv(path: Path, parts: Iterable[tuple[Sequence[Text], Sequence[str]]]) -> None:
+    """Write texts and what the teacher says of each as the recipe has them, ``text<TAB>logit logit ...`` or
+    ``text<TAB>label``, whole or not at all.
+
+    :param parts: texts, single or pairs, and the last field of each.
+    """
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
-        for text, row in zip(texts, logits, strict=True):
-            fields = [text] if isinstance(text, str) else list(text)
-            file.write("\t".join([*fields, " ".join(f"{value:.6f}" for value in row)]) + "\n")
+        for texts, fields in parts:
+            for text, field in zip(texts, fields, strict=True):
+                file.write("\t".join([text, field] if isinstance(text, str) else [*text, field]) + "\n")
+
+
+def as_fields(logits: NDArray[np.float32]) -> list[str]:
+    """Logits as the last fields of TSV lines, with six decimals."""
+    return [" ".join(f"{value:.6f}" for value in row) for row in logits]

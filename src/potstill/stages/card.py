@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
+from potstill.corpus.answers import Answers
 from potstill.corpus.examples import READERS
 from potstill.corpus.splits import SPLITS
 from potstill.morphology import is_morphological
@@ -101,7 +102,9 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
     return templates.get_template("card.md").render(
         name=f"{Path(shown['data']).stem} {best.name}",
         best=best,
-        scores=[one for one in evaluation.scores if one.folder in ("teacher", best.folder, best.folder + GOLD)],
+        scores=[
+            one for one in evaluation.scores if one.role == "teacher" or one.folder in (best.folder, best.folder + GOLD)
+        ],
         machine=evaluation.machine,
         labels=run_labels(run),
         versions=record["versions"],
@@ -110,6 +113,8 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         sizes={split: count_rows(run / "data" / f"{split}.parquet") for split in SPLITS},
         n_transfer=sum(map(count_rows, shards(run / "transfer"))),
         origin=_origin(record["config"]),
+        learnt=_learnt(record["config"]),
+        teachers=[shown["teacher"], *shown.get("ensemble", [])],
         command=write_command(shown),
         temperature=config.get(TEMPERATURE),
         max_length=limit if limit < _NO_LIMIT else None,
@@ -135,6 +140,16 @@ def _origin(config: dict[str, Any]) -> str:
     parts = ["those of train", *(["new ones sampled from them"] if config["augment"] else [])]
     parts += ["others without labels"] if config["unlabelled"] else []
     return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _learnt(config: dict[str, Any]) -> str:
+    """What a student learnt of the texts of its transfer set, in words."""
+    answers = Answers(**config.get("answers", {}))
+    teachers = "teachers' averaged" if config.get("ensemble") else "teacher's"
+    learnt = f"{teachers} {'labels' if answers.hard_labeling else 'logits'}"
+    if answers.entropy_threshold < 0:
+        return learnt
+    return f"{learnt}, where their entropy is at most {answers.entropy_threshold:g} bits,"
 
 
 def as_code(text: str) -> str:

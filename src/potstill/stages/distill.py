@@ -9,8 +9,10 @@ from typing import Any
 from potstill.artifacts import hash_file
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
+from potstill.stages import distill_prepared as prepared
 from potstill.stages import distill_steps as steps
 from potstill.stages import distill_students as students
+from potstill.stages import distill_transfer as transfer
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluation import GOLD, Score, read_evaluation
 from potstill.stages.prepare import find_vectors, is_from_teacher, split_vectors
@@ -71,6 +73,7 @@ def _plain(value: Any) -> Any:
 def _plan(options: DistillOptions, progress: Progress) -> list[Callable[[Run], None]]:
     """The stages after the data, in order."""
     return [
+        partial(_ensemble, options),  # first: a wrong one is found before anything expensive
         partial(_teacher, options, progress),
         partial(_transfer, options, progress),
         partial(_students, options, progress),
@@ -90,32 +93,39 @@ def _teacher(options: DistillOptions, progress: Progress, run: Run) -> None:
     run.stage("teacher", inputs, ["data"], partial(steps.make_teacher, options, run.folder, progress))
 
 
+def _ensemble(options: DistillOptions, run: Run) -> None:
+    for stage, name in steps.ensemble_stages(options).items():
+        inputs = {"teacher": name, "teacher_weights": steps.hash_weights(name)}
+        run.stage(stage, inputs, ["data"], partial(steps.make_ensemble_teacher, name, run.folder))
+
+
 def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
     if options.transfer:
-        given = {"transfer": [steps.hash_transfer(path) for path in options.transfer]}
-        run.stage("transfer", given, ["data"], partial(steps.copy_transfer, options, run.folder))
+        given = {"transfer": [transfer.hash_transfer(path) for path in options.transfer]}
+        run.stage("transfer", given, ["data"], partial(transfer.copy_transfer, options, run.folder))
         return
     inputs: dict[str, Any] = {"unlabelled": [hash_file(path) for path in options.unlabelled]}
     if options.augment:
         inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
-    run.stage("augmented", inputs, ["data"], partial(steps.make_augmented, options, run.folder, progress))
-    label = partial(steps.make_transfer, options, run.folder, progress)
-    run.stage("transfer", {"labelling": options.labelling}, ["augmented", "teacher"], label)
+    run.stage("augmented", inputs, ["data"], partial(transfer.make_augmented, options, run.folder, progress))
+    teachers = ["teacher", *steps.ensemble_stages(options)]
+    label = partial(transfer.make_transfer, options, teachers, run.folder, progress)
+    run.stage("transfer", {"labelling": options.labelling}, ["augmented", *teachers], label)
 
 
 def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
     for folder, name in students.student_names(options).items():
         if students.is_word_student(name):
             inputs = {"student": name, "embedding_trainable": options.embedding_trainable}
-            prepared = _prepared(options, progress, run)
+            text = _prepared(options, progress, run)
         else:
             inputs = {"student": name, "layers": options.layers, "teacher_dropout": options.teacher_dropout}
-            prepared = _prepared_for(name, folder, options, progress, run)
+            text = _prepared_for(name, folder, options, progress, run)
         for twin in (False, True) if options.gold_epochs else (False,):
             optimisation = students.student_optimisation(name, options, twin)
             stage = f"students/{folder}{GOLD if twin else ''}"
-            train = partial(students.make_student, name, options, twin, prepared, run.folder, progress)
-            run.stage(stage, inputs | _named("student", optimisation), [prepared], train)
+            train = partial(students.make_student, name, options, twin, text, run.folder, progress)
+            run.stage(stage, inputs | _named("student", optimisation), [text], train)
 
 
 def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
@@ -129,13 +139,14 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
         "cased": options.cased,
         "student_words": options.student_words,
         "seed": options.seed,
+        **asdict(options.answers),
     }
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
     after = ["data", "transfer"]
     if any(is_from_teacher(part) for part in split_vectors(vectors)):
         after.append("teacher")
-    build = partial(students.make_prepared, options, vectors, run.folder, progress)
+    build = partial(prepared.make_prepared, options, vectors, run.folder, progress)
     run.stage("prepared", inputs, after, build)
     return "prepared"
 
@@ -144,8 +155,10 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
     """The stage of a transformer student."""
     weights = None if name == students.TEACHER else steps.hash_weights(name)
     inputs = {"student": name, "weights": weights, "teacher_tokens": options.teacher_tokens}
+    inputs |= asdict(options.answers)
     after = ["data", "transfer"] + (["teacher"] if name == students.TEACHER else [])
-    build = partial(students.make_prepared_for, name, options, run.folder, progress)
+    source = students.source_of(name, run.folder)
+    build = partial(prepared.make_prepared_for, source, options, run.folder, progress)
     run.stage(f"prepared-{folder}", inputs, after, build)
     return f"prepared-{folder}"
 
@@ -153,7 +166,7 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
 def _evaluation(options: DistillOptions, run: Run) -> None:
     trained = [f"students/{name}" for name in students.student_names(options)]
     twins = [f"{name}{GOLD}" for name in trained] if options.gold_epochs else []
-    after = ["data", "teacher", *trained, *twins]
+    after = ["data", "teacher", *steps.ensemble_stages(options), *trained, *twins]
     measured = [field.name for field in fields(Score)]  # of an older version the table would lack some
     run.stage("evaluation", {"measured": measured}, after, partial(students.make_evaluation, options, run.folder))
     run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, run.folder))

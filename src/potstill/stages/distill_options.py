@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from potstill.augment.sampling import Rules
+from potstill.corpus.answers import Answers
 from potstill.errors import PotstillError
 from potstill.morphology import is_morphological
 from potstill.stages.label import Backend
@@ -32,6 +33,9 @@ class DistillOptions:
     """Layers that a transformer keeps as a student, evenly spread; 0: all."""
     teacher_is_finetuned: bool = False
     """Insist that the teacher is a classifier over the data's labels (else this is told from its config)."""
+    ensemble: tuple[str, ...] = ()
+    """More teachers, classifiers that are fine-tuned on the data's labels: they label the texts too, and the logits of
+    all are averaged, each one's first brought to the size of --teacher's."""
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
     logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are averaged, each
@@ -56,6 +60,7 @@ class DistillOptions:
     labelling: Backend = "torch"
     """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
     and less exact: how far their logits are off is reported."""
+    answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
     whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
@@ -105,8 +110,13 @@ class DistillOptions:
         for path in self.transfer:
             if not path.exists():
                 raise PotstillError(f"{path}: no such transfer set")
-        if self.transfer and self.unlabelled:
-            raise PotstillError("--transfer is a labelled set, to which --unlabelled adds nothing: give one of them")
+        for name in ("unlabelled", "ensemble"):
+            if self.transfer and getattr(self, name):
+                raise PotstillError(f"--transfer is a labelled set, to which --{name} adds nothing: give one of them")
+        if self.answers.hard_labeling and (self.loss != "mse" or self.gold_weight):
+            raise PotstillError(
+                "--hard_labeling gives labels, --loss and --gold_weight are for logits: give one of them"
+            )
         for path in self.unlabelled:
             if not path.is_file():
                 raise PotstillError(f"{path}: no such file")

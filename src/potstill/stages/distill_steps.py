@@ -1,24 +1,19 @@
-"""What a run's stages up to the transfer set do: read the folders of earlier stages, write their own."""
+"""What a run's first stages do, data and teachers; and how later ones read the data."""
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import LABELS, TEXTS, WEIGHTS, hash_file, hash_json, shard_name, shards
-from potstill.augment.augmentation import augment
+from potstill.artifacts import LABELS, WEIGHTS, hash_file
 from potstill.corpus.encoded import Encoded, encode, limited
-from potstill.corpus.examples import Example, read_examples, read_texts
+from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids, read_labels, write_labels
 from potstill.corpus.splits import SPLITS, Corpus
-from potstill.corpus.transfer import average_transfer, write_shard
-from potstill.corpus.words import MASK, as_words, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress
-from potstill.runtime.threads import available_cpus
 from potstill.stages.distill_options import DistillOptions
 
 logger = logging.getLogger(__name__)
@@ -56,11 +51,6 @@ def hash_weights(checkpoint: str) -> str | None:
     """The hash of a local checkpoint's weights; None for a name on the hub or of a package."""
     weights = Path(checkpoint) / WEIGHTS
     return hash_file(weights) if weights.is_file() else None
-
-
-def hash_transfer(path: Path) -> str:
-    """The hash of a transfer set's file, or of its shards."""
-    return hash_json([hash_file(file) for file in (shards(path) if path.is_dir() else [path])])
 
 
 def is_finetuned_teacher(options: DistillOptions, run: Path) -> bool:
@@ -105,68 +95,32 @@ def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: P
     )
 
 
+def ensemble_stages(options: DistillOptions) -> dict[str, str]:
+    """The further teachers by the names of their stages.
+
+    :raises PotstillError: when two would have the same.
+    """
+    stages: dict[str, str] = {}
+    for name in options.ensemble:
+        stage = f"teachers/{Path(name).name}"
+        if stages.setdefault(stage, name) != name:
+            raise PotstillError(f"--ensemble: {stages[stage]} and {name} would have the same folder; leave one out")
+    return stages
+
+
+def make_ensemble_teacher(name: str, run: Path, work: Path) -> None:
+    """``teachers/NAME``: a further teacher, a classifier over the data's labels, with its ONNX file.
+
+    :param name: a folder or a name on the hub.
+    """
+    from potstill.stages.train import calibrate_and_save
+    from potstill.teachers.checkpoints import open_finetuned
+
+    checkpoint = open_finetuned(name, run_labels(run))
+    tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
+    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, _encode_split(run, "valid", tokenizer), work)
+
+
 def _encode_split(run: Path, split: str, tokenizer: Tokenizer) -> Encoded:
     texts, ids = read_gold(run, split)
     return encode(texts, tokenizer, targets=ids)
-
-
-def make_augmented(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``augmented``: train's texts, those sampled from them, and those of the files without labels; none twice."""
-    import pyarrow
-    import pyarrow.parquet
-
-    texts = [example.text for example in read_split(run, "train")]
-    sources: dict[str, int | None] = {}  # of each text the row of train that it is made from
-    for row, text in _own_texts(texts, options, progress):
-        sources.setdefault(text, row)
-    n_own = len(sources)
-    if options.unlabelled:
-        held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(run, split)}
-        given = (" ".join(text.split()) for path in options.unlabelled for text in read_texts(path))
-        for text in given:
-            if as_words(text) not in held_out:
-                sources.setdefault(text, None)
-    columns = {"text": list(sources), "source": pyarrow.array(sources.values(), pyarrow.int32())}
-    pyarrow.parquet.write_table(pyarrow.table(columns), work / TEXTS, compression="zstd")
-    logger.info("augmented: %d texts, %d of them from files without labels", len(sources), len(sources) - n_own)
-
-
-def _own_texts(texts: list[str], options: DistillOptions, progress: Progress) -> Iterable[tuple[int, str]]:
-    """Train's texts and those sampled from them, each with the row that it is made from."""
-    if not options.augment:
-        return enumerate(texts)
-    return augment(
-        texts,
-        options.rules,
-        analyzer=options.analyzer,
-        seed=options.seed,
-        processes=options.processes or available_cpus(),
-        progress=progress,
-    )
-
-
-def make_transfer(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``transfer``: the augmented texts with the teacher's logits."""
-    import pyarrow.parquet
-
-    from potstill.stages.label import label_texts
-    from potstill.teachers.checkpoints import open_finetuned
-
-    teacher = open_finetuned(str(run / "teacher"))
-    texts = pyarrow.parquet.read_table(run / "augmented" / TEXTS)["text"].to_pylist()
-    tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
-    # The texts keep the student's mask token; the teacher reads its own.
-    read = [unify_masks(text, teacher.tokenizer.mask_token or MASK) for text in texts]
-    encoded = encode(read, tokenizer, progress=progress)
-    label_texts(texts, encoded, teacher, work, backend=options.labelling, progress=progress)
-
-
-def copy_transfer(options: DistillOptions, run: Path, work: Path) -> None:
-    """``transfer``: the set that the user gave, checked; of several the average."""
-    transfer = average_transfer(options.transfer)
-    labels = run_labels(run)
-    if transfer.logits.shape[1] != len(labels):
-        raise PotstillError(
-            f"{options.transfer[0]}: {transfer.logits.shape[1]} logits a text, but the data has {len(labels)} labels"
-        )
-    write_shard(work / shard_name(0), transfer.texts, transfer.logits)

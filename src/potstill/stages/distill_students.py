@@ -1,36 +1,20 @@
-"""What a run's stages after the transfer set do: prepare for the students, train them, measure, pick the best."""
+"""What a run's last stages do: train the students, measure all models, pick the best."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING
 
 from potstill.artifacts import MANIFEST, hash_file, hash_json, link_or_copy
 from potstill.augment.analyzers import make_analyzer
-from potstill.corpus.encoded import Encoded, gold_of
-from potstill.corpus.transfer import read_transfer
-from potstill.corpus.words import MASK
+from potstill.corpus.encoded import Encoded
 from potstill.errors import PotstillError
 from potstill.progress import Progress
-from potstill.runtime.threads import available_cpus
 from potstill.stages.card import write_card
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.distill_steps import read_gold, read_split, run_labels
+from potstill.stages.distill_steps import ensemble_stages, read_split, run_labels
 from potstill.stages.evaluation import GOLD, Evaluation, read_evaluation, this_machine, write_evaluation
-from potstill.stages.prepare import (
-    build_vocabulary,
-    check_sources,
-    encode_to_folder,
-    is_from_teacher,
-    load_vocabulary,
-    open_vectors,
-    save_vocabulary,
-    split_morphemes,
-    split_vectors,
-)
+from potstill.stages.prepare import check_sources, is_from_teacher, load_vocabulary, split_vectors
 from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
@@ -105,77 +89,6 @@ def _hash_part(source: Path) -> str:
     return hash_json([hash_file(file) for file in files]) if source.is_file() else str(source)
 
 
-@dataclass(frozen=True)
-class _TextSet:
-    """Texts to encode and what they are to be learnt as: label ids, or logits beside the gold labels."""
-
-    texts: list[str]
-    targets: NDArray[Any]
-    gold: NDArray[Any] | None = None
-
-
-def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
-    """``prepared``: the vocabulary, word table and encoded text of the students over word vectors."""
-    sets = _read_sets(run)
-    if options.word_analyzer:
-        processes = options.processes or available_cpus()
-        for name, one in sets.items():
-            split = split_morphemes(one.texts, options.word_analyzer, processes, progress)
-            sets[name] = replace(one, texts=split)
-    vocabulary = build_vocabulary(
-        sets["transfer"].texts,
-        open_vectors(vectors, str(run / "teacher"), progress),
-        n_frequent=options.n_frequent,
-        lower=not options.cased,
-        seed=options.seed,
-    )
-    save_vocabulary(vocabulary, work)
-    _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK, progress=progress)
-
-
-def make_prepared_for(name: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``prepared-NAME``: the text encoded for a transformer student."""
-    from potstill.teachers.checkpoints import TextForm, open_tokenizer
-
-    n_ctx = options.teacher_tokens
-    tokenizer = open_tokenizer(_source(name, run), TextForm(n_ctx=n_ctx))
-    backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
-    _encode_sets(_read_sets(run), backend, work, n_ctx=n_ctx, mask_token=mask_token, progress=progress)
-
-
-def _read_sets(run: Path) -> dict[str, _TextSet]:
-    transfer = read_transfer(run / "transfer")
-    train = read_gold(run, "train")
-    return {
-        "transfer": _TextSet(transfer.texts, transfer.logits, gold_of(transfer.texts, dict(zip(*train, strict=True)))),
-        "train": _TextSet(*train),
-        "valid": _TextSet(*read_gold(run, "valid")),
-    }
-
-
-def _encode_sets(
-    sets: dict[str, _TextSet],
-    tokenizer: Tokenizer,
-    work: Path,
-    *,
-    n_ctx: int,
-    mask_token: str | None,
-    progress: Progress,
-) -> None:
-    for name, one in sets.items():
-        encode_to_folder(
-            one.texts,
-            tokenizer,
-            work / name,
-            n_ctx=n_ctx,
-            targets=one.targets,
-            gold=one.gold,
-            mask_token=mask_token,
-            inputs={},
-            progress=progress,
-        )
-
-
 def student_optimisation(name: str, options: DistillOptions, twin: bool) -> Optimisation:
     """How a student or its twin is trained: a transformer with the teacher's learning rate."""
     optimisation = options.for_twin if twin else options.for_student
@@ -220,14 +133,15 @@ def _open_student(
     from potstill.teachers.layers import keep_layers
 
     form = TextForm(n_ctx=options.teacher_tokens)
-    source = _source(name, run)
+    source = source_of(name, run)
     checkpoint = open_encoder(source, labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
     if options.layers:
         keep_layers(checkpoint.model, options.layers)
     return checkpoint.model, checkpoint.tokenizer
 
 
-def _source(name: str, run: Path) -> str:
+def source_of(name: str, run: Path) -> str:
+    """The checkpoint that a transformer student begins as."""
     return str(run / "teacher") if name == TEACHER else name
 
 
@@ -237,6 +151,8 @@ def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
 
     test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
     models = [Model(f"teacher ({Path(options.teacher).name})", "teacher", "teacher")]
+    for stage, name in ensemble_stages(options).items():
+        models.append(Model(f"teacher ({Path(name).name})", "teacher", stage))
     for name in student_names(options):
         models.append(Model(name, "student", f"students/{name}"))
         if options.gold_epochs:

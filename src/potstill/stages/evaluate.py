@@ -2,12 +2,16 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 
 from potstill.artifacts import LABELS, ONNX_MODEL, RAW, WEIGHTS, atomic_file, hash_file, read_manifest
+from potstill.corpus.answers import Answers
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import label_ids, read_labels
 from potstill.corpus.splits import find_split
@@ -15,9 +19,9 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
 from potstill.stages.configs import TeacherConfig, read_model_config
-from potstill.stages.label import Backend, label_to_tsv
+from potstill.stages.label import Backend, Unlabelled, label_to_tsv
 from potstill.stages.prepare import load_encoded
-from potstill.stages.preprocess import fresh_encoded, read_raw
+from potstill.stages.preprocess import fresh_encoded, raw_parts
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class EvaluateOptions:
     """The teacher labels augmented.raw; the transfer set is augmented.raw.pred."""
     labelling: Backend = "torch"
     """What runs the teacher when it labels; torch-bf16 and onnx-int8 are faster and less exact."""
+    answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
     batch_size: int = 1
     """Texts a call when testing. (Labelling makes batches of like length by itself.)"""
     num_threads: int = 0
@@ -67,11 +72,14 @@ class Evaluated:
 class LabelledFile:
     """A transfer set in the recipe's form.
 
-    :param path: text<TAB>logit logit ... a line.
+    :param path: text<TAB>logit logit ... a line, or text<TAB>label.
+    :param n_texts: different texts that were labelled.
+    :param n_written: lines: the texts that the teacher is sure enough of.
     """
 
     path: Path
     n_texts: int
+    n_written: int
 
 
 def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated | LabelledFile:
@@ -86,6 +94,10 @@ def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated
         if not isinstance(config, TeacherConfig):
             raise PotstillError("--augmented lets a teacher label: give the configuration of a teacher")
         return _label_raw(options, config, progress)
+    if options.answers != Answers():
+        raise PotstillError(
+            "--entropy_threshold and --hard_labeling are for a teacher that labels: give --augmented too"
+        )
     if isinstance(config, TeacherConfig):
         return _test(options, _load_teacher(options, config), progress)
     return _test(options, load(options.model_path, options.num_threads or None), progress)
@@ -144,12 +156,22 @@ def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progre
     raw = options.data_dir / RAW
     folder = fresh_encoded(raw, "teacher")
     encoded = load_encoded(folder, teacher.tokenizer.backend_tokenizer)
-    texts = read_raw(raw)
+    n_texts = sum(len(texts) for texts in raw_parts(raw))
+    if n_texts != len(encoded):
+        raise PotstillError(f"{raw}: {n_texts} texts, but {len(encoded)} encoded ones: run potstill preprocess again")
     weights = options.bert_output_dir / WEIGHTS
     inputs = {
         "texts": (read_manifest(folder) or {})["inputs"],
         "teacher": hash_file(weights) if weights.is_file() else name,
     }
     path = raw.with_name(raw.name + ".pred")
-    label_to_tsv(texts, encoded, teacher, path, inputs=inputs, backend=options.labelling, progress=progress)
-    return LabelledFile(path, len(texts))
+    n_written = label_to_tsv(
+        Unlabelled(n_texts, partial(raw_parts, raw), lambda start, texts: encoded.rows(start, start + len(texts))),
+        teacher,
+        path,
+        inputs=inputs,
+        backend=options.labelling,
+        answers=options.answers,
+        progress=progress,
+    )
+    return LabelledFile(path, n_texts, n_written)

@@ -2,18 +2,20 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import ONNX_MODEL, atomic_folder
+from potstill.artifacts import ONNX_MODEL, atomic_folder, shards
+from potstill.corpus.answers import Answers
 from potstill.corpus.encoded import Encoded, Text
-from potstill.corpus.transfer import read_transfer, write_tsv
-from potstill.engines.local import Predict, label_shards
-from potstill.errors import PotstillError
+from potstill.corpus.streams import PART_ROWS
+from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
+from potstill.engines.local import Encode, Predict, label_shards
 from potstill.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -28,9 +30,22 @@ Backend = Literal["torch", "torch-bf16", "onnx", "onnx-int8"]
 _COMPARED = 256  # texts on which a less exact backend is compared with torch
 
 
+@dataclass(frozen=True)
+class Unlabelled:
+    """Texts that a teacher is to label, none twice; they need not fit into memory.
+
+    :param n_texts: how many there are.
+    :param shards: gives them at each call anew, :data:`potstill.corpus.streams.PART_ROWS` at a time.
+    :param encode: a shard's texts as the teacher's tokenizer encodes them.
+    """
+
+    n_texts: int
+    shards: Callable[[], Iterator[Sequence[Text]]]
+    encode: Encode
+
+
 def label_texts(
-    texts: Sequence[Text],
-    encoded: Encoded,
+    unlabelled: Unlabelled,
     teacher: "Checkpoint",
     folder: Path,
     *,
@@ -39,14 +54,13 @@ def label_texts(
 ) -> None:
     """Label texts into the Parquet shards of a folder; shards that are there already are kept.
 
-    :param encoded: the texts as the teacher's tokenizer encodes them.
     :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`).
-    :raises PotstillError: when ``texts`` and ``encoded`` are not the same texts.
     """
     from potstill.teachers.labelling import predict_logits
 
-    if len(texts) != len(encoded):
-        raise PotstillError(f"{len(texts)} texts, but {len(encoded)} encoded ones: run potstill preprocess again")
+    n_shards = -(-unlabelled.n_texts // PART_ROWS)
+    if len(shards(folder)) == n_shards:
+        return
     model = open_backend(backend, teacher, folder / ".backend")
     pad_id = teacher.model.config.pad_token_id or 0
 
@@ -54,8 +68,8 @@ def label_texts(
         return predict_logits(model, part, pad_id=pad_id, progress=shown)
 
     if backend in ("torch-bf16", "onnx-int8"):
-        _report_error(backend, predict, teacher, encoded)
-    label_shards(texts, encoded, predict, folder, progress=progress)
+        _report_error(backend, predict, teacher, unlabelled)
+    label_shards(unlabelled.shards(), unlabelled.encode, predict, folder, n_shards=n_shards, progress=progress)
 
 
 def open_backend(backend: Backend, teacher: "Checkpoint", scratch: Path) -> "Model":
@@ -76,11 +90,12 @@ def open_backend(backend: Backend, teacher: "Checkpoint", scratch: Path) -> "Mod
     return in_onnx(file)
 
 
-def _report_error(backend: str, predict: Predict, teacher: "Checkpoint", encoded: Encoded) -> None:
+def _report_error(backend: str, predict: Predict, teacher: "Checkpoint", unlabelled: Unlabelled) -> None:
     """Say how far a less exact backend's logits are from the model's own."""
     from potstill.teachers.labelling import in_torch, predict_logits
 
-    sample = encoded.rows(0, min(_COMPARED, len(encoded)))
+    first = next(unlabelled.shards())[:_COMPARED]
+    sample = unlabelled.encode(0, first)
     exact = predict_logits(in_torch(teacher.model), sample, pad_id=teacher.model.config.pad_token_id or 0)
     found = predict(sample, silent)
     logger.info(
@@ -93,21 +108,36 @@ def _report_error(backend: str, predict: Predict, teacher: "Checkpoint", encoded
 
 
 def label_to_tsv(
-    texts: Sequence[Text],
-    encoded: Encoded,
+    unlabelled: Unlabelled,
     teacher: "Checkpoint",
     path: Path,
     *,
     inputs: dict[str, Any],
+    answers: Answers,
     backend: Backend = "torch",
     progress: Progress = silent,
-) -> None:
+) -> int:
     """Label texts into the recipe's TSV file; killed and called again with the same inputs, it goes on.
 
     :param inputs: what identifies the texts and the teacher.
+    :return: how many of the texts the file has.
+    :raises PotstillError: when the teacher is sure of none.
     """
-    shards = path.with_name(f"{path.name}.shards")
-    with atomic_folder(shards, inputs | {"backend": backend}) as work:
-        label_texts(texts, encoded, teacher, work, backend=backend, progress=progress)
-    write_tsv(path, texts, read_transfer(shards).logits)
-    shutil.rmtree(shards)
+    folder = path.with_name(f"{path.name}.shards")
+    n_written = 0
+
+    def parts(labelled: Path) -> Iterator[tuple[Sequence[Text], Sequence[str]]]:
+        nonlocal n_written
+        for texts, part in zip(unlabelled.shards(), transfer_parts(labelled), strict=True):
+            rows = answers.chosen(part.logits)
+            n_written += len(rows)
+            logits = part.logits[rows]
+            labels = [teacher.labels[i] for i in logits.argmax(axis=1)]
+            yield [texts[row] for row in rows], labels if answers.hard_labeling else as_fields(logits)
+        answers.check_some(n_written)
+
+    with atomic_folder(folder, inputs | {"backend": backend}) as work:
+        label_texts(unlabelled, teacher, work, backend=backend, progress=progress)
+        write_tsv(path, parts(work))  # within: where it fails, the shards are kept
+    shutil.rmtree(folder)
+    return n_written

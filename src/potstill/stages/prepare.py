@@ -1,8 +1,8 @@
 """Preparation: what a student needs before it is trained (vocabulary, word table, encoded text)."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.encoded import Encoded, Text, encode, limited, tokenizer_hash
+from potstill.corpus.encoded import Chunk, Encoded, Text, encode_chunks, limited, tokenizer_hash
 from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
 from potstill.corpus.vectors import JoinedVectors, VectorSource, cut_to_vocabulary
 from potstill.corpus.words import MASK, N_SPECIAL, UNK_ID, build_tokenizer, count_words, unify_masks
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
 _TEACHER_WIDTH = 128  # of vectors from the teacher
+_COUNTED = 10_000_000  # tokens looked at at once
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def open_vectors(source: str, teacher: str, progress: Progress = silent) -> Vect
 
 
 def build_vocabulary(
-    texts: Sequence[str],
+    texts: Iterable[str],
     vectors: VectorSource,
     *,
     n_frequent: int,
@@ -156,48 +157,52 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     return Vocabulary(tokenizer, table)
 
 
-def split_morphemes(texts: Sequence[str], analyzer: str, processes: int, progress: Progress = silent) -> list[str]:
+def split_morphemes(texts: Iterable[str], analyzer: str, processes: int, progress: Progress = silent) -> Iterator[str]:
     """What a student with a morphological analyzer reads: the texts' morphemes, divided by spaces.
 
     The same as :func:`potstill.morphology.morpheme_splitter` gives, in several processes.
 
     :param texts: with any model's mask tokens.
     """
-    unified = [unify_masks(text) for text in texts]
+    unified = map(unify_masks, texts)
     found = analyse_texts(unified, analyzer, form="split", processes=processes, progress=progress)
-    return [" ".join(analysis.words) for analysis in found]
+    return (" ".join(analysis.words) for analysis in found)
 
 
 def encode_to_folder(
-    texts: Sequence[Text],
+    chunks: Iterable[Chunk],
     tokenizer: Tokenizer,
     folder: Path,
     *,
     n_ctx: int,
-    targets: NDArray[Any] | None = None,
-    gold: NDArray[np.int64] | None = None,
     mask_token: str | None = MASK,
     inputs: dict[str, Any],
     progress: Progress = silent,
 ) -> Encoded:
     """Encode texts, cut to ``n_ctx`` tokens, into a folder of memory-mapped arrays.
 
-    :param targets: label ids or logits, one row a text.
-    :param gold: beside logits the label ids of the texts, as :class:`Encoded` has them.
+    :param chunks: the texts, with what they are to be learnt as; one chunk is in memory at a time.
     :param mask_token: the tokenizer's; every mask token in the texts becomes this one.
     :param inputs: what the texts come from, kept in the folder's manifest.
     """
     if mask_token:
-        texts = [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
-    encoded = encode(texts, limited(tokenizer, n_ctx), targets=targets, gold=gold, progress=progress)
+        chunks = (replace(chunk, texts=_with_masks(chunk.texts, mask_token)) for chunk in chunks)
     with atomic_folder(folder, inputs | {"tokenizer": tokenizer_hash(tokenizer), "n_ctx": n_ctx}) as work:
-        encoded.save(work)
-    unknown = float(np.mean(encoded.token_ids == UNK_ID)) if tokenizer.token_to_id("<unk>") == UNK_ID else 0.0
+        encode_chunks(chunks, limited(tokenizer, n_ctx), work, progress)
+    encoded = Encoded.load(folder)
+    lengths, unknown = encoded.lengths, 0.0
+    if tokenizer.token_to_id("<unk>") == UNK_ID:
+        parts = np.array_split(encoded.token_ids, 1 + len(encoded.token_ids) // _COUNTED)
+        unknown = sum(np.count_nonzero(part == UNK_ID) for part in parts) / max(1, len(encoded.token_ids))
     logger.info(
         "%s: %d texts, %.1f tokens on average, %d cut at %d tokens, %.2f%% unknown",
-        folder.name, len(encoded), encoded.lengths.mean(), int((encoded.lengths == n_ctx).sum()), n_ctx, 100 * unknown,
+        folder.name, len(encoded), lengths.mean(), int((lengths == n_ctx).sum()), n_ctx, 100 * unknown,
     )  # fmt: skip
-    return Encoded.load(folder)
+    return encoded
+
+
+def _with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
+    return [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
 
 
 def load_encoded(folder: Path, tokenizer: Tokenizer) -> Encoded:

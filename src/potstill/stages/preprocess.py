@@ -1,18 +1,20 @@
 """Preprocess: check a data folder and turn its texts into token ids, for a teacher or for a student."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, hash_file, read_manifest
-from potstill.corpus.encoded import Text, gold_of
-from potstill.corpus.examples import Example, read_examples, read_lines
+from potstill.corpus.encoded import Chunk, Text, gold_of
+from potstill.corpus.examples import Example, example_parts, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
 from potstill.corpus.splits import find_split
-from potstill.corpus.transfer import read_transfer
+from potstill.corpus.streams import distinct, in_parts
+from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
@@ -61,12 +63,13 @@ class Preprocessed:
 
 @dataclass(frozen=True)
 class _Source:
-    """Texts to encode, and what they are to be learnt as."""
+    """Texts to encode, and what they are to be learnt as.
+
+    :param chunks: gives them at each call anew.
+    """
 
     file: Path
-    texts: list[Text]
-    targets: NDArray[np.int64 | np.float32] | None
-    gold: NDArray[np.int64] | None = None
+    chunks: Callable[[], Iterable[Chunk]]
 
 
 def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Preprocessed:
@@ -88,24 +91,33 @@ def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Prepr
 
 
 def _gold(file: Path, examples: list[Example], labels: list[str]) -> _Source:
+    chunk = _chunk(file, labels, examples)
+    return _Source(file, lambda: [chunk])
+
+
+def _chunk(file: Path, labels: list[str], examples: list[Example]) -> Chunk:
     targets = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
-    return _Source(file, [example.content for example in examples], targets)
+    return Chunk([example.content for example in examples], targets)
 
 
-def read_raw(path: Path) -> list[Text]:
-    """The texts of a file that the teacher is to label; the last field of a line, its label, is not looked at.
+def raw_parts(path: Path) -> Iterator[list[Text]]:
+    """The texts of a file that the teacher is to label, in parts, none twice; the last field of a line, its label, is
+    not looked at.
 
     :raises PotstillError: naming file and line, for a line without that field or without a text.
     """
-    texts: list[Text] = []
+    yield from in_parts(distinct(_raw_texts(path)))
+
+
+def _raw_texts(path: Path) -> Iterator[Text]:
+    number = 0
     for number, line in read_lines(path):
         *fields, _ = line.split("\t")
         if len(fields) not in (1, 2) or not all(part.strip() for part in fields):
             raise PotstillError(f"{path}:{number}: not text<TAB>label; make the file with: potstill augment_data")
-        texts.append(fields[0] if len(fields) == 1 else (fields[0], fields[1]))
-    if not texts:
+        yield fields[0] if len(fields) == 1 else (fields[0], fields[1])
+    if not number:
         raise PotstillError(f"{path}: no texts in it")
-    return texts
 
 
 def _preprocess_teacher(
@@ -119,7 +131,7 @@ def _preprocess_teacher(
     tokenizer = open_tokenizer(options.bert_model_name_or_path, form, options.bert_revision)
     if options.augmented:
         raw = options.data_dir / RAW
-        sources[0] = _Source(raw, read_raw(raw), None)
+        sources[0] = _Source(raw, lambda: map(Chunk, raw_parts(raw)))
     return {
         source.file.name: _encode(
             source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, tokenizer.mask_token, progress
@@ -135,22 +147,13 @@ def _preprocess_student(
     labels: list[str],
     progress: Progress,
 ) -> dict[str, Path]:
-    if any(not isinstance(text, str) for text in sources[0].texts):
+    (train,) = sources[0].chunks()
+    if any(not isinstance(text, str) for text in train.texts):
         raise PotstillError(f"{sources[0].file}: pairs of texts; students take single texts, only teachers take pairs")
     if options.augmented:
-        path = options.data_dir / TRANSFER
-        transfer = read_transfer(path)
-        if transfer.logits.shape[1] != len(labels):
-            raise PotstillError(
-                f"{path}: {transfer.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
-                f"label it again with this data's teacher"
-            )
-        assert sources[0].targets is not None
-        known = dict(zip(sources[0].texts, sources[0].targets.tolist(), strict=True))
-        gold = gold_of(transfer.texts, known)
-        sources[0] = _Source(path, list(transfer.texts), transfer.logits, gold)
+        sources[0] = _transfer(options.data_dir / TRANSFER, labels, train)
     vocabulary = build_vocabulary(
-        [text for text in sources[0].texts if isinstance(text, str)],
+        (text for chunk in sources[0].chunks() for text in chunk.texts if isinstance(text, str)),
         open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
         n_frequent=options.n_frequent,
         lower=config.lowercase,
@@ -164,17 +167,36 @@ def _preprocess_student(
     }
 
 
+def _transfer(path: Path, labels: list[str], train: Chunk) -> _Source:
+    """The recipe's transfer set: logits; or labels, which ``evaluate --hard_labeling`` gives: then the first line ends
+    with one of the data's."""
+    _, first = next(read_lines(path), (0, ""))
+    if first.rpartition("\t")[2].strip() in labels:
+        return _Source(path, lambda: map(partial(_chunk, path, labels), example_parts(path)))
+    return _Source(path, lambda: _logits(path, labels, train))
+
+
+def _logits(path: Path, labels: list[str], train: Chunk) -> Iterator[Chunk]:
+    assert train.targets is not None
+    known = dict(zip(train.texts, train.targets.tolist(), strict=True))
+    for part in transfer_parts(path):
+        if part.logits.shape[1] != len(labels):
+            raise PotstillError(
+                f"{path}: {part.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
+                f"label it again with this data's teacher"
+            )
+        yield Chunk(part.texts, part.logits, gold_of(part.texts, known))
+
+
 def _encode(
     source: _Source, tokenizer: Tokenizer, kind: str, n_ctx: int, mask_token: str | None, progress: Progress
 ) -> Path:
     folder = encoded_folder(source.file, kind)
     encode_to_folder(
-        source.texts,
+        source.chunks(),
         tokenizer,
         folder,
         n_ctx=n_ctx,
-        targets=source.targets,
-        gold=source.gold,
         mask_token=mask_token,
         inputs={"source": hash_file(source.file)},
         progress=progress,

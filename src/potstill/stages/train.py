@@ -32,7 +32,7 @@ class TrainOptions:
     data_dir: Path = Path("data/sst2")
     """The data folder that potstill preprocess has prepared."""
     augmented: bool = False
-    """A student learns the logits of the transfer set augmented.txt, not train's gold labels."""
+    """A student learns the transfer set augmented.txt, not train's gold labels."""
     save_path: Path = Path("pytorch-model.pt")
     """Folder of the trained student: a Hugging Face model with an ONNX file."""
     embedding_trainable: bool = True
@@ -114,13 +114,17 @@ def _train_student(options: TrainOptions, config: StudentTextConfig, labels: lis
     source = options.data_dir / TRANSFER if options.augmented else find_split(options.data_dir, "train")
     folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]
     train_set, valid_set = (load_encoded(folder, vocabulary.tokenizer) for folder in folders)
+    optimisation = options.optimisation
+    is_hard = train_set.targets is not None and train_set.targets.ndim == 1  # label ids
+    if is_hard and (optimisation.loss != "mse" or optimisation.gold_weight):
+        raise PotstillError(f"{source}: has labels, no logits, which --loss and --gold_weight are for: leave them out")
     model, tokenizer = new_student(
         config.student,
         config.parameters,
         vocabulary,
         labels,
         embedding_trainable=options.embedding_trainable,
-        seed=options.optimisation.seed,
+        seed=optimisation.seed,
     )
     inputs = {
         "student": asdict(config),

@@ -11,7 +11,8 @@ from potstill.corpus.words import as_words
 from potstill.errors import PotstillError
 from potstill.progress import silent
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.distill_steps import make_augmented, read_split, write_data
+from potstill.stages.distill_steps import read_split, write_data
+from potstill.stages.distill_transfer import make_augmented
 
 
 def options(data: Path, out: Path, **changes: object) -> DistillOptions:
