@@ -272,7 +272,7 @@ def main(options: Options) -> None:
 
     def score(row: Row) -> int:
         texts = [example.text for example in test]
-        given = split_morphemes(texts, "mecab", 1) if row.form == "split" else texts
+        given = list(split_morphemes(texts, "mecab", 1)) if row.form == "split" else texts
         return int((potstill.load(row.folder, threads=1).predict(given) == gold).sum())
 
     table = []
