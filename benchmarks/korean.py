@@ -23,7 +23,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -41,11 +40,12 @@ Name = Literal["augmented", "unlabelled", "kiwi", "loss", "split"]
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _TABLE_OF_A_RUN = 300  # test rows that potstill distill measures itself; our table has --test_rows
 _STUDENT = "densenet-cnn"
+_RULES = ["--n_iter=2", "--max_ng=2"]  # the recipe's, for Korean
 
 
 @dataclass(frozen=True)
 class Options:
-    """Run experiments, and print the table of all that are done."""
+    """Run experiments that are not done yet, and print their table."""
 
     data: Path
     """Folder with train.txt, valid.txt, test.txt (text<TAB>label) and unlabelled.txt."""
@@ -99,7 +99,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Commands:
     """The commands of each experiment."""
 
     options: Options
@@ -110,16 +110,6 @@ class Bench:
         return self.options.out / "data"
 
     @property
-    def steps(self) -> list[str]:
-        """What trains every distilled student alike."""
-        return ["--student", _STUDENT, "--student_steps", str(self.options.student_steps)]
-
-    @property
-    def rules(self) -> list[str]:
-        """The recipe's augmentation of Korean."""
-        return ["--n_iter=2", "--max_ng=2"]
-
-    @cached_property
     def bf16(self) -> list[str]:
         """The precision of trainings."""
         return ["--bf16"] if self.options.bf16 else []
@@ -130,7 +120,8 @@ class Bench:
         vectors = given.kiwi_vectors if analyzer == "kiwi" and given.kiwi_vectors else given.vectors
         command = ["distill", "--data", self.data, "--teacher", teacher, "--analyzer", analyzer]
         command += ["--embedding_path", vectors, "--gold_epochs", given.gold_epochs if gold else 0]
-        return [*map(str, command), *self.steps, *self.bf16, *more, "--out", str(given.out / name)]
+        command += ["--student", _STUDENT, "--student_steps", given.student_steps, *self.bf16, *more]
+        return [*map(str, command), "--out", str(given.out / name)]
 
     @property
     def fine_tuned(self) -> Path:
@@ -142,7 +133,7 @@ class Bench:
         given = self.options
         tuning = ["--teacher_epochs", str(given.teacher_epochs), "--teacher_lr", str(given.teacher_lr)]
         label = ["--labelling", given.labelling]
-        return [self.distill("augmented", "mecab", given.teacher, *tuning, *self.rules, *label)]
+        return [self.distill("augmented", "mecab", given.teacher, *tuning, *_RULES, *label)]
 
     def unlabelled(self) -> list[list[str]]:
         """See above."""
@@ -152,7 +143,7 @@ class Bench:
 
     def kiwi(self) -> list[list[str]]:
         """See above."""
-        return [self.distill("kiwi", "kiwi", self.fine_tuned, *self.rules, "--labelling", self.options.labelling)]
+        return [self.distill("kiwi", "kiwi", self.fine_tuned, *_RULES, "--labelling", self.options.labelling)]
 
     def loss(self) -> list[list[str]]:
         """See above; the texts and logits are those of ``augmented``."""
@@ -180,7 +171,7 @@ class Bench:
             *commands,
             ["preprocess", *teacher_data, encoder],
             ["train", *teacher_data, encoder, f"--bert_output_dir={checkpoint}", *tuning],
-            ["augment_data", *raw, *self.rules, "--parallel"],
+            ["augment_data", *raw, *_RULES, "--parallel"],
             ["preprocess", *teacher_data, encoder, "--augmented"],
             ["evaluate", *teacher_data, f"--bert_output_dir={checkpoint}", "--augmented",
              f"--labelling={given.labelling}"],
@@ -205,10 +196,18 @@ class Bench:
 
 
 def write_data(options: Options) -> None:
-    """The first rows of each split, and the texts without labels less those of valid and test."""
-    target = options.out / "data"
-    target.mkdir(parents=True, exist_ok=True)
+    """The first rows of each split, and the texts without labels less those of valid and test; once for a folder.
+
+    :raises SystemExit: when the folder has other rows.
+    """
+    target, record = options.out / "data", options.out / "rows.json"
     rows = {"train": options.teacher_rows, "valid": options.valid_rows, "test": _TABLE_OF_A_RUN}
+    asked = rows | {"unlabelled": options.unlabelled_rows, "data": str(options.data.resolve())}
+    if record.is_file():
+        if read_json(record) != asked:
+            raise SystemExit(f"{options.out}: made of {read_json(record)}, not of {asked}: choose another --out")
+        return
+    target.mkdir(parents=True, exist_ok=True)
     held_out: set[str] = set()
     for split, n in rows.items():
         examples = read_examples(options.data / f"{split}.txt")
@@ -218,6 +217,7 @@ def write_data(options: Options) -> None:
     texts = read_texts(options.data / "unlabelled.txt")
     kept = list(islice((text for text in texts if as_words(text) not in held_out), options.unlabelled_rows))
     (options.out / "unlabelled.txt").write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
+    write_json(record, asked)
 
 
 def run(command: list[str], done: Path) -> None:
@@ -265,22 +265,21 @@ def measure(options: Options, row: Row, score: Callable[[Row], int]) -> dict[str
 
 def main(options: Options) -> None:
     """Run what is not done, print the table, write ``table.json``."""
-    bench = Bench(options)
-    if not (options.out / "unlabelled.txt").is_file():
-        write_data(options)
+    commands = Commands(options)
+    write_data(options)
     test = read_examples(options.data / "test.txt")[: options.test_rows]
     gold = np.array([example.label for example in test], dtype=object)
 
     def score(row: Row) -> int:
         texts = [example.text for example in test]
-        given = split_morphemes(texts, "mecab", 1) if row.form == "split" else texts
+        given = list(split_morphemes(texts, "mecab", 1)) if row.form == "split" else texts
         return int((potstill.load(row.folder, threads=1).predict(given) == gold).sum())
 
     table = []
     for name in options.experiments:
         for number, seed in enumerate(options.seeds if name != "split" else options.seeds[:1]):
             experiment = f"{name}-{seed}" if number else name
-            for command in bench.again(name, seed) if number else getattr(bench, name)():
+            for command in commands.again(name, seed) if number else getattr(commands, name)():
                 run(command, options.out / "done.json")
             for row in rows_of(options, experiment):
                 table.append(measure(options, row, score))

