@@ -10,30 +10,13 @@ from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from standins import SMALL, sentences, write_data, write_encoder, write_vectors, write_word_pieces
+
 pytest_plugins = ["browsers", "runs", "servers"]
-
-POSITIVE = ("fine", "good", "bright", "warm", "clever")
-NEGATIVE = ("dull", "bad", "flat", "cold", "silly")
-NOUNS = ("film", "story", "plot", "cast", "scene", "ending")
-
-
-def sentences(n: int, seed: int) -> list[tuple[str, str]]:
-    """Labelled sentences of a small grammar."""
-    generator = np.random.default_rng(seed)
-    rows = []
-    for _ in range(n):
-        label = int(generator.integers(2))
-        adjectives = (NEGATIVE, POSITIVE)[label]
-        words = [str(generator.choice(NOUNS)), str(generator.choice(adjectives)), str(generator.choice(NOUNS))]
-        tail = str(generator.choice(["and it doesn't end", "the critics say", "for all of us"]))
-        rows.append((f"the {words[0]} is {words[1]} , a {words[2]} {tail}", str(label)))
-    return rows
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -84,61 +67,25 @@ class _KhaiiiApi:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of 60, 20 and 20 sentences."""
-    folder = tmp_path_factory.mktemp("data")
-    for seed, (split, n) in enumerate((("train", 60), ("valid", 20), ("test", 20))):
-        (folder / f"{split}.txt").write_text("".join(f"{text}\t{label}\n" for text, label in sentences(n, seed)))
-    return folder
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")
 def tiny_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GloVe text file of vectors of 8 numbers."""
-    path = tmp_path_factory.mktemp("vectors") / "glove.txt"
-    generator = np.random.default_rng(0)
-    words = sorted({word for text, _ in sentences(60, 0) for word in text.split()})
-    path.write_text("".join(f"{word} {' '.join(f'{x:.4f}' for x in generator.normal(size=8))}\n" for word in words))
-    return path
-
-
-def _word_pieces(folder: Path, lower: bool = True) -> Path:
-    from transformers import BertTokenizer
-
-    letters = [chr(code) for code in range(33, 127)]
-    words = sorted({word for text, _ in sentences(60, 0) for word in text.split()})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *words]
-    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
-    BertTokenizer(vocab=vocabulary, do_lower_case=lower).save_pretrained(folder)
-    return folder
-
-
-SMALL: dict[str, Any] = {
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 48,
-    "max_position_embeddings": 130,
-}
+    return write_vectors(tmp_path_factory.mktemp("vectors") / "glove.txt")
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT encoder without a classification layer: a stand-in."""
-    from transformers import BertConfig, BertModel
-
-    folder = _word_pieces(tmp_path_factory.mktemp("encoder"))
-    torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="session")
 def tiny_cased_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT encoder whose tokenizer keeps upper case: a stand-in."""
-    from transformers import BertConfig, BertModel
-
-    folder = _word_pieces(tmp_path_factory.mktemp("cased"), lower=False)
-    BertModel(BertConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("cased"), lower=False)
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +93,7 @@ def tiny_electra(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random ELECTRA encoder: a stand-in."""
     from transformers import ElectraConfig, ElectraModel
 
-    folder = _word_pieces(tmp_path_factory.mktemp("electra"))
+    folder = write_word_pieces(tmp_path_factory.mktemp("electra"))
     ElectraModel(ElectraConfig(vocab_size=400, embedding_size=16, **SMALL)).save_pretrained(folder)
     return folder
 

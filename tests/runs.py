@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import sentences
 from potstill.augment.sampling import Rules
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
+from standins import sentences
 
 SCRIPT = "<script>alert('x')</script>"
 LABELS = {"0": "<i>bad</i>", "1": "good & fine"}

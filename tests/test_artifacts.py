@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from potstill.artifacts import atomic_file, atomic_folder, read_json, read_manifest, write_json
+from potstill.artifacts import (
+    atomic_file,
+    atomic_folder,
+    hash_file,
+    link_or_copy,
+    read_json,
+    read_manifest,
+    write_json,
+)
 from potstill.errors import PotstillError
 
 
@@ -27,7 +35,7 @@ def test_a_failed_folder_leaves_the_old_one_and_goes_on_with_its_own_files(tmp_p
         (work / "half.txt").write_text("half")
         raise ValueError
     manifest = read_manifest(tmp_path / "a")
-    assert manifest == {"inputs": {"v": 1}, "files": {"a.txt": 1}}
+    assert manifest is not None and manifest["inputs"] == {"v": 1} and manifest["files"] == {"a.txt": 1}
     with atomic_folder(tmp_path / "a", {"v": 2}) as work:
         assert (work / "half.txt").read_text() == "half"
 
@@ -47,7 +55,9 @@ def test_scratch_is_dropped_and_the_manifest_lists_the_rest(tmp_path: Path) -> N
         (work / ".scratch").mkdir()
         (work / "b").mkdir()
         (work / "b" / "c.txt").write_text("abc")
-    assert (read_manifest(tmp_path / "a") or {})["files"] == {"b/c.txt": 3}
+    manifest = read_manifest(tmp_path / "a") or {}
+    assert manifest["files"] == {"b/c.txt": 3}
+    assert manifest["hashes"] == {"b/c.txt": hash_file(tmp_path / "a" / "b" / "c.txt")}
     assert not (tmp_path / "a" / ".scratch").exists()
 
 
@@ -63,6 +73,26 @@ def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     make(tmp_path / "a", {"v": 1})
     (tmp_path / "a").rename(tmp_path / ".a.replaced")
     assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 1}
+
+
+def test_what_a_kill_leaves_of_a_replacement_that_was_complete_takes_its_place(tmp_path: Path) -> None:
+    old, new = tmp_path / "a", tmp_path / ".a.partial"
+    for stage in ("manifest", "renamed"):
+        make(old, {"v": 1})
+        make(tmp_path / "b", {"v": 2})
+        (tmp_path / "b").rename(new)
+        (new / ".scratch").mkdir()
+        if stage == "renamed":
+            old.rename(tmp_path / ".a.replaced")
+        assert (read_manifest(old) or {})["inputs"] == {"v": 2}
+        assert [path.name for path in tmp_path.iterdir()] == ["a"] and not (old / ".scratch").exists()
+
+
+def test_what_a_kill_leaves_of_a_replacement_that_was_done_goes(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 2})
+    make(tmp_path / ".a.replaced", {"v": 1})
+    assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path: Path) -> None:
@@ -104,3 +134,17 @@ def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path: Path) -
 def test_a_folder_where_a_file_is_wanted_is_named(tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"cannot be read \(Is a directory\)"):
         read_json(tmp_path)
+
+
+def test_a_folder_of_an_older_version_is_complete(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 1})
+    write_json(tmp_path / "a" / "manifest.json", {"inputs": {"v": 1}, "files": {"a.txt": 1}})
+    assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 1}
+
+
+def test_a_second_name_takes_the_place_of_an_older_one_and_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("older")
+    for _ in range(2):
+        link_or_copy(tmp_path / "a", tmp_path / "b")
+        assert (tmp_path / "b").read_text() == "a" and (tmp_path / "b").samefile(tmp_path / "a")

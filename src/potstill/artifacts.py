@@ -1,7 +1,8 @@
 """Every file name of an artifact, and the only ways to write one: whole or not at all, manifest last.
 
 A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists;
-anything else is work in progress. Knows nothing of what the files mean.
+anything else is work in progress. Their hashes, which it lists too, are for :mod:`potstill.manifests`. Knows nothing of
+what the files mean.
 """
 
 import errno
@@ -9,8 +10,9 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from potstill.errors import PotstillError
 
 logger = logging.getLogger(__name__)
 
-_UNWRITABLE = {
-    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS
-}  # fmt: skip
+_UNWRITABLE = (
+    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM,
+    errno.EROFS,
+)  # fmt: skip
+_CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
-MANIFEST = "manifest.json"
+MANIFEST, HASHES = "manifest.json", "hashes"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -102,14 +106,26 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a failed write (no room, no permission, not a folder) into one line that names the place."""
     try:
         yield
+    except PotstillError:
+        raise
     except Exception as error:
-        code = getattr(error, "errno", None)
-        if "No space left" in str(error):  # as torch and safetensors, whose errors have no errno, say it
-            code = errno.ENOSPC
-        if code is None or code not in _UNWRITABLE:
+        reason = _why_unwritable(error)
+        if reason is None:
             raise
-        reason = os.strerror(code)
         raise PotstillError(f"{path}: cannot write here ({reason}); free the place or choose another") from error
+
+
+def _why_unwritable(error: Exception) -> str | None:
+    """Why a write failed; None for another error."""
+    code, text = getattr(error, "errno", None), str(error)
+    if code in _UNWRITABLE:
+        return os.strerror(code)
+    if code is not None:
+        return None
+    if _CUT_SHORT.search(text):
+        return "not all was written; is the disk full?"
+    # safetensors and tokenizers give the system's words alone.
+    return next((os.strerror(code) for code in _UNWRITABLE if os.strerror(code) in text), None)
 
 
 @contextmanager
@@ -132,8 +148,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a complete folder, or None when there is none or a file of it is missing or short."""
-    _restore(folder)
-    manifest = _own_manifest(folder)
+    _settle(folder)
+    return _complete_manifest(folder)
+
+
+def _complete_manifest(folder: Path) -> dict[str, Any] | None:
+    manifest = own_manifest(folder)
     if manifest is None:
         return None
     for name, size in manifest["files"].items():
@@ -143,22 +163,30 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def _own_manifest(folder: Path) -> dict[str, Any] | None:
+def own_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest that potstill wrote; other programs have files of that name too."""
     if not (folder / MANIFEST).is_file():
         return None
     manifest = read_json(folder / MANIFEST)
-    return manifest if isinstance(manifest, dict) and {"inputs", "files"} <= set(manifest) else None
+    parts = (
+        [manifest.get("inputs"), manifest.get("files"), manifest.get(HASHES, {})] if isinstance(manifest, dict) else []
+    )
+    return manifest if parts and all(isinstance(part, dict) for part in parts) else None
 
 
-def _restore(folder: Path) -> None:
-    """Put the old folder back where a kill fell between the two renames of a replacement."""
-    if _replaced(folder).is_dir() and not folder.exists():
+def _settle(folder: Path) -> None:
+    """Bring to its end what a kill broke off once the new folder was complete; else see that the old one is there."""
+    if _complete_manifest(_partial(folder)) is not None:
+        _put_in_place(folder)
+    elif folder.exists():
+        shutil.rmtree(_replaced(folder), ignore_errors=True)
+    elif _replaced(folder).is_dir():
         _replaced(folder).rename(folder)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name; where the file system cannot, a copy."""
+    """Give a file a second name; where the file system cannot, a copy. An older ``target`` goes."""
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
@@ -178,17 +206,13 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     """
     work = _partial(folder)
     with writing(folder):
-        _restore(folder)
-        if folder.exists() and _own_manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
+        _settle(folder)
+        if folder.exists() and own_manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
             raise PotstillError(f"{folder}: exists and was not made by potstill: choose another name, or remove it")
         _prepare_work(work, inputs)
         yield work
-        _finish(work, inputs)
-        shutil.rmtree(_replaced(folder), ignore_errors=True)
-        if folder.exists():
-            folder.rename(_replaced(folder))
-        work.rename(folder)
-        shutil.rmtree(_replaced(folder), ignore_errors=True)
+        write_manifest(work, inputs)  # a kill before this line leaves the old folder, one after it the new one
+        _put_in_place(folder)
 
 
 def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
@@ -197,25 +221,45 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
         return
     if work.exists():
         logger.info("%s: was begun from other inputs: afresh", work)
+        mark.unlink(missing_ok=True)  # first, so that what a kill leaves is nobody's
         shutil.rmtree(work)
     work.mkdir(parents=True)
     mark.write_text(hash_json(inputs))
 
 
-def _finish(work: Path, inputs: dict[str, Any]) -> None:
+def _put_in_place(folder: Path) -> None:
+    """Let a working folder that is complete take the place of ``folder``, without its scratch."""
+    work = _partial(folder)
     for scratch in work.glob(".*"):
         shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
-    _write_manifest(work, inputs)
+    shutil.rmtree(_replaced(folder), ignore_errors=True)
+    if folder.exists():
+        folder.rename(_replaced(folder))
+    work.rename(folder)
+    shutil.rmtree(_replaced(folder), ignore_errors=True)
 
 
-def refresh_manifest(folder: Path) -> None:
-    """List the files of a complete folder anew, after some were replaced; a folder without a manifest gets none."""
-    manifest = _own_manifest(folder)
-    if manifest is not None:
-        _write_manifest(folder, manifest["inputs"])
+def write_manifest(folder: Path, inputs: dict[str, Any]) -> None:
+    """Declare a folder complete: list its files, all but those whose name starts with a dot.
+
+    :param inputs: what it was made from, in JSON form.
+    """
+    write_json(folder / MANIFEST, {"inputs": inputs, **describe_files(folder, artifact_files(folder))})
 
 
-def _write_manifest(folder: Path, inputs: dict[str, Any]) -> None:
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
-    sizes = {str(file.relative_to(folder)): file.stat().st_size for file in files}
-    write_json(folder / MANIFEST, {"inputs": inputs, "files": sizes})
+def artifact_files(folder: Path) -> list[Path]:
+    """The files of an artifact, in order, without its manifest and without scratch."""
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
+    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+
+
+def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Sizes and hashes by name; from now on the files are on the disk and no longer in its cache alone."""
+    sizes: dict[str, int] = {}
+    hashes: dict[str, str] = {}
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            sizes[str(path.relative_to(folder))] = path.stat().st_size
+            hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"files": sizes, HASHES: hashes}

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
 from typing import Any
 
 import tyro
 
 from potstill import __version__
+from potstill.artifacts import writing
 from potstill.errors import PotstillError
 from potstill.printing import report
 from potstill.progress import Bar, silent
@@ -29,6 +31,7 @@ from potstill.stages.push import PushOptions, push
 from potstill.stages.report import ReportOptions, report_runs
 from potstill.stages.serve import ServeOptions, serve
 from potstill.stages.train import TrainOptions, train
+from potstill.stages.verify import Verified, VerifyOptions, verify
 
 VERBS: dict[str, tuple[Any, Any]] = {
     "demo": (DemoOptions, demo),
@@ -43,6 +46,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "bench": (BenchOptions, bench),
     "serve": (ServeOptions, serve),
     "push": (PushOptions, push),
+    "verify": (VerifyOptions, verify),
 }
 
 _USER_ERROR, _INTERRUPTED = 2, 130
@@ -71,17 +75,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verb, options, general = parse(given)
         _set_up(general)
-        if printed := report(VERBS[verb][1](options, silent if general.quiet else _bars)):
-            print(printed)
+        result = VERBS[verb][1](options, silent if general.quiet else _bars)
+        if printed := report(result):
+            with writing(Path("standard output")):
+                print(printed, flush=True)
+        if isinstance(result, Verified) and result.faults:
+            sys.exit(_USER_ERROR)
     except PotstillError as error:
         print(f"potstill: {error}", file=sys.stderr)
+        _drop_output()
         sys.exit(_USER_ERROR)
     except BrokenPipeError:  # whoever read our output, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except KeyboardInterrupt:
         print("potstill: interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(_INTERRUPTED)
+
+
+def _drop_output() -> None:
+    """Drop what standard output does not take, so that Python does not try again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def overview() -> str:

@@ -15,6 +15,7 @@ from potstill.stages.push import Pushed
 from potstill.stages.report import Reported
 from potstill.stages.serve import Served
 from potstill.stages.train import Trained
+from potstill.stages.verify import Verified
 
 _COLUMNS = ("model", "accuracy", "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
 
@@ -150,6 +151,14 @@ def _(result: Pushed) -> str:
 @report.register
 def _(result: Served) -> str:
     return f"stopped after {result.n_requests} requests"
+
+
+@report.register
+def _(result: Verified) -> str:
+    if result.faults:
+        return "\n".join([*result.faults, f"{result.folder}: {len(result.faults)} found that is not as it is claimed"])
+    measured = f", and {result.n_models} models answer as its table says" if result.n_models else ""
+    return f"{result.folder}: {result.n_files} files are as they were written{measured}"
 
 
 def score_table(scores: list[Score]) -> str:

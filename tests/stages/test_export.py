@@ -13,6 +13,7 @@ from potstill.cli import main
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
+from potstill.manifests import find_faults
 from potstill.stages import export as stage
 from potstill.stages.export import ExportOptions, export
 from potstill.stages.onnx_files import save_model
@@ -93,6 +94,27 @@ def test_without_int8_an_older_int8_file_goes(student: Path, tiny_data: Path) ->
     exported = export(ExportOptions(student))
     assert exported.default == "fp32" and exported.precisions == {}
     assert not (student / "model.int8.onnx").exists() and not (student / "precision.json").exists()
+
+
+def test_stopped_while_it_replaces_files_an_export_leaves_a_complete_folder(
+    student: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ExportOptions(student, int8=True, check=tiny_data, max_drop=100)
+    export(options)
+    listed = set((read_manifest(student) or {})["files"])
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stage, "write_json", stop)  # precision.json is written last
+        export(options)
+    assert set((read_manifest(student) or {})["files"]) == listed - {"model.onnx", "model.int8.onnx", "precision.json"}
+    assert potstill.load(student).classes_.tolist() == ["0", "1"]
+    (student / ".export").mkdir()  # where a kill would have left it
+    export(options)
+    assert set((read_manifest(student) or {})["files"]) == listed and not (student / ".export").exists()
+    assert find_faults(student) == []
 
 
 def test_a_teacher_is_exported_too(classifier_folder: Callable[[dict[int, str]], Path], tiny_data: Path) -> None:

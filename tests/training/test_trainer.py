@@ -17,7 +17,7 @@ from potstill.stages.train import new_student
 from potstill.training import trainer
 from potstill.training.batching import LengthBatchSampler
 from potstill.training.options import Optimisation
-from potstill.training.trainer import _optimizer, newest_checkpoint, train_model
+from potstill.training.trainer import _optimizer, train_model
 
 TOKENIZER = build_tokenizer("abcdef", lower=True)
 TEXTS = ["a b c", "d e f", "a c", "f d", "b a", "e d"] * 10
@@ -82,15 +82,6 @@ def test_the_transformers_optimizer_is_adamw_with_warm_up_and_a_linear_schedule(
     assert rates == pytest.approx([0.0, 0.05, 0.1, 0.05])
     assert type(optimizer) is torch.optim.AdamW
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
-
-
-def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
-    for step, state in ((9, '{"global_step": 9}'), (10, '{"global'), (11, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if state:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-9"
-    assert newest_checkpoint(tmp_path / "none") is None
 
 
 def test_each_epoch_has_its_own_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

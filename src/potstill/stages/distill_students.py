@@ -165,7 +165,7 @@ def make_best(run: Path, work: Path) -> None:
     """``student``: the distilled student that is best on valid, with its model card."""
     best = read_evaluation(run).best
     for file in sorted((run / best.folder).iterdir()):
-        if file.name != MANIFEST:
+        if file.is_file() and file.name != MANIFEST:  # a killed export may have left scratch
             link_or_copy(file, work / file.name)
     write_card(run, work)
     logger.info("student: %s, the best on valid", best.name)

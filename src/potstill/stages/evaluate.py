@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from potstill.artifacts import LABELS, ONNX_MODEL, RAW, WEIGHTS, atomic_file, hash_file, read_manifest
+from potstill.artifacts import LABELS, ONNX_MODEL, RAW, WEIGHTS, atomic_file, hash_file, read_manifest, writing
 from potstill.corpus.answers import Answers
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import label_ids, read_labels
@@ -113,7 +113,7 @@ def _load_teacher(options: EvaluateOptions, config: TeacherConfig) -> Classifier
 
     check_model_type(str(options.bert_output_dir), config.model_type)
     teacher = open_finetuned(str(options.bert_output_dir), read_labels(options.data_dir / LABELS))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, writing(Path(folder)):
         save_model(teacher.model, teacher.tokenizer, Path(folder))
         return load(folder, threads)
 

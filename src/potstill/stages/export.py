@@ -1,7 +1,9 @@
 """Export: a model's ONNX files, one a precision; an inexact one counts only if it keeps the accuracy on valid."""
 
+import shutil
 import statistics
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +20,6 @@ from potstill.artifacts import (
     TOKENIZER,
     TOKENIZER_CONFIG,
     link_or_copy,
-    refresh_manifest,
     write_json,
     writing,
 )
@@ -26,6 +27,7 @@ from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
+from potstill.manifests import replacing
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import deployed_files, load
 from potstill.stages.scores import Labelled, time_texts
@@ -93,16 +95,26 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     """
     require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
-    with writing(folder), tempfile.TemporaryDirectory(prefix=".export", dir=folder) as scratch:
-        work = Path(scratch)
+    with writing(folder), _scratch(folder) as work:
         labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
         valid = _read(data, "valid") if data else []
         label_ids(valid, labels, f"{data}/valid")
         precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
         exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)
         _install(work, exported)
-    refresh_manifest(folder)
     return exported
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder within a model's, for the time of an export; one that a kill left behind goes."""
+    work = folder / ".export"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _find(options: ExportOptions) -> tuple[Path, Path | None]:
@@ -186,15 +198,16 @@ def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> 
 def _install(work: Path, exported: Exported) -> None:
     """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
     folder = exported.folder
-    (folder / PRECISION).unlink(missing_ok=True)
-    for file in ONNX_FILES.values():
-        if (work / file).is_file():
-            (work / file).replace(folder / file)
-        else:
-            (folder / file).unlink(missing_ok=True)
-    if exported.precisions:
-        measured = {name: asdict(precision) for name, precision in exported.precisions.items()}
-        write_json(
-            folder / PRECISION,
-            {"default": exported.default, "n_valid": exported.n_valid, "precisions": measured},
-        )
+    with replacing(folder, [PRECISION, *ONNX_FILES.values()]):
+        (folder / PRECISION).unlink(missing_ok=True)
+        for file in ONNX_FILES.values():
+            if (work / file).is_file():
+                (work / file).replace(folder / file)
+            else:
+                (folder / file).unlink(missing_ok=True)
+        if exported.precisions:
+            measured = {name: asdict(precision) for name, precision in exported.precisions.items()}
+            write_json(
+                folder / PRECISION,
+                {"default": exported.default, "n_valid": exported.n_valid, "precisions": measured},
+            )

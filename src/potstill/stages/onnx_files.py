@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from potstill.artifacts import ONNX_INT8, ONNX_MODEL
+from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
 from potstill.corpus.encoded import encode, limited
 from potstill.errors import PotstillError
 from potstill.students import StudentModel
@@ -100,7 +100,7 @@ def _measure_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> 
     """The smallest and the largest number of each value that the graph packs, ``[packed, 2]``."""
     graph = Graph()
     logits = model.draw(graph)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, writing(Path(folder)):
         file = Path(folder) / ONNX_MODEL
         graph.save(file, logits, graph.packed)
         session = _open(file)

@@ -10,7 +10,7 @@ from typing import IO, Annotated
 
 import tyro
 
-from potstill.artifacts import atomic_file
+from potstill.artifacts import atomic_file, writing
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
@@ -126,7 +126,8 @@ def _open_input(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def _open_output(path: Path) -> Iterator[IO[str]]:
     if path == _STANDARD:
-        yield sys.stdout
+        with writing(Path("standard output")):
+            yield sys.stdout
         return
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         yield file

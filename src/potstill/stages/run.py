@@ -61,18 +61,20 @@ class Run:
         manifest = read_manifest(folder)
         if manifest is not None and manifest["inputs"] == inputs:
             logger.info("%s: done already", name)
+            if self._record["stages"].get(name, {}).get("inputs") != self._hashes[name]:
+                self._note(name, None)  # it was killed between the stage's last step and this
             return folder
         if manifest is not None:
             logger.info("%s: again, because %s", name, _changes(manifest["inputs"], inputs))
         began = time.time()
         with atomic_folder(folder, inputs) as work:
             build(work)
-        self._record["stages"][name] = {
-            "inputs": self._hashes[name],
-            "seconds": round(time.time() - began, 1),
-        }
-        self._write()
+        self._note(name, round(time.time() - began, 1))
         return folder
+
+    def _note(self, name: str, seconds: float | None) -> None:
+        self._record["stages"][name] = {"inputs": self._hashes[name], "seconds": seconds}
+        self._write()
 
     def _write(self) -> None:
         write_json(self.folder / RUN, self._record)

@@ -50,11 +50,15 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Model:
-    """A row to measure: its name, what it is, and its folder in the run."""
+    """A row to measure: its name, what it is, and its folder in the run.
+
+    :param precision: the one to measure; None: that which :func:`~potstill.runtime.classifier.load` takes.
+    """
 
     name: str
     role: Role
     folder: str
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,15 @@ def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: L
     teacher, scores = None, []
     for model in models:
         logger.info("measuring %s", model.name)
-        answers = _ask(run / model.folder, test, valid)
+        answers = _ask(run / model.folder, model.precision, test, valid)
         teacher = teacher or answers
         scores.append(_score(model, run / model.folder, answers, teacher, test=test, valid=valid))
     return scores
 
 
-def _ask(folder: Path, test: Labelled, valid: Labelled) -> _Answers:
-    classifier = load(folder)
-    times = time_texts(load(folder, threads=1), test.texts)
+def _ask(folder: Path, precision: str | None, test: Labelled, valid: Labelled) -> _Answers:
+    classifier = load(folder, precision=precision)
+    times = time_texts(load(folder, threads=1, precision=precision), test.texts)
     return _Answers(classifier, classifier.logits(test.texts), classifier.predict_proba(valid.texts), times)
 
 
@@ -131,7 +135,7 @@ def _score(
         p50_ms=statistics.median(answers.times),
         p95_ms=float(np.percentile(answers.times, 95)),
         parameters=_count_parameters(folder),
-        megabytes=sum(file.stat().st_size for file in deployed_files(folder)) / 1e6,
+        megabytes=sum(file.stat().st_size for file in deployed_files(folder, model.precision)) / 1e6,
         confusion=count_confusion(test.labels, answers.labels.tolist()),
         coverage=_cover(answers.classifier, folder, test),
         routes=[] if is_teacher else find_routes(answers.answerer(test), teacher.answerer(test)),

@@ -1,10 +1,8 @@
 """The one trainer of teachers and students: Hugging Face's, with the distillation loss and batches of like length.
 
-Resumes by itself from the newest complete checkpoint in its working folder.
+Resumes by itself from the newest whole checkpoint in its working folder.
 """
 
-import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from transformers import (
     TrainingArguments,
     get_linear_schedule_with_warmup,
 )
+from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
@@ -32,11 +31,9 @@ from potstill.progress import Bar, Progress, silent
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
 from potstill.training.losses import training_loss
 from potstill.training.options import Optimisation
-
-logger = logging.getLogger(__name__)
+from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
-_STATE = "trainer_state.json"  # the last file that the Trainer writes into a checkpoint
 
 
 @dataclass(frozen=True)
@@ -85,29 +82,13 @@ def train_model(
     evaluations_an_epoch = max(1, round(steps_an_epoch / _STEPS_BETWEEN_EVALUATIONS))
     trainer.add_callback(_EvaluateOften(steps_an_epoch, evaluations_an_epoch))
     trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_an_epoch))
-    checkpoint = newest_checkpoint(work)
-    if checkpoint:
-        logger.info("%s: going on from %s", description, checkpoint.name)
     with progress(description, steps) as bar:
         trainer.add_callback(_ShowProgress(bar))
-        output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        seconds = trainer.run(newest_checkpoint(work, description))
     # What bf16 wrapped around the model would make its answers inexact from now on, and its export impossible.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
-    return Training(float(trainer.state.best_metric or 0.0), history, float(output.metrics["train_runtime"]))
-
-
-def newest_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint in a working folder that was written to its end."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    return next((path for path in reversed(found) if _is_complete(path)), None)
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    try:
-        return bool(json.loads((checkpoint / _STATE).read_text()))
-    except (OSError, json.JSONDecodeError):
-        return False
+    return Training(float(trainer.state.best_metric or 0.0), history, seconds)
 
 
 def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArguments:
@@ -126,7 +107,7 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
         eval_steps=never,
         save_strategy="steps",
         save_steps=never,
-        save_total_limit=1,
+        restore_callback_states_from_checkpoint=True,  # how long there was no better figure on valid
         load_best_model_at_end=True,
         metric_for_best_model=options.measure,
         greater_is_better=options.measure == "accuracy",
@@ -173,11 +154,33 @@ def _evaluation(entry: dict[str, float]) -> dict[str, float]:
 
 
 class _DistillationTrainer(Trainer):
-    """The Trainer with our loss and batches."""
+    """The Trainer with our loss, batches and checkpoints."""
 
     def __init__(self, options: Optimisation, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._options = options
+
+    def run(self, checkpoint: Path | None) -> float:
+        """Train, from a checkpoint where there is one; the model ends with its best weights.
+
+        :return: seconds.
+        """
+        if checkpoint and has_ended(checkpoint):  # the Trainer would take one more step
+            self._take_best(checkpoint)
+            return 0.0
+        output = self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        return float(output.metrics["train_runtime"])
+
+    def _take_best(self, checkpoint: Path) -> None:
+        self.state = TrainerState.load_from_json(str(checkpoint / STATE))
+        self.state.best_model_checkpoint = str(best_checkpoint(checkpoint))
+        self._load_best_model()
+
+    def _save_checkpoint(self, model: Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # every process writes its own random numbers' state
+        if self.args.should_save:
+            seal_checkpoint(Path(str(self.args.output_dir)), self.state.global_step, self.state.best_global_step)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         dataset: Any = self.train_dataset
