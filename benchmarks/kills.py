@@ -29,8 +29,9 @@ import numpy as np
 import tyro
 
 from potstill.artifacts import CARD, MANIFEST, REPORT, RUN
-from potstill.engines import local
+from potstill.corpus import streams
 from potstill.manifests import find_faults
+from potstill.stages import label
 from watching import Ended, Operation, Point, log_of, run
 
 ROOT = Path(__file__).parents[1]
@@ -196,8 +197,8 @@ def import_libraries() -> None:
 def main(options: Options) -> None:
     """Print each kill and how many of them were recovered from; the exit status is 1 when one was not."""
     import_libraries()
-    defaults: Any = local.label_shards.__kwdefaults__
-    defaults["shard_rows"] = _SHARD_ROWS
+    vars(label)["PART_ROWS"] = _SHARD_ROWS
+    streams.in_parts.__defaults__ = (_SHARD_ROWS,)
     n_recovered = n_tried = 0
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"

@@ -33,7 +33,9 @@ VALID = texts(np.roll(GOLD, 1) ^ GOLD[::-1])  # unlike train: the best figure do
 def train(work: Path, options: Optimisation = OPTIONS) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     """A training in that folder: the weights and the evaluations it ends with."""
     table = np.random.default_rng(0).normal(size=(9, 12)).astype(np.float32)
-    model = new_student("ngram", {}, Vocabulary(TOKENIZER, table), ["no", "yes"], embedding_trainable=True, seed=1)[0]
+    model = new_student(
+        "ngram", {"dropout": 0.2}, Vocabulary(TOKENIZER, table), ["no", "yes"], embedding_trainable=True, seed=1
+    )[0]
     training = train_model(model, TRAIN, VALID, options, work, description="this")
     return model.state_dict(), training.evaluations
 

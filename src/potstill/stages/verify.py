@@ -99,7 +99,8 @@ def _verify_run(run: Path, progress: Progress) -> Verified:
 
 def _found_stages(run: Path) -> list[str]:
     """The folders with a manifest where stages have theirs."""
-    found = [path.parent.relative_to(run) for depth in ("*", "students/*") for path in run.glob(f"{depth}/{MANIFEST}")]
+    places = ("*", "teachers/*", "students/*")
+    found = [path.parent.relative_to(run) for place in places for path in run.glob(f"{place}/{MANIFEST}")]
     return [str(folder) for folder in found if not folder.name.startswith(".")]
 
 
