@@ -45,8 +45,8 @@ class Options:
 
     points: int = 50
     """How many kills."""
-    only: int | None = None
-    """The number of one of them, to look at it alone."""
+    only: tuple[int, ...] = ()
+    """The numbers of those to do; none: all."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def main(options: Options) -> None:
         new = watch_job("new", command, None, folder)
         redone = watch_job("redone", [*command, "--student_lr=0.002"], new.end, folder)
         for number, (job, point) in enumerate(spread([new, redone], options.points)):
-            if options.only in (None, number):
+            if number in (options.only or range(options.points)):
                 noise = number % 4 >= 2
                 wrong = try_point(job, point, folder, noise)
                 n_tried += 1

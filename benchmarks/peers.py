@@ -186,7 +186,7 @@ def one_by_one(predict: Any) -> Predict:
 
 
 def seconds_of(folder: Path) -> float | None:
-    """What a run took up to one of its models; None outside a run."""
+    """What a run took up to one of its models; None outside a run, and where a kill left a stage without its seconds."""
     for run in folder.resolve().parents[:2]:
         if (run / RUN).is_file():
             stages = read_json(run / RUN)["stages"]
@@ -194,7 +194,8 @@ def seconds_of(folder: Path) -> float | None:
             own = f"prepared-{folder.name}"
             before = ["data", "teacher", "augmented", "transfer", own if own in stages else "prepared"]
             needed = [name] if name == "teacher" else [*before, name]
-            return sum(stages[stage]["seconds"] for stage in needed if stage in stages) if name in stages else None
+            taken = [stages[stage]["seconds"] for stage in needed if stage in stages]
+            return None if name not in stages or None in taken else sum(taken)
     return None
 
 

@@ -95,9 +95,14 @@ def test_what_a_kill_leaves_of_a_replacement_that_was_done_goes(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_left", [False, True])
+def test_a_folder_that_is_not_ours_is_not_replaced(is_left: bool, tmp_path: Path) -> None:
+    if is_left:  # by a kill, complete
+        make(tmp_path / "mine", {})
+        (tmp_path / "mine").rename(tmp_path / ".mine.partial")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
+    assert read_manifest(tmp_path / "mine") is None
     with pytest.raises(PotstillError, match="exists and was not made by potstill"):
         make(tmp_path / "mine", {})
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"

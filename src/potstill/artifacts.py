@@ -168,15 +168,20 @@ def own_manifest(folder: Path) -> dict[str, Any] | None:
     if not (folder / MANIFEST).is_file():
         return None
     manifest = read_json(folder / MANIFEST)
-    parts = (
-        [manifest.get("inputs"), manifest.get("files"), manifest.get(HASHES, {})] if isinstance(manifest, dict) else []
-    )
-    return manifest if parts and all(isinstance(part, dict) for part in parts) else None
+    if not isinstance(manifest, dict):
+        return None
+    parts = (manifest.get("inputs"), manifest.get("files"), manifest.get(HASHES, {}))
+    return manifest if all(isinstance(part, dict) for part in parts) else None
+
+
+def _may_be_replaced(folder: Path) -> bool:
+    """Whether there is nothing, an empty folder, or one that potstill made."""
+    return not folder.exists() or own_manifest(folder) is not None or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def _settle(folder: Path) -> None:
     """Bring to its end what a kill broke off once the new folder was complete; else see that the old one is there."""
-    if _complete_manifest(_partial(folder)) is not None:
+    if _complete_manifest(_partial(folder)) is not None and _may_be_replaced(folder):
         _put_in_place(folder)
     elif folder.exists():
         shutil.rmtree(_replaced(folder), ignore_errors=True)
@@ -207,7 +212,7 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     work = _partial(folder)
     with writing(folder):
         _settle(folder)
-        if folder.exists() and own_manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
+        if not _may_be_replaced(folder):
             raise PotstillError(f"{folder}: exists and was not made by potstill: choose another name, or remove it")
         _prepare_work(work, inputs)
         yield work

@@ -53,6 +53,11 @@ def test_a_students_seconds_are_those_of_the_stages_before_it(tmp_path: Path) ->
     assert peers.seconds_of(tmp_path / "teacher") == 10
     assert peers.seconds_of(tmp_path / "student") is None  # a link to one of them
     assert peers.seconds_of(tmp_path.parent / "elsewhere") is None
+    record = read_json(tmp_path / "run.json")
+    record["stages"]["data"]["seconds"] = None
+    write_json(tmp_path / "run.json", record)
+    assert peers.seconds_of(tmp_path / "students" / "cnn") is None
+    assert peers.seconds_of(tmp_path / "teacher") == 10
 
 
 def test_folders_of_one_name_are_seeds_of_one_student() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import potstill
-from potstill.artifacts import read_json, read_manifest
+from potstill.artifacts import hash_json, read_json, read_manifest, write_json
 from potstill.augment.sampling import Rules
 from potstill.corpus.answers import Answers
 from potstill.corpus.examples import read_examples
@@ -96,6 +96,20 @@ def test_a_second_run_does_nothing(
     assert made(finished) == before
     assert caplog.text.count("done already") == len(STAGES)
     assert len(again.scores) == 3
+
+
+def test_a_stage_that_a_kill_kept_from_the_record_is_recorded_without_its_seconds(
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path
+) -> None:
+    record = read_json(finished / "run.json")
+    seconds = record["stages"].pop("teacher").pop("seconds")
+    write_json(finished / "run.json", record)
+    distill(options(tiny_data, tiny_encoder, tiny_vectors, finished))
+    stages = read_json(finished / "run.json")["stages"]
+    assert seconds > 0 and stages["teacher"]["seconds"] is None
+    inputs = (read_manifest(finished / "teacher") or {})["inputs"]
+    assert stages["teacher"]["inputs"] == hash_json(inputs)
+    assert "teacher not noted" in (finished / "report.html").read_text()
 
 
 def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
