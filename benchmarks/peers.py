@@ -186,7 +186,7 @@ def one_by_one(predict: Any) -> Predict:
 
 
 def seconds_of(folder: Path) -> float | None:
-    """What a run took up to one of its models; None outside a run, and where a kill left a stage without its seconds."""
+    """What a run took up to one of its models; None outside a run, and where a kill left a stage without seconds."""
     for run in folder.resolve().parents[:2]:
         if (run / RUN).is_file():
             stages = read_json(run / RUN)["stages"]

@@ -15,20 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from starlette.types import ASGIApp
 
-from potstill.corpus.words import build_tokenizer
 from potstill.progress import silent
 from potstill.serving.app import create_app
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 from potstill.serving.models import Loader
 from potstill.serving.server import make_server
-from potstill.stages.onnx_files import save_model
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
+from standins import write_student
 
 
 @dataclass(frozen=True)
@@ -96,10 +92,7 @@ def running(app: ASGIApp) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights over the words a to f."""
-    path = tmp_path_factory.mktemp("student")
-    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student("cnn", {}, vocabulary, ["no", "yes sir"], embedding_trainable=True, seed=1), path)
-    return path
+    return write_student(tmp_path_factory.mktemp("student"))
 
 
 @pytest.fixture(scope="session")

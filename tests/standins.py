@@ -1,5 +1,6 @@
 """Small stand-ins for data, word vectors and a teacher, on disk: for tests, and benchmarks that need no accuracy."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,4 +68,16 @@ def write_encoder(folder: Path, lower: bool = True) -> Path:
     write_word_pieces(folder, lower)
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=400, **SMALL)).save_pretrained(folder)
+    return folder
+
+
+def write_student(folder: Path, name: str = "cnn", labels: Sequence[str] = ("no", "yes sir")) -> Path:
+    """A student with random weights over the words a to f."""
+    from potstill.corpus.words import build_tokenizer
+    from potstill.stages.onnx_files import save_model
+    from potstill.stages.prepare import Vocabulary
+    from potstill.stages.train import new_student
+
+    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
+    save_model(*new_student(name, {}, vocabulary, list(labels), embedding_trainable=True, seed=1), folder)
     return folder

@@ -13,17 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import potstill
 from potstill.artifacts import read_json, read_manifest
 from potstill.cli import main
-from potstill.corpus.words import build_tokenizer
 from potstill.manifests import find_faults
-from potstill.stages.onnx_files import save_model
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
+from standins import write_student
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -126,10 +122,7 @@ def test_what_a_command_wrote_before_stays(verb: str, workplace: Path, capsys: p
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student with random weights: a stand-in."""
-    path = tmp_path_factory.mktemp("student")
-    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student("cnn", {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=1), path)
-    return path
+    return write_student(tmp_path_factory.mktemp("student"), labels=("0", "1"))
 
 
 def test_an_export_that_finds_no_room_changes_nothing(

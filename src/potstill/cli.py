@@ -57,8 +57,8 @@ class General:
     """Options of every command."""
 
     threads: int = 0
-    """Threads of training and labelling, and the most that bench measures; 0: as OMP_NUM_THREADS says, else the
-    processors this process may use."""
+    """Threads of training, labelling and prediction, and the most that bench measures; 0: as OMP_NUM_THREADS says, else
+    the processors this process may use."""
     quiet: bool = False
     """Print results and errors only."""
 

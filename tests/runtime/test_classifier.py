@@ -18,15 +18,13 @@ from potstill.morphology import morpheme_splitter
 from potstill.stages.onnx_files import save_model
 from potstill.stages.prepare import Vocabulary, split_morphemes
 from potstill.stages.train import new_student
+from standins import write_student
 
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student with random weights: a stand-in."""
-    path = tmp_path_factory.mktemp("student")
-    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student("cnn", {}, vocabulary, ["no", "yes sir"], embedding_trainable=True, seed=1), path)
-    return path
+    return write_student(tmp_path_factory.mktemp("student"))
 
 
 def test_the_runtime_needs_neither_torch_nor_transformers(student: Path) -> None:

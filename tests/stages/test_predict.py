@@ -11,11 +11,8 @@ import pytest
 
 import potstill
 from potstill.cli import main
-from potstill.corpus.words import build_tokenizer
 from potstill.stages import predict as stage
-from potstill.stages.onnx_files import save_model
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
+from standins import write_student
 
 TEXTS = ["a b c", "d", "e f a b c d e f", "f f", "b"]
 
@@ -23,10 +20,7 @@ TEXTS = ["a b c", "d", "e f a b c d e f", "f f", "b"]
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student with random weights: a stand-in."""
-    path = tmp_path_factory.mktemp("student")
-    vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student("ngram", {}, vocabulary, ["no", "yes sir"], embedding_trainable=True, seed=1), path)
-    return path
+    return write_student(tmp_path_factory.mktemp("student"), "ngram")
 
 
 def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -89,3 +83,19 @@ def test_a_missing_file_is_named(student: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["predict", str(student), "--input=nowhere.txt"])
     assert "nowhere.txt: no such file; give one with a text a line" in capsys.readouterr().err
+
+
+def test_it_predicts_on_as_many_threads_as_asked(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def load(folder: Path, threads: int | None = None) -> potstill.Classifier:
+        asked.append(threads)
+        return potstill.load(folder, threads)
+
+    monkeypatch.setattr(stage, "load", load)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    (tmp_path / "texts.txt").write_text("a b\n")
+    stage.predict(stage.PredictOptions(student, input=tmp_path / "texts.txt", output=tmp_path / "labels.txt"))
+    assert asked == [3]

@@ -14,7 +14,7 @@ from potstill.artifacts import atomic_file, writing
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
-from potstill.runtime.threads import available_cpus
+from potstill.runtime.threads import asked_threads
 
 _LINES = 1024  # in memory at once
 _NAMED = 5  # bad lines that the error names
@@ -88,7 +88,7 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
 
     :raises PotstillError: at the end, when there were lines without a text; theirs are empty then.
     """
-    classifier = load(options.student, available_cpus())
+    classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == _STANDARD else str(options.input))
     with _open_input(options.input) as given, _open_output(options.output) as out, progress("predicting", 0) as bar:
         texts_left = lines.read(given)
