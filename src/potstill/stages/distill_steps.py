@@ -15,8 +15,11 @@ from potstill.corpus.splits import SPLITS, Corpus
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.stages.distill_options import DistillOptions
+from potstill.training.options import Optimisation
 
 logger = logging.getLogger(__name__)
+
+_FEW_STEPS = 100  # of fine-tuning
 
 
 def write_data(corpus: Corpus, work: Path) -> None:
@@ -83,16 +86,30 @@ def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: P
     if is_taken:
         calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work)
         return
+    train = _encode_split(run, "train", tokenizer)
+    warn_of_few_steps(len(train), options.for_teacher)
     fit(
         checkpoint.model,
         checkpoint.tokenizer,
-        _encode_split(run, "train", tokenizer),
+        train,
         valid,
         options.for_teacher,
         work,
         progress=progress,
         description="fine-tuning the teacher",
     )
+
+
+def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
+    """Say that a teacher will learn little: its logits are then all alike, and a student learns nothing from them."""
+    steps = optimisation.epoch * -(-n_texts // optimisation.batch_size)
+    if steps < _FEW_STEPS:
+        logger.warning(
+            "teacher: %d texts are only %d steps of fine-tuning, too few to learn from: give more --teacher_epochs, or "
+            "a smaller --teacher_batch_size",
+            n_texts,
+            steps,
+        )
 
 
 def ensemble_stages(options: DistillOptions) -> dict[str, str]:
