@@ -11,13 +11,11 @@ import pytest
 import potstill
 from potstill.artifacts import hash_json, read_json, read_manifest, write_json
 from potstill.augment.sampling import Rules
-from potstill.corpus.answers import Answers
 from potstill.corpus.examples import read_examples
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
-from potstill.stages.distill_students import student_names
 
 STAGES = (
     "data",
@@ -340,26 +338,3 @@ def test_two_students_of_one_name_are_refused(
     students = ("cnn", "one/small", "other/small")
     with pytest.raises(PotstillError, match="one/small and other/small would have the same folder"):
         distill(options(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "run", student=students))
-
-
-def test_a_student_that_is_named_twice_is_one() -> None:
-    given = options(Path("d"), Path("t"), Path("v"), Path("o"), student=("ngram", "all", "a/b", "a/b"), layers=2)
-    names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm")}
-    assert student_names(given) == names | {"b-2-layers": "a/b"}
-    assert next(iter(student_names(given))) == "ngram"
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"layers": -1}, "--layers=-1: must not be negative"),
-        ({"transfer": (Path("none.parquet"),)}, "none.parquet: no such transfer set"),
-        ({"temperature": 2.0}, "--temperature is for probabilities"),
-        ({"gold_weight": 2.0}, "--gold_weight=2.0: a weight from 0 to 1"),
-        ({"answers": Answers(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
-        ({"answers": Answers(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
-    ],
-)
-def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(PotstillError, match=complaint):
-        options(Path("d"), Path("t"), Path("v"), Path("o"), **changes)

@@ -13,3 +13,8 @@ def test_a_teacher_of_few_steps_is_warned_of_with_the_options_that_mend_it(
     warn_of_few_steps(n_texts, Optimisation(lr=5e-5, epoch=epochs, batch_size=64))
     assert ("--teacher_epochs" in caplog.text) == is_said
     assert ("400 texts are only 21 steps" in caplog.text) == is_said
+
+
+def test_a_teacher_that_gets_its_fewest_steps_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_few_steps(400, Optimisation(lr=5e-5, epoch=2, min_steps=300, batch_size=64))
+    assert not caplog.text

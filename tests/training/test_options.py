@@ -20,6 +20,8 @@ from potstill.training.options import Optimisation
         ({"batch_size": -1}, "--batch_size=-1"),
         ({"seed": -1}, "--seed=-1: must not be negative"),
         ({"steps": -1}, "--steps=-1: must not be negative"),
+        ({"min_steps": -1}, "--min_steps=-1: must not be negative"),
+        ({"min_steps": 10, "steps": 20}, "leave --min_steps out"),
         ({"temperature": 0.0, "loss": "kl"}, "--temperature=0.0: must be more than 0"),
         ({"temperature": 2.0}, "--temperature is for probabilities: give --loss=kl too"),
         ({"gold_weight": -0.1}, "--gold_weight=-0.1: a weight from 0 to 1"),

@@ -131,6 +131,26 @@ def test_a_training_in_steps_takes_so_many_and_is_evaluated_after_the_last(
     assert sum(done) == total == steps
 
 
+@pytest.mark.parametrize(
+    ("min_steps", "evaluated"),
+    [(9, [8, 16]), (20, [8, 16, 24]), (95, [16, 32, 48, 64, 80, 96])],  # an epoch has 8 steps
+)
+def test_fewest_steps_make_more_epochs_with_ten_evaluations_at_most(
+    min_steps: int, evaluated: list[int], tmp_path: Path
+) -> None:
+    told, progress = counted()
+    options = Optimisation(epoch=1, min_steps=min_steps, batch_size=8, use_transformers_optimizer=True)
+    training = train_model(student(), *sets(GOLD), options, tmp_path, progress=progress)
+    assert [entry["step"] for entry in training.evaluations] == evaluated
+    assert told[0] == evaluated[-1]
+
+
+def test_fewest_steps_that_the_epochs_have_change_nothing(tmp_path: Path) -> None:
+    options = Optimisation(epoch=3, min_steps=24, batch_size=8)
+    training = train_model(student(), *sets(GOLD), options, tmp_path)
+    assert [entry["step"] for entry in training.evaluations] == [8, 16, 24]
+
+
 def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
     options = Optimisation(lr=0.1, steps=4, use_transformers_optimizer=True)
     optimizer, schedule = _optimizer(student(), options, steps_an_epoch=100, steps=4)

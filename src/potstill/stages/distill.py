@@ -121,7 +121,7 @@ def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
         else:
             inputs = {"student": name, "layers": options.layers, "teacher_dropout": options.teacher_dropout}
             text = _prepared_for(name, folder, options, progress, run)
-        for twin in (False, True) if options.gold_epochs else (False,):
+        for twin in (False, True) if options.has_twin else (False,):
             optimisation = students.student_optimisation(name, options, twin)
             stage = f"students/{folder}{GOLD if twin else ''}"
             train = partial(students.make_student, name, options, twin, text, run.folder, progress)
@@ -165,7 +165,7 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
 
 def _evaluation(options: DistillOptions, run: Run) -> None:
     trained = [f"students/{name}" for name in students.student_names(options)]
-    twins = [f"{name}{GOLD}" for name in trained] if options.gold_epochs else []
+    twins = [f"{name}{GOLD}" for name in trained] if options.has_twin else []
     after = ["data", "teacher", *steps.ensemble_stages(options), *trained, *twins]
     measured = [field.name for field in fields(Score)]  # of an older version the table would lack some
     run.stage("evaluation", {"measured": measured}, after, partial(students.make_evaluation, options, run.folder))

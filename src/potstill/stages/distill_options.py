@@ -13,6 +13,8 @@ from potstill.morphology import is_morphological
 from potstill.stages.label import Backend
 from potstill.training.options import Optimisation
 
+_TEACHER_LENGTH, _STUDENT_LENGTH, _TWIN_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least
+
 
 @dataclass(frozen=True)
 class DistillOptions:
@@ -43,8 +45,8 @@ class DistillOptions:
 
     teacher_lr: float = 5e-5
     """Learning rate of fine-tuning (AdamW, linear schedule)."""
-    teacher_epochs: int = 2
-    """Epochs of fine-tuning; the best on valid counts."""
+    teacher_epochs: int | None = None
+    """Epochs of fine-tuning; the best on valid counts. Default: two, or as many as make 300 steps."""
     teacher_batch_size: int = 64
     """Texts a step of fine-tuning."""
     teacher_tokens: int = 100
@@ -77,8 +79,8 @@ class DistillOptions:
     """Keep upper case apart in the student."""
     student_lr: float = 1e-3
     """Learning rate of the student (AdamW, linear schedule); a transformer takes --teacher_lr."""
-    student_epochs: int = 5
-    """Passes over the transfer set; the best on valid counts."""
+    student_epochs: int | None = None
+    """Passes over the transfer set; the best on valid counts. Default: five, or as many as make 1,000 steps."""
     student_steps: int = 0
     """Steps over the transfer set; 0: as many as --student_epochs says."""
     student_batch_size: int = 128
@@ -94,8 +96,9 @@ class DistillOptions:
     """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
     embedding_trainable: bool = True
     """Train the word vectors too."""
-    gold_epochs: int = 10
-    """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out."""
+    gold_epochs: int | None = None
+    """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out. Default: ten,
+    or as many as make 300 steps."""
 
     measure: Literal["accuracy", "loss"] = "accuracy"
     """The figure on valid that picks checkpoints."""
@@ -132,14 +135,18 @@ class DistillOptions:
     @property
     def for_teacher(self) -> Optimisation:
         """How the teacher is fine-tuned."""
-        return self._optimisation(self.teacher_lr, self.teacher_epochs, self.teacher_batch_size)
+        return self._optimisation(self.teacher_lr, self.teacher_epochs, self.teacher_batch_size, _TEACHER_LENGTH)
 
     @property
     def for_student(self) -> Optimisation:
         """How a student is trained."""
+        optimisation = self._optimisation(
+            self.student_lr, self.student_epochs, self.student_batch_size, _STUDENT_LENGTH
+        )
         return replace(
-            self._optimisation(self.student_lr, self.student_epochs, self.student_batch_size),
+            optimisation,
             steps=self.student_steps,
+            min_steps=0 if self.student_steps else optimisation.min_steps,
             loss=self.loss,
             temperature=self.temperature,
             gold_weight=self.gold_weight,
@@ -148,12 +155,19 @@ class DistillOptions:
     @property
     def for_twin(self) -> Optimisation:
         """How a student's twin is trained."""
-        return self._optimisation(self.student_lr, max(1, self.gold_epochs), self.student_batch_size)
+        epochs = self.gold_epochs if self.has_twin else 1
+        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _TWIN_LENGTH)
 
-    def _optimisation(self, lr: float, epochs: int, batch_size: int) -> Optimisation:
+    @property
+    def has_twin(self) -> bool:
+        """Whether each student has a twin that learns the gold labels alone."""
+        return self.gold_epochs != 0
+
+    def _optimisation(self, lr: float, epochs: int | None, batch_size: int, default: tuple[int, int]) -> Optimisation:
         return Optimisation(
             lr=lr,
-            epoch=epochs,
+            epoch=default[0] if epochs is None else epochs,
+            min_steps=default[1] if epochs is None else 0,
             batch_size=batch_size,
             use_transformers_optimizer=True,
             measure=self.measure,

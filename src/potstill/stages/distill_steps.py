@@ -103,7 +103,7 @@ def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: P
 def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
     """Say that a teacher will learn little: its logits are then all alike, and a student learns nothing from them."""
     steps = optimisation.epoch * -(-n_texts // optimisation.batch_size)
-    if steps < _FEW_STEPS:
+    if max(steps, optimisation.min_steps) < _FEW_STEPS:
         logger.warning(
             "teacher: %d texts are only %d steps of fine-tuning, too few to learn from: give more --teacher_epochs, or "
             "a smaller --teacher_batch_size",

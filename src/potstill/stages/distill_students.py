@@ -155,7 +155,7 @@ def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
         models.append(Model(f"teacher ({Path(name).name})", "teacher", stage))
     for name in student_names(options):
         models.append(Model(name, "student", f"students/{name}"))
-        if options.gold_epochs:
+        if options.has_twin:
             models.append(Model(f"{name}, gold labels alone", "twin", f"students/{name}{GOLD}"))
     scores = score_models(models, run, test=test, valid=valid)
     write_evaluation(Evaluation(this_machine(), scores), work)

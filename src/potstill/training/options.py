@@ -19,6 +19,8 @@ class Optimisation:
     """Passes over the training set."""
     steps: int = 0
     """Steps of the optimiser; 0: as many as --epoch says."""
+    min_steps: int = 0
+    """Fewest steps: a small training set is passed over more often than --epoch says until it has them."""
     batch_size: int = 128
     """Texts a step."""
     use_transformers_optimizer: bool = False
@@ -49,7 +51,7 @@ class Optimisation:
         for name in ("lr", "epoch", "batch_size", "lr_decay_rate", "patience", "temperature"):
             if getattr(self, name) <= 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must be more than 0")
-        for name in ("seed", "steps"):
+        for name in ("seed", "steps", "min_steps"):
             if getattr(self, name) < 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")
         if not 0 <= self.gold_weight <= 1:
@@ -65,6 +67,8 @@ class Optimisation:
             raise PotstillError(
                 "--lr_decay_rate is for plain Adam and --use_transformers_optimizer for AdamW: give one of them"
             )
+        if self.steps and self.min_steps:
+            raise PotstillError("--steps says how many there are: leave --min_steps out")
         if self.warmup_epoch >= self.epoch:
             raise PotstillError(
                 f"--warmup_epoch={self.warmup_epoch} leaves nothing of --epoch={self.epoch}: warm up for fewer epochs"

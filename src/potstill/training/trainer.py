@@ -34,6 +34,7 @@ from potstill.training.options import Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
+_ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def train_model(
     """
     transformers_logging.disable_progress_bar()  # progress is shown by the caller's bars
     steps_an_epoch = -(-len(train) // options.batch_size)
-    steps = options.steps or steps_an_epoch * options.epoch
+    epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
+    steps = options.steps or steps_an_epoch * epochs
     trainer = _DistillationTrainer(
         options,
         model=model,
@@ -79,9 +81,10 @@ def train_model(
         optimizers=_optimizer(model, options, steps_an_epoch, steps),
     )
     trainer.remove_callback(PrinterCallback)
-    evaluations_an_epoch = max(1, round(steps_an_epoch / _STEPS_BETWEEN_EVALUATIONS))
-    trainer.add_callback(_EvaluateOften(steps_an_epoch, evaluations_an_epoch))
-    trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_an_epoch))
+    steps_a_round = steps_an_epoch * (-(-epochs // _ROUNDS) if epochs > options.epoch else 1)
+    evaluations_a_round = max(1, round(steps_a_round / _STEPS_BETWEEN_EVALUATIONS))
+    trainer.add_callback(_EvaluateOften(steps_a_round, evaluations_a_round))
+    trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_a_round))
     with progress(description, steps) as bar:
         trainer.add_callback(_ShowProgress(bar))
         seconds = trainer.run(newest_checkpoint(work, description))
@@ -209,15 +212,18 @@ class _DistillationTrainer(Trainer):
 
 
 class _EvaluateOften(TrainerCallback):
-    """Evaluate and save at even steps of each epoch, its last step among them, and at the last step of all."""
+    """Evaluate and save at even steps of each round, its last step among them, and at the last step of all.
 
-    def __init__(self, steps_an_epoch: int, evaluations_an_epoch: int) -> None:
-        points = np.linspace(0, steps_an_epoch, evaluations_an_epoch + 1)[1:].round().astype(int)
+    :param steps_a_round: of an epoch, or of several short ones.
+    """
+
+    def __init__(self, steps_a_round: int, evaluations_a_round: int) -> None:
+        points = np.linspace(0, steps_a_round, evaluations_a_round + 1)[1:].round().astype(int)
         self._points = set(points.tolist())
-        self._steps_an_epoch = steps_an_epoch
+        self._steps_a_round = steps_a_round
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        step = (state.global_step - 1) % self._steps_an_epoch + 1
+        step = (state.global_step - 1) % self._steps_a_round + 1
         if step in self._points or state.global_step == state.max_steps:
             control.should_evaluate = control.should_save = True
 
