@@ -93,6 +93,11 @@ def write_json(path: Path, value: object) -> None:
         partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def working_folder(folder: Path) -> Path:
+    """Where :func:`atomic_folder` has an artifact made, for a process that only reads there."""
+    return _partial(folder)
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
