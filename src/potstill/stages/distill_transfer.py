@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from potstill.artifacts import TEXTS, hash_file, hash_json, shards
 from potstill.augment.augmentation import augment
 from potstill.corpus.encoded import Encoded, Text, encode, limited
@@ -12,6 +14,7 @@ from potstill.corpus.examples import read_texts
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.transfer import TransferSet, average_parts, write_shards
 from potstill.corpus.words import MASK, as_words, unify_masks
+from potstill.engines import POOLS
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
@@ -66,6 +69,7 @@ def _own_texts(texts: list[str], options: DistillOptions, progress: Progress) ->
         analyzer=options.analyzer,
         seed=options.seed,
         processes=options.processes or available_cpus(),
+        pool=POOLS[options.engine],
         progress=progress,
     )
 
@@ -94,15 +98,18 @@ def _label(name: str, options: DistillOptions, run: Path, progress: Progress, wo
 
     teacher = open_finetuned(str(run / name))
     tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
-    mask_token = teacher.tokenizer.mask_token or MASK
-
-    def encode_shard(start: int, texts: Sequence[Text]) -> Encoded:
-        # The shard keeps the student's mask token; the teacher reads its own.
-        return encode([unify_masks(text, mask_token) for text in texts if isinstance(text, str)], tokenizer)
-
     file = run / "augmented" / TEXTS
-    unlabelled = Unlabelled(pyarrow.parquet.read_metadata(file).num_rows, partial(_shards, file), encode_shard)
-    label_texts(unlabelled, teacher, work, backend=options.labelling, progress=progress)
+    unlabelled = Unlabelled(
+        pyarrow.parquet.read_metadata(file).num_rows,
+        partial(_shards, file),
+        partial(_encode_for_teacher, tokenizer, teacher.tokenizer.mask_token or MASK),
+    )
+    label_texts(unlabelled, teacher, work, backend=options.labelling, engine=options.engine, progress=progress)
+
+
+def _encode_for_teacher(tokenizer: Tokenizer, mask_token: str, start: int, texts: Sequence[Text]) -> Encoded:
+    """A shard's texts for the teacher, which reads its own mask token; the shard keeps the student's."""
+    return encode([unify_masks(text, mask_token) for text in texts if isinstance(text, str)], tokenizer)
 
 
 def _shards(file: Path) -> Iterator[list[str]]:

@@ -2,20 +2,23 @@
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import ONNX_MODEL, atomic_folder, shards
+from potstill.artifacts import ONNX_MODEL, atomic_folder, shards, writing
 from potstill.corpus.answers import Answers
 from potstill.corpus.encoded import Encoded, Text
 from potstill.corpus.streams import PART_ROWS
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
-from potstill.engines.local import Encode, Predict, label_shards
+from potstill.engines import ENGINES, Engine
+from potstill.engines.local import Encode
 from potstill.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -36,12 +39,34 @@ class Unlabelled:
 
     :param n_texts: how many there are.
     :param shards: gives them at each call anew, :data:`potstill.corpus.streams.PART_ROWS` at a time.
-    :param encode: a shard's texts as the teacher's tokenizer encodes them.
+    :param encode: a shard's texts as the teacher's tokenizer encodes them; for the engine ``ray`` picklable.
     """
 
     n_texts: int
     shards: Callable[[], Iterator[Sequence[Text]]]
     encode: Encode
+
+
+class TeacherLogits:
+    """A teacher as an engine asks it. Its backend is opened at the first call, anew where it is unpickled."""
+
+    def __init__(self, backend: Backend, teacher: "Checkpoint") -> None:
+        self.backend = backend
+        self.teacher = teacher
+
+    @cached_property
+    def _model(self) -> "Model":
+        with tempfile.TemporaryDirectory() as scratch, writing(Path(scratch)):
+            return open_backend(self.backend, self.teacher, Path(scratch))
+
+    def __call__(self, part: Encoded, progress: Progress) -> NDArray[np.float32]:
+        """The logits of encoded texts: a :data:`potstill.engines.local.Predict`."""
+        from potstill.teachers.labelling import predict_logits
+
+        return predict_logits(self._model, part, pad_id=self.teacher.model.config.pad_token_id or 0, progress=progress)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.backend, self.teacher)
 
 
 def label_texts(
@@ -50,38 +75,35 @@ def label_texts(
     folder: Path,
     *,
     backend: Backend = "torch",
+    engine: Engine = "local",
     progress: Progress = silent,
 ) -> None:
     """Label texts into the Parquet shards of a folder; shards that are there already are kept.
 
     :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`).
     """
-    from potstill.teachers.labelling import predict_logits
-
     n_shards = -(-unlabelled.n_texts // PART_ROWS)
     if len(shards(folder)) == n_shards:
         return
-    model = open_backend(backend, teacher, folder / ".backend")
-    pad_id = teacher.model.config.pad_token_id or 0
-
-    def predict(part: Encoded, shown: Progress) -> NDArray[np.float32]:
-        return predict_logits(model, part, pad_id=pad_id, progress=shown)
-
+    predict = TeacherLogits(backend, teacher)
     if backend in ("torch-bf16", "onnx-int8"):
-        _report_error(backend, predict, teacher, unlabelled)
-    label_shards(unlabelled.shards(), unlabelled.encode, predict, folder, n_shards=n_shards, progress=progress)
+        _report_error(predict, unlabelled)
+    ENGINES[engine](unlabelled.shards(), unlabelled.encode, predict, folder, n_shards=n_shards, progress=progress)
 
 
 def open_backend(backend: Backend, teacher: "Checkpoint", scratch: Path) -> "Model":
-    """A teacher, ready to label.
+    """A teacher, ready to label: in torch on a GPU where there is one, in ONNX Runtime on the CPU.
 
-    :param scratch: folder for the files that a backend needs.
+    :param scratch: folder for the files that a backend needs while it is opened.
     """
+    import torch
+
     from potstill.stages.onnx_files import export_onnx, quantize
     from potstill.teachers.labelling import in_onnx, in_torch
 
     if backend in ("torch", "torch-bf16"):
-        return in_torch(teacher.model, bf16=backend == "torch-bf16")
+        model: Any = teacher.model
+        return in_torch(model.to("cuda" if torch.cuda.is_available() else "cpu"), bf16=backend == "torch-bf16")
     scratch.mkdir(exist_ok=True)
     file = scratch / ONNX_MODEL
     export_onnx(teacher.model, teacher.tokenizer.model_input_names, file)
@@ -90,17 +112,18 @@ def open_backend(backend: Backend, teacher: "Checkpoint", scratch: Path) -> "Mod
     return in_onnx(file)
 
 
-def _report_error(backend: str, predict: Predict, teacher: "Checkpoint", unlabelled: Unlabelled) -> None:
+def _report_error(predict: TeacherLogits, unlabelled: Unlabelled) -> None:
     """Say how far a less exact backend's logits are from the model's own."""
     from potstill.teachers.labelling import in_torch, predict_logits
 
     first = next(unlabelled.shards())[:_COMPARED]
     sample = unlabelled.encode(0, first)
-    exact = predict_logits(in_torch(teacher.model), sample, pad_id=teacher.model.config.pad_token_id or 0)
+    model = predict.teacher.model
+    exact = predict_logits(in_torch(model), sample, pad_id=model.config.pad_token_id or 0)
     found = predict(sample, silent)
     logger.info(
         "labelling in %s: logits off by %.3f on average (their standard deviation is %.3f), %.1f%% of labels the same",
-        backend,
+        predict.backend,
         float(np.abs(found - exact).mean()),
         float(exact.std()),
         100 * float((found.argmax(axis=1) == exact.argmax(axis=1)).mean()),
