@@ -121,6 +121,7 @@ def main(options: Options) -> None:
     """Print the table."""
     require("ray", "ray")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
     from ray.cluster_utils import Cluster
 
     train = read_examples(find_split(options.data, "train"))
@@ -134,6 +135,7 @@ def main(options: Options) -> None:
     for name in ("ray, one node", "ray, two nodes"):
         cluster.add_node(num_cpus=1, object_store_memory=STORE)
         measure("ray", texts, options, name)
+    ray.shutdown()
     cluster.shutdown()
 
 

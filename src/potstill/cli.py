@@ -26,6 +26,7 @@ from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.export import ExportOptions, export
+from potstill.stages.label_files import LabelOptions, label_files
 from potstill.stages.predict import PredictOptions, predict
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.push import PushOptions, push
@@ -41,6 +42,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "label": (LabelOptions, label_files),
     "report": (ReportOptions, report_runs),
     "export": (ExportOptions, export),
     "predict": (PredictOptions, predict),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from potstill.artifacts import shard_name
 from potstill.corpus.encoded import Encoded, Text
 from potstill.corpus.transfer import write_shard
 from potstill.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 Predict = Callable[[Encoded, Progress], NDArray[np.float32]]
 """From encoded texts to logits, float32 ``[n_texts, n_labels]``."""
@@ -36,7 +40,7 @@ def label_shards(
     shards: Iterable[Sequence[Text]],
     encode: Encode,
     predict: Predict,
-    folder: Path,
+    folder: "Path | UPath",
     *,
     n_shards: int,
     progress: Progress = silent,
@@ -57,7 +61,7 @@ def label_shards(
     return n_made
 
 
-def missing_shards(shards: Iterable[Sequence[Text]], folder: Path) -> Iterator[Shard]:
+def missing_shards(shards: Iterable[Sequence[Text]], folder: "Path | UPath") -> Iterator[Shard]:
     """The shards that a folder does not have yet."""
     start = 0
     for index, texts in enumerate(shards):

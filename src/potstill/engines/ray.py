@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import asked_threads
 
+if TYPE_CHECKING:
+    from upath import UPath
+
 logger = logging.getLogger(__name__)
 
 _IN_HAND = 2  # shards a worker: one at the model, one that is sent and encoded meanwhile
@@ -38,7 +41,7 @@ def label_shards(
     shards: Iterable[Sequence[Text]],
     encode: Encode,
     predict: Predict,
-    folder: Path,
+    folder: "Path | UPath",
     *,
     n_shards: int,
     progress: Progress = silent,

@@ -4,24 +4,30 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from potstill.artifacts import ONNX_MODEL, atomic_folder, shards, writing
 from potstill.corpus.answers import Answers
-from potstill.corpus.encoded import Encoded, Text
-from potstill.corpus.streams import PART_ROWS
+from potstill.corpus.encoded import Encoded, Text, encode, limited
+from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
+from potstill.corpus.words import MASK, unify_masks
 from potstill.engines import ENGINES, Engine
 from potstill.engines.local import Encode
+from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from potstill.teachers.checkpoints import Checkpoint
     from potstill.teachers.labelling import Model
 
@@ -45,6 +51,56 @@ class Unlabelled:
     n_texts: int
     shards: Callable[[], Iterator[Sequence[Text]]]
     encode: Encode
+
+
+def texts_of_parquet(files: "Sequence[Path | UPath]", n_texts: int, teacher: "Checkpoint") -> Unlabelled:
+    """The texts of Parquet files, one file after another, as a teacher reads them.
+
+    :param n_texts: how many rows they have, see :func:`count_rows`.
+    """
+    tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
+    encode = partial(_encode_for_teacher, tokenizer, teacher.tokenizer.mask_token or MASK)
+    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _column(file)), encode)
+
+
+def count_rows(file: "Path | UPath") -> int:
+    """The rows of a Parquet file.
+
+    :raises PotstillError: when it is none, or has no column ``text``.
+    """
+    with _open_parquet(file) as table:
+        if "text" not in table.schema_arrow.names:
+            raise PotstillError(f"{file}: no column 'text'; it has {', '.join(table.schema_arrow.names)}: rename one")
+        return int(table.metadata.num_rows)
+
+
+def _column(file: "Path | UPath") -> Iterator[str]:
+    number = 0
+    with _open_parquet(file) as table:
+        for batch in table.iter_batches(columns=["text"]):
+            for text in batch.column("text").to_pylist():
+                number += 1
+                if not isinstance(text, str):
+                    raise PotstillError(f"{file}:{number}: no text; leave the row out")
+                yield text
+
+
+@contextmanager
+def _open_parquet(file: "Path | UPath") -> Iterator[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with file.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as table:
+            yield table
+    except pyarrow.ArrowInvalid as error:
+        reason = str(error).splitlines()[0]
+        raise PotstillError(f"{file}: not a Parquet file, cut short or damaged ({reason})") from None
+
+
+def _encode_for_teacher(tokenizer: Tokenizer, mask_token: str, start: int, texts: Sequence[Text]) -> Encoded:
+    """A shard's texts for the teacher, which reads its own mask token; the shard keeps the student's."""
+    return encode([unify_masks(text, mask_token) for text in texts if isinstance(text, str)], tokenizer)
 
 
 class TeacherLogits:
@@ -72,7 +128,7 @@ class TeacherLogits:
 def label_texts(
     unlabelled: Unlabelled,
     teacher: "Checkpoint",
-    folder: Path,
+    folder: "Path | UPath",
     *,
     backend: Backend = "torch",
     engine: Engine = "local",
@@ -80,7 +136,7 @@ def label_texts(
 ) -> None:
     """Label texts into the Parquet shards of a folder; shards that are there already are kept.
 
-    :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`).
+    :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`), or one behind a URL.
     """
     n_shards = -(-unlabelled.n_texts // PART_ROWS)
     if len(shards(folder)) == n_shards:
