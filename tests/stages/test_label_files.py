@@ -11,7 +11,7 @@ import pytest
 
 from potstill.artifacts import read_manifest, shards
 from potstill.cli import main
-from potstill.corpus.transfer import read_transfer
+from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.stages import label
 from potstill.stages.label_files import LabelOptions, label_files
@@ -81,12 +81,12 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
     assert manifest["files"] == {name: len(content) for name, content in expected.items()}
     (bucket / "out" / "part-00001.parquet").unlink()
     written: list[str] = []
-    from potstill.engines import local as engine
 
-    write_shard = engine.write_shard
-    monkeypatch.setattr(
-        engine, "write_shard", lambda path, *rest: (written.append(path.name), write_shard(path, *rest))
-    )
+    def write_one(path: Any, *rest: Any) -> None:
+        written.append(path.name)
+        write_shard(path, *rest)
+
+    monkeypatch.setattr("potstill.engines.local.write_shard", write_one)
     label_files(options)
     assert written == ["part-00001.parquet"]
     assert (bucket / "out" / "part-00001.parquet").read_bytes() == expected["part-00001.parquet"]
