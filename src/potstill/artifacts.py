@@ -15,9 +15,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from potstill.errors import PotstillError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ def shard_name(index: int) -> str:
     return f"part-{index:05d}.parquet"
 
 
-def shards(folder: Path) -> list[Path]:
+def shards(folder: "Path | UPath") -> list[Path]:
     """The Parquet shards of a folder, in order."""
     return sorted(folder.glob("part-*.parquet"))
 
@@ -91,6 +94,11 @@ def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all."""
     with atomic_file(path) as partial:
         partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def working_folder(folder: Path) -> Path:
+    """Where :func:`atomic_folder` has an artifact made, for a process that only reads there."""
+    return _partial(folder)
 
 
 def _partial(path: Path) -> Path:

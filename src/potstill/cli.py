@@ -17,6 +17,7 @@ from potstill.artifacts import writing
 from potstill.errors import PotstillError
 from potstill.printing import report
 from potstill.progress import Bar, silent
+from potstill.ranks import is_first, n_processes
 from potstill.runtime.threads import available_cpus
 from potstill.stages.augment import AugmentOptions, augment_data
 from potstill.stages.bench import BenchOptions, bench
@@ -25,6 +26,7 @@ from potstill.stages.distill import distill
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.evaluate import EvaluateOptions, evaluate
 from potstill.stages.export import ExportOptions, export
+from potstill.stages.label_files import LabelOptions, label_files
 from potstill.stages.predict import PredictOptions, predict
 from potstill.stages.preprocess import PreprocessOptions, preprocess
 from potstill.stages.push import PushOptions, push
@@ -40,6 +42,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
+    "label": (LabelOptions, label_files),
     "report": (ReportOptions, report_runs),
     "export": (ExportOptions, export),
     "predict": (PredictOptions, predict),
@@ -75,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verb, options, general = parse(given)
         _set_up(general)
-        result = VERBS[verb][1](options, silent if general.quiet else _bars)
-        if printed := report(result):
+        result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
+        if is_first() and (printed := report(result)):
             with writing(Path("standard output")):
                 print(printed, flush=True)
         if isinstance(result, Verified) and result.faults:
@@ -128,6 +131,8 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
         [(verb, VERBS[verb][0]), ("general", General, field(default_factory=General))],
         frozen=True,
     )
+    if n_processes() > 1 and verb != "train":
+        raise PotstillError(f"{n_processes()} processes were started, but potstill {verb} is one's work: start one")
     parsed: Any = tyro.cli(
         command,
         args=list(given[1:]),
@@ -139,7 +144,7 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
 
 
 def _set_up(general: General) -> None:
-    level = logging.WARNING if general.quiet else logging.INFO
+    level = logging.WARNING if general.quiet or not is_first() else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("potstill").setLevel(level)
     warnings.filterwarnings("ignore")  # the libraries' own; ours are errors

@@ -9,6 +9,7 @@ from potstill.stages.distill import Distilled
 from potstill.stages.evaluate import Evaluated, LabelledFile
 from potstill.stages.evaluation import Score
 from potstill.stages.export import Exported
+from potstill.stages.label_files import LabelledTexts
 from potstill.stages.predict import Predicted
 from potstill.stages.preprocess import Preprocessed
 from potstill.stages.push import Pushed
@@ -102,6 +103,11 @@ def _(result: Predicted) -> str:
     if str(result.output) == "-":
         return ""  # standard output holds the labels and nothing else
     return f"{result.output}: {result.n_lines} lines labelled with {', '.join(result.labels)}"
+
+
+@report.register
+def _(result: LabelledTexts) -> str:
+    return f"{result.output}: {result.n_texts} texts labelled"
 
 
 @report.register

@@ -1,6 +1,10 @@
 """What a run's teacher labels: train's texts, those sampled from them, and texts without labels."""
 
+import pickle
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -8,11 +12,13 @@ import pytest
 from potstill.augment.sampling import Rules
 from potstill.corpus.splits import load_corpus
 from potstill.corpus.words import as_words
+from potstill.engines import ENGINES
+from potstill.engines.local import label_shards
 from potstill.errors import PotstillError
 from potstill.progress import silent
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import read_split, write_data
-from potstill.stages.distill_transfer import make_augmented
+from potstill.stages.distill_transfer import make_augmented, make_transfer
 
 
 def options(data: Path, out: Path, **changes: object) -> DistillOptions:
@@ -89,3 +95,29 @@ def test_files_without_labels_that_cannot_count_are_refused_at_once(tmp_path: Pa
     (tmp_path / "more.txt").write_text("an odd one\n")
     with pytest.raises(PotstillError, match="--transfer is a labelled set"):
         options(tmp_path, tmp_path / "run", unlabelled=(tmp_path / "more.txt",), transfer=(tmp_path,))
+
+
+def test_on_another_engine_the_teacher_and_its_tokenizer_are_sent_as_they_are(
+    tiny_data: Path,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    classifier_folder: Callable[[dict[int, str]], Path],
+) -> None:
+    shutil.copytree(classifier_folder({0: "0", 1: "1"}), run / "teacher")
+    (run / "augmented").mkdir()
+    make_augmented(options(tiny_data, run, rules=Rules(n_iter=1, p_mask=0.3)), run, silent, run / "augmented")
+    sent: list[int] = []
+
+    def elsewhere(shards: Any, encode: Any, predict: Any, folder: Path, **others: Any) -> int:
+        sent.append(len(pickle.dumps((encode, predict))))
+        encode, predict = pickle.loads(pickle.dumps((encode, predict)))
+        return label_shards(shards, encode, predict, folder, **others)
+
+    monkeypatch.setitem(ENGINES, "ray", elsewhere)
+    for engine in ("local", "ray"):
+        (tmp_path / engine).mkdir()
+        make_transfer(options(tiny_data, run, engine=engine), ["teacher"], run, silent, tmp_path / engine)
+    assert len(sent) == 1
+    local, ray = (tmp_path / engine / "part-00000.parquet" for engine in ("local", "ray"))
+    assert local.read_bytes() == ray.read_bytes()

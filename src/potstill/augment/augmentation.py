@@ -6,7 +6,7 @@ import numpy as np
 
 from potstill.augment.analyzers.analysis import Form
 from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round, sample_windows
-from potstill.augment.tagging import analyse_texts
+from potstill.augment.tagging import Pool, analyse_texts
 from potstill.corpus.streams import Seen
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
@@ -22,20 +22,22 @@ def augment(
     form: Form = "natural",
     seed: int = 42,
     processes: int = 1,
+    pool: Pool | None = None,
     progress: Progress = silent,
 ) -> Iterator[tuple[int, str]]:
     """Each text itself and what is sampled from it, without duplicates, in the texts' order.
 
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
     :param form: how they are written, see :func:`potstill.augment.analyzers.analysis.analyse`.
-    :param seed: the same seed gives the same texts, whatever ``processes``.
+    :param seed: the same seed gives the same texts, whatever ``processes`` or ``pool``.
     :param processes: that tag; sampling is one thread's work of seconds.
+    :param pool: where tagging is done instead, see :func:`potstill.augment.tagging.analyse_texts`.
     :return: pairs of the number of the text it comes from and the text.
     :raises PotstillError: when there is no such analyzer, or the seed is negative.
     """
     if seed < 0:
         raise PotstillError(f"--seed={seed}: must not be negative")
-    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, progress=progress)
+    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
     yield from sample_texts(build_corpus(analyses, rules), rules, seed, progress)
 
 
@@ -58,10 +60,11 @@ def rewrite(
     analyzer: str = "spacy",
     form: Form = "natural",
     processes: int = 1,
+    pool: Pool | None = None,
     progress: Progress = silent,
 ) -> list[str]:
     """The texts themselves, in order, each as :func:`augment` would write it."""
-    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, progress=progress)
+    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
     corpus = build_corpus(analyses, rules)
     return render(corpus, slice(0, len(corpus)), corpus.word_ids, np.zeros(len(corpus.word_ids), dtype=np.bool_))
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from multiprocessing import get_context
 
@@ -22,6 +22,9 @@ _AHEAD = 4  # tasks a process, so that none waits for the parent
 _TOKENS = "tokens-1"  # another number when an analyzer's tokens change otherwise than by its version
 
 Found = Callable[[], list[list[Token]]]
+Submit = Callable[[list[str]], Found]
+Pool = Callable[[str], AbstractContextManager[tuple[Submit, int]]]
+"""From an analyzer's name to what hands it texts somewhere, and how many parts it works on at once."""
 
 
 def analyse_texts(
@@ -30,6 +33,7 @@ def analyse_texts(
     *,
     form: Form = "natural",
     processes: int = 1,
+    pool: Pool | None = None,
     progress: Progress = silent,
 ) -> Iterator[Analysis]:
     """Analyse texts, in order.
@@ -37,6 +41,7 @@ def analyse_texts(
     :param texts: they need not fit into memory.
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
     :param form: what their words are and how they are put back together, see :func:`analyse`.
+    :param pool: where they are tagged; default: in ``processes`` processes of this machine.
     :raises PotstillError: when there is no such analyzer.
     """
     glued = is_morphological(analyzer)
@@ -48,15 +53,15 @@ def analyse_texts(
     with (
         progress("tagging", n_texts) as bar,
         open_cache(f"{_TOKENS}-{analyzer}", version) as known,
-        _workers(analyzer, processes) as submit,
+        (pool or partial(_processes, n_processes=processes))(analyzer) as (submit, n_workers),
     ):
-        for part, found in _tag(parts, known, submit, _AHEAD * processes if processes > 1 else 0):
+        for part, found in _tag(parts, known, submit, _AHEAD * n_workers):
             yield from (analyse(text, tokens, form, glued) for text, tokens in zip(part, found, strict=True))
             bar.update(len(part))
 
 
 def _tag(
-    parts: Iterable[Sequence[str]], known: Cache, submit: Callable[[list[str]], Found], ahead: int
+    parts: Iterable[Sequence[str]], known: Cache, submit: Submit, ahead: int
 ) -> Iterator[tuple[Sequence[str], list[list[Token]]]]:
     """The tokens of each part's texts, in order; ``ahead`` parts are submitted before the first is waited for."""
     waiting: deque[Callable[[], tuple[Sequence[str], list[list[Token]]]]] = deque()
@@ -81,15 +86,15 @@ def _collect(
 
 
 @contextmanager
-def _workers(analyzer: str, processes: int) -> Iterator[Callable[[list[str]], Found]]:
-    """What hands texts to an analyzer, in this process or in others."""
-    if processes <= 1:
-        yield lambda texts: partial(_tag_part, analyzer, texts)
+def _processes(analyzer: str, n_processes: int) -> Iterator[tuple[Submit, int]]:
+    """The pool of this process alone, where nothing is done ahead, or of several."""
+    if n_processes <= 1:
+        yield lambda texts: partial(tag_part, analyzer, texts), 0
         return
     try:
         # spawn: a forked child would inherit locks that tokenizers' and torch's threads hold
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            yield lambda texts: pool.submit(_tag_part, analyzer, texts).result
+        with ProcessPoolExecutor(n_processes, get_context("spawn")) as pool:
+            yield lambda texts: pool.submit(tag_part, analyzer, texts).result, n_processes
     except BrokenProcessPool:
         raise PotstillError(
             "a process that tags text ended before its work was done: out of memory, killed, or called from a script "
@@ -102,5 +107,6 @@ def _analyzer(name: str) -> Analyzer:
     return make_analyzer(name)
 
 
-def _tag_part(analyzer: str, texts: list[str]) -> list[list[Token]]:
+def tag_part(analyzer: str, texts: list[str]) -> list[list[Token]]:
+    """The tokens of some texts; a process loads an analyzer once."""
     return list(_analyzer(analyzer)(texts))

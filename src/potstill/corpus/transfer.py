@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_lines
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, require
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,10 @@ def _check_widths(widths: set[int], source: str) -> None:
         raise PotstillError(f"{source}: rows with {sorted(widths)} logits; every row needs one logit a label")
 
 
-def write_shard(path: Path, texts: Sequence[Text], logits: NDArray[np.float32]) -> None:
+def write_shard(path: "Path | UPath", texts: Sequence[Text], logits: NDArray[np.float32]) -> None:
     """Write one Parquet shard, whole or not at all.
 
+    :param path: or what stands for one behind a URL, where a file appears once it is whole.
     :param texts: single texts, or pairs (then with a column ``text_pair``).
     :param logits: float32 ``[len(texts), n_labels]``.
     """
@@ -201,8 +205,14 @@ def write_shard(path: Path, texts: Sequence[Text], logits: NDArray[np.float32]) 
         columns["text_pair"] = [text[1] for text in texts]
     flat = pyarrow.array(logits.reshape(-1).astype(np.float32))
     arrays = columns | {"logits": pyarrow.FixedSizeListArray.from_arrays(flat, logits.shape[1])}
+    table = pyarrow.table(arrays)
+    if not isinstance(path, Path):
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(table, sink, compression="zstd")
+        path.write_bytes(sink.getvalue().to_pybytes())
+        return
     with atomic_file(path) as partial:
-        pyarrow.parquet.write_table(pyarrow.table(arrays), partial, compression="zstd")
+        pyarrow.parquet.write_table(table, partial, compression="zstd")
 
 
 def write_shards(folder: Path, parts: Iterable[TransferSet]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from potstill.corpus.encoded import Encoded, Text
 from potstill.corpus.transfer import write_shard
 from potstill.progress import Progress, silent
 
+if TYPE_CHECKING:
+    from upath import UPath
+
 Predict = Callable[[Encoded, Progress], NDArray[np.float32]]
 """From encoded texts to logits, float32 ``[n_texts, n_labels]``."""
 
@@ -21,19 +25,22 @@ Encode = Callable[[int, Sequence[Text]], Encoded]
 
 
 @dataclass(frozen=True)
-class _Shard:
-    """Texts that are ready to be labelled."""
+class Shard:
+    """Texts that are to be labelled.
+
+    :param start: the number of the first among all texts.
+    """
 
     index: int
+    start: int
     texts: Sequence[Text]
-    encoded: Encoded
 
 
 def label_shards(
     shards: Iterable[Sequence[Text]],
     encode: Encode,
     predict: Predict,
-    folder: Path,
+    folder: "Path | UPath",
     *,
     n_shards: int,
     progress: Progress = silent,
@@ -47,27 +54,33 @@ def label_shards(
     :return: how many of them were made by this call.
     """
     n_made = 0
-    for shard in _ahead(_missing(shards, encode, folder)):
-        logits = predict(shard.encoded, _in_shard(progress, shard.index + 1, n_shards))
+    for shard, encoded in _ahead(missing_shards(shards, folder), encode):
+        logits = predict(encoded, _in_shard(progress, shard.index + 1, n_shards))
         write_shard(folder / shard_name(shard.index), shard.texts, logits)
         n_made += 1
     return n_made
 
 
-def _missing(shards: Iterable[Sequence[Text]], encode: Encode, folder: Path) -> Iterator[_Shard]:
+def missing_shards(shards: Iterable[Sequence[Text]], folder: "Path | UPath") -> Iterator[Shard]:
+    """The shards that a folder does not have yet."""
     start = 0
     for index, texts in enumerate(shards):
         if not (folder / shard_name(index)).exists():
-            yield _Shard(index, texts, encode(start, texts))
+            yield Shard(index, start, texts)
         start += len(texts)
 
 
-def _ahead(shards: Iterator[_Shard]) -> Iterator[_Shard]:
-    """The same shards, each made in a thread while the one before it is in use."""
+def _ahead(shards: Iterator[Shard], encode: Encode) -> Iterator[tuple[Shard, Encoded]]:
+    """The shards, each encoded in a thread while the one before it is in use."""
+
+    def following() -> tuple[Shard, Encoded] | None:
+        shard = next(shards, None)
+        return None if shard is None else (shard, encode(shard.start, shard.texts))
+
     with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, shards, None)
-        while (item := following.result()) is not None:
-            following = thread.submit(next, shards, None)
+        waiting = thread.submit(following)
+        while (item := waiting.result()) is not None:
+            waiting = thread.submit(following)
             yield item
 
 

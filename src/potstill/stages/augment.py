@@ -11,6 +11,7 @@ from potstill.artifacts import atomic_file
 from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import UNLABELLED, Example, read_examples
+from potstill.engines import POOLS, Engine
 from potstill.errors import PotstillError
 from potstill.morphology import is_morphological
 from potstill.progress import Progress, silent
@@ -39,6 +40,8 @@ class AugmentOptions:
     """Write each text's label instead of 'dummy'."""
     parallel: bool = False
     """Tag in as many processes as there are processors; the output is the same."""
+    engine: Engine = "local"
+    """Where text is tagged: here, or on a Ray cluster, see potstill distill; the output is the same."""
     seed: int = 42
     """The same seed gives the same texts."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
@@ -88,6 +91,7 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
         "analyzer": analyzer,
         "form": form,
         "processes": available_cpus() if options.parallel else 1,
+        "pool": POOLS[options.engine],
         "progress": progress,
     }
     if not options.augment:

@@ -8,6 +8,7 @@ import tyro
 
 from potstill.augment.sampling import Rules
 from potstill.corpus.answers import Answers
+from potstill.engines import Engine
 from potstill.errors import PotstillError
 from potstill.morphology import is_morphological
 from potstill.stages.label import Backend
@@ -62,6 +63,9 @@ class DistillOptions:
     labelling: Backend = "torch"
     """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
     and less exact: how far their logits are off is reported."""
+    engine: Engine = "local"
+    """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
+    names. The result is the same."""
     answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or

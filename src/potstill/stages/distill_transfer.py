@@ -1,23 +1,22 @@
 """What a run's transfer set is made of: train's texts and new ones, and the teachers' logits; or what is given."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from potstill.artifacts import TEXTS, hash_file, hash_json, shards
 from potstill.augment.augmentation import augment
-from potstill.corpus.encoded import Encoded, Text, encode, limited
 from potstill.corpus.examples import read_texts
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.transfer import TransferSet, average_parts, write_shards
-from potstill.corpus.words import MASK, as_words, unify_masks
+from potstill.corpus.words import as_words
+from potstill.engines import POOLS
 from potstill.errors import PotstillError
 from potstill.progress import Progress
 from potstill.runtime.threads import available_cpus
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import read_split, run_labels
-from potstill.stages.label import Unlabelled, label_texts
+from potstill.stages.label import count_rows, label_texts, texts_of_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +65,7 @@ def _own_texts(texts: list[str], options: DistillOptions, progress: Progress) ->
         analyzer=options.analyzer,
         seed=options.seed,
         processes=options.processes or available_cpus(),
+        pool=POOLS[options.engine],
         progress=progress,
     )
 
@@ -88,30 +88,12 @@ def make_transfer(options: DistillOptions, teachers: list[str], run: Path, progr
 
 def _label(name: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """One teacher's logits on the augmented texts."""
-    import pyarrow.parquet
-
     from potstill.teachers.checkpoints import open_finetuned
 
     teacher = open_finetuned(str(run / name))
-    tokenizer = limited(teacher.tokenizer.backend_tokenizer, teacher.tokenizer.model_max_length)
-    mask_token = teacher.tokenizer.mask_token or MASK
-
-    def encode_shard(start: int, texts: Sequence[Text]) -> Encoded:
-        # The shard keeps the student's mask token; the teacher reads its own.
-        return encode([unify_masks(text, mask_token) for text in texts if isinstance(text, str)], tokenizer)
-
     file = run / "augmented" / TEXTS
-    unlabelled = Unlabelled(pyarrow.parquet.read_metadata(file).num_rows, partial(_shards, file), encode_shard)
-    label_texts(unlabelled, teacher, work, backend=options.labelling, progress=progress)
-
-
-def _shards(file: Path) -> Iterator[list[str]]:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(file) as table:
-        yield from in_parts(
-            text for batch in table.iter_batches(columns=["text"]) for text in batch.column("text").to_pylist()
-        )
+    texts = texts_of_parquet([file], count_rows(file), teacher)
+    label_texts(texts, teacher, work, backend=options.labelling, engine=options.engine, progress=progress)
 
 
 def copy_transfer(options: DistillOptions, run: Path, work: Path) -> None:

@@ -1,17 +1,29 @@
 """Train: fine-tune a teacher, or train a student on a transfer set or on gold labels."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from potstill.artifacts import LABELS, RAW, TEMPERATURE, TRAINING, TRANSFER, atomic_folder, read_manifest, write_json
+from potstill.artifacts import (
+    LABELS,
+    RAW,
+    TEMPERATURE,
+    TRAINING,
+    TRANSFER,
+    atomic_folder,
+    read_manifest,
+    working_folder,
+    write_json,
+)
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.labels import read_labels
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
+from potstill.ranks import is_first
 from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.stages.prepare import Vocabulary, load_encoded, load_vocabulary
 from potstill.stages.preprocess import fresh_encoded
@@ -65,7 +77,8 @@ class Trained:
 def train(options: TrainOptions, progress: Progress = silent) -> Trained:
     """Train the model of a configuration on a prepared data folder.
 
-    Killed and run again with the same options, it goes on from its newest checkpoint.
+    Killed and run again with the same options, it goes on from its newest checkpoint. Of several processes that
+    ``torchrun`` or ``accelerate launch`` started, the first one writes.
 
     :raises PotstillError: when the folder is not prepared for this model, or its data has changed since.
     """
@@ -145,7 +158,8 @@ def _fit_to_folder(
     progress: Progress,
 ) -> Trained:
     optimisation = options.optimisation
-    with atomic_folder(out, inputs | {"optimisation": asdict(optimisation)}) as work:
+    inputs = inputs | {"optimisation": asdict(optimisation)}
+    with atomic_folder(out, inputs) if is_first() else nullcontext(working_folder(out)) as work:
         best = fit(
             model,
             tokenizer,
@@ -232,8 +246,9 @@ def fit(
         progress=progress,
         description=description,
     )
-    write_json(work / TRAINING, asdict(training))
-    calibrate_and_save(model, tokenizer, valid_set, work)
+    if is_first():
+        write_json(work / TRAINING, asdict(training))
+        calibrate_and_save(model, tokenizer, valid_set, work)
     return training.best
 
 

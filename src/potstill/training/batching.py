@@ -46,15 +46,23 @@ class LengthBatchSampler(Sampler[list[int]]):
     Each epoch shuffles the rows, cuts them into pools of :data:`_POOL` batches, sorts each pool by length,
     cuts it into batches and shuffles the batches. The same seed and epoch give the same batches.
 
+    Several processes each get their part of every batch, of equal size: where a short batch cannot be shared evenly,
+    some of its rows stand in it twice.
+
     :param lengths: int64 ``[n_texts]``.
-    :param batch_size: rows a batch; the last one may have fewer.
+    :param batch_size: rows a batch, over all processes; the last one may have fewer.
+    :param rank: which of ``n_ranks`` processes this is.
     """
 
-    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, lengths: NDArray[np.int64], batch_size: int, seed: int, *, rank: int = 0, n_ranks: int = 1
+    ) -> None:
         self.batch_size = batch_size
         self.drop_last = False
         self._lengths = lengths
         self._seed = seed
+        self._rank = rank
+        self._n_ranks = n_ranks
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -74,4 +82,9 @@ class LengthBatchSampler(Sampler[list[int]]):
             rows = rows[np.argsort(self._lengths[rows], kind="stable")]
             batches += [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
         # Only full pools fill their last batch, so at most one batch is short, as len() says.
-        yield from (batches[i].tolist() for i in generator.permutation(len(batches)))
+        yield from (self._own(batches[i]).tolist() for i in generator.permutation(len(batches)))
+
+    def _own(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This process' part of a batch."""
+        n_rows = -(-len(batch) // self._n_ranks)
+        return np.resize(batch, n_rows * self._n_ranks)[self._rank :: self._n_ranks]

@@ -22,7 +22,7 @@ class Optimisation:
     min_steps: int = 0
     """Fewest steps: a small training set is passed over more often than --epoch says until it has them."""
     batch_size: int = 128
-    """Texts a step."""
+    """Texts a step; several processes share them."""
     use_transformers_optimizer: bool = False
     """AdamW with a linear schedule and warm-up. Without it: Adam with --lr_decay_rate."""
     warmup_epoch: int = 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Adam, AdamW, Optimizer
@@ -27,7 +29,9 @@ from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
+from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
+from potstill.ranks import is_first, n_processes, rank
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
 from potstill.training.losses import training_loss
 from potstill.training.options import Optimisation
@@ -63,10 +67,18 @@ def train_model(
 ) -> Training:
     """Train a model in place; it ends with the weights of its best evaluation on valid.
 
+    Several processes (see :mod:`potstill.ranks`) share each batch; the number of steps is that of one process.
+
     :param train: label ids as targets (then the loss is cross-entropy), or logits (then it is ``options.loss``).
     :param valid: label ids as targets.
-    :param work: folder of the checkpoints; with those of a killed run in it, training goes on there.
+    :param work: folder of the checkpoints; with those of a killed run in it, training goes on there, with another
+        number of processes too.
+    :raises PotstillError: when the processes cannot share a batch evenly.
     """
+    if options.batch_size % n_processes():
+        raise PotstillError(
+            f"--batch_size={options.batch_size}: {n_processes()} processes share it; give a multiple of their number"
+        )
     transformers_logging.disable_progress_bar()  # progress is shown by the caller's bars
     steps_an_epoch = -(-len(train) // options.batch_size)
     epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
@@ -87,7 +99,9 @@ def train_model(
     trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_a_round))
     with progress(description, steps) as bar:
         trainer.add_callback(_ShowProgress(bar))
-        seconds = trainer.run(newest_checkpoint(work, description))
+        found = [newest_checkpoint(work, description) if is_first() else None]  # it drops those that are damaged
+        (checkpoint,) = broadcast_object_list(found)
+        seconds = trainer.run(checkpoint)
     # What bf16 wrapped around the model would make its answers inexact from now on, and its export impossible.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
@@ -99,7 +113,7 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
     return TrainingArguments(
         output_dir=str(work),
         max_steps=steps,
-        per_device_train_batch_size=options.batch_size,
+        per_device_train_batch_size=options.batch_size // n_processes(),
         per_device_eval_batch_size=options.batch_size,
         learning_rate=options.lr,
         bf16=options.bf16,
@@ -187,9 +201,14 @@ class _DistillationTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         dataset: Any = self.train_dataset
-        sampler = LengthBatchSampler(dataset.encoded.lengths, self.args.train_batch_size, self.args.seed)
+        size = self.args.train_batch_size * n_processes()
+        lengths = dataset.encoded.lengths
+        sampler = LengthBatchSampler(lengths, size, self.args.seed, rank=rank(), n_ranks=n_processes())
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=as_collated)
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        # Of one process: the sampler has shared out the batches, and accelerate would do so again.
+        prepared: DataLoader[Any] = prepare_data_loader(
+            loader, self.args.device, num_processes=1, process_index=0, put_on_device=True
+        )
         return prepared
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
