@@ -61,7 +61,8 @@ def shard_name(index: int) -> str:
 
 def shards(folder: "Path | UPath") -> list[Path]:
     """The Parquet shards of a folder, in order."""
-    return sorted(folder.glob("part-*.parquet"))
+    found: Iterable[Any] = folder.glob("part-*.parquet")
+    return sorted(found)
 
 
 def hash_file(path: Path) -> str:

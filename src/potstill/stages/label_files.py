@@ -1,7 +1,7 @@
 """Label files: a teacher's logits on Parquet files of texts, here or wherever fsspec reaches, as a transfer set."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,8 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
 
 def _find_files(name: str) -> "list[Path | UPath]":
     place = _place(name)
-    files = sorted(place.glob("*.parquet")) if place.is_dir() else [place] if place.is_file() else []
+    found: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
+    files = sorted(found)
     if not files:
         raise PotstillError(f"{name}: no Parquet file, and no folder of such")
     return files
