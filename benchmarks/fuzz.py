@@ -103,6 +103,7 @@ def _fuzz(options: Options, folder: Path) -> None:
     }
     _limit_memory(options.megabytes)
     arguments = [f"-{name}={value}" for name, value in flags.items()]
+
     def mutate(given: bytes, longest: int, seed: int) -> bytes:
         """Half of the time from a good input: libFuzzer drops those that reach the same of our lines, and no others."""
         generator = random.Random(seed)

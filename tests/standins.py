@@ -87,5 +87,7 @@ def write_student(
     from potstill.stages.train import new_student
 
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student(name, dict(parameters or {}), vocabulary, list(labels), embedding_trainable=True, seed=1), folder)
+    save_model(
+        *new_student(name, dict(parameters or {}), vocabulary, list(labels), embedding_trainable=True, seed=1), folder
+    )
     return folder

@@ -81,7 +81,7 @@ def test_a_missing_array_is_named(tmp_path: Path) -> None:
         open_array(tmp_path / "a.npy")
 
 
-class PanicException(BaseException):  # noqa: N818
+class PanicException(BaseException):
     """Named as what Rust's libraries raise, which is no Exception."""
 
 

@@ -273,7 +273,10 @@ def with_numbers_of_an_unknown_kind(folder: Path) -> None:
         (with_a_vector_for_a_table, "no table with a row for each piece of tokenizer.json"),
         (with_another_table, "no table with a row for each piece of tokenizer.json"),
         (with_a_number_that_is_not_finite, "row 3 has a number that is not finite"),
-        (with_numbers_of_an_unknown_kind, "model.safetensors: cannot be loaded, it is damaged or of a kind that is not read here"),
+        (
+            with_numbers_of_an_unknown_kind,
+            "model.safetensors: cannot be loaded, it is damaged or of a kind that is not read here",
+        ),
     ],
 )
 def test_a_folder_that_is_no_whole_static_model_is_one_line(

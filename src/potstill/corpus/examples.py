@@ -157,7 +157,7 @@ def _tell_of(path: Path, blank: int) -> None:
 
 
 def _decoded(path: Path, file: BinaryIO) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file with their numbers from 1, line ends kept; a byte-order mark before the first is dropped.
+    """The lines of a UTF-8 file with their numbers from 1, with their ends, without a byte-order mark.
 
     None is read whole that is longer than :data:`LONGEST_LINE`.
     """
@@ -167,7 +167,9 @@ def _decoded(path: Path, file: BinaryIO) -> Iterator[tuple[int, str]]:
             if not raw:
                 return
             if len(raw) > LONGEST_LINE:
-                raise PotstillError(f"{path}:{number}: a line of more than {LONGEST_LINE:,} bytes; is this a text file?")
+                raise PotstillError(
+                    f"{path}:{number}: a line of more than {LONGEST_LINE:,} bytes; is this a text file?"
+                )
             yield number, _decode(path, number, raw)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PotstillError(f"{path}: a damaged .gz file, or half of one ({error})") from None
@@ -236,7 +238,9 @@ def _read_jsonl(path: Path, labelled: bool) -> Iterator[Row]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:  # not JSON; a number or a nesting beyond Python's limits
-            raise PotstillError(f"{where}: not JSON ({reason(error).partition(': line 1 ')[0]}); one object a line") from None
+            raise PotstillError(
+                f"{where}: not JSON ({reason(error).partition(': line 1 ')[0]}); one object a line"
+            ) from None
         if not isinstance(record, dict):
             raise PotstillError(f"{where}: not a JSON object; a line is like {{'text': ..., 'label': ...}}")
         yield pick_columns(str(path), number, record, labelled)
@@ -257,7 +261,12 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
                 for record in batch.to_pylist():
                     number += 1
                     yield pick_columns(str(path), number, record, labelled)
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # damaged pages, text that is not UTF-8
+    except (
+        pyarrow.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # damaged pages, text that is not UTF-8
         raise PotstillError(
             f"{path}: not a Parquet file, cut short or damaged ({reason(error)}); make it again"
         ) from None

@@ -29,7 +29,9 @@ def refusing(complaint: str) -> Iterator[None]:
     except PotstillError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's, which is no Exception
+        if (
+            not isinstance(error, Exception) and type(error).__name__ != "PanicException"
+        ):  # Rust's, which is no Exception
             raise
         raise PotstillError(f"{complaint} ({reason(error)})") from None
 

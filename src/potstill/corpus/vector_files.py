@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import TOKENIZER
 from potstill.corpus.examples import read_lines
-from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.corpus.untrusted import DAMAGED, open_array, open_tokenizer, refusing
+from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.errors import PotstillError, reason, require
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,9 @@ def _without_header(path: Path) -> tuple[Iterator[tuple[int, str]], int | None, 
     fields = first[1].split()
     if len(fields) == 2 and all(field.isdecimal() for field in fields):
         if max(map(len, fields)) > 18:
-            raise PotstillError(f"{path}:{first[0]}: a header with a number of more than 18 digits; is this file whole?")
+            raise PotstillError(
+                f"{path}:{first[0]}: a header with a number of more than 18 digits; is this file whole?"
+            )
         return lines, int(fields[0]), int(fields[1])
     return chain([first], lines), None, 0
 
@@ -152,7 +154,9 @@ def _as_floats(table: NDArray[Any], path: Path) -> NDArray[np.float32]:
     sane = _is_sane(floats).all(axis=1)
     if not sane.all():
         row = int(np.argmin(sane)) + 1
-        raise PotstillError(f"{path}: row {row} has a number that is not finite, or above {_LARGEST:g}; remove the word")
+        raise PotstillError(
+            f"{path}: row {row} has a number that is not finite, or above {_LARGEST:g}; remove the word"
+        )
     return floats
 
 
