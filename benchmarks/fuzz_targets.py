@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -43,10 +43,12 @@ class Target:
 
     :param check: raises for an input that is not met as it should be.
     :param seeds: inputs to start from, one at least for each form.
+    :param close: ends what it has open.
     """
 
     check: Callable[[bytes], None]
     seeds: list[bytes]
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,12 @@ def http(scratch: Path, student: Path) -> Target:
         _check_refusal(status, body)
 
     bodies = [b'{"text": "a b"}', b'{"texts": ["a", "b c \\u2603"], "model": "one"}', b'{"text": "a", "model": "x"}']
-    return _target(
+
+    def close() -> None:
+        models.close()
+        loop.close()
+
+    target = _target(
         [
             _Form(predict([_JSON], lambda content: [content]), bodies),
             _Form(predict([_JSON], lambda content: [content[:7], content[7:]]), bodies[:1]),
@@ -329,6 +336,7 @@ def http(scratch: Path, student: Path) -> Target:
             _Form(length, [b"13", b"100000"]),
         ]
     )
+    return replace(target, close=close)
 
 
 def _check_refusal(status: int, body: Any) -> None:
