@@ -17,20 +17,19 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 _MEGABYTE = 1 << 20
-_NAMES = ("readers", "vectors", "student", "http")
 
 
 @dataclass(frozen=True)
 class Options:
     """Fuzz one target."""
 
-    target: Annotated[str, tyro.conf.Positional]
-    """readers, vectors, student or http."""
+    target: Annotated[Literal["readers", "vectors", "student", "http"], tyro.conf.Positional]
+    """Which."""
     runs: int = 100_000
     """Inputs."""
     seconds: int = 600

@@ -333,7 +333,7 @@ def http(scratch: Path, student: Path) -> Target:
             _Form(predict([_JSON], lambda content: [content[:7], content[7:]]), bodies[:1]),
             _Form(predict([], lambda content: [content]), bodies[:1]),
             _Form(explain, [b'{"text": "a b c"}']),
-            _Form(length, [b"13", b"100000"]),
+            _Form(length, [b"13", b"100000", b"9" * 5000]),
         ]
     )
     return replace(target, close=close)

@@ -64,7 +64,7 @@ def open_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_good_inputs_are_taken(open_target: Callable[[str], Target], name: str) -> None:
+def test_the_inputs_to_start_from_are_met_as_they_should_be(open_target: Callable[[str], Target], name: str) -> None:
     target = open_target(name)
     for seed in target.seeds:
         target.check(seed)

@@ -169,7 +169,7 @@ def test_blank_csv_lines_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_a_file_without_line_ends_is_not_read_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examples, "LONGEST_LINE", 20)
     assert len(read_examples(write(tmp_path / "a.txt", "a film of 17 by\t1\n"))) == 1
-    with pytest.raises(PotstillError, match=rf"{name}:2: a line of more than 20 bytes; is this a text file\?"):
+    with pytest.raises(PotstillError, match=rf"{name}:2: a line of over 20 bytes; is this a text file\?"):
         read_examples(write(tmp_path / name, ("fine\t1\n" if name == "a.txt" else "text,label\n") + "f" * 1000))
 
 

@@ -7,9 +7,9 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BufferedIOBase
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
@@ -156,7 +156,7 @@ def _tell_of(path: Path, blank: int) -> None:
         logger.info("%s: skipped %d blank lines", path, blank)
 
 
-def _decoded(path: Path, file: BinaryIO) -> Iterator[tuple[int, str]]:
+def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file with their numbers from 1, with their ends, without a byte-order mark.
 
     None is read whole that is longer than :data:`LONGEST_LINE`.
@@ -167,9 +167,7 @@ def _decoded(path: Path, file: BinaryIO) -> Iterator[tuple[int, str]]:
             if not raw:
                 return
             if len(raw) > LONGEST_LINE:
-                raise PotstillError(
-                    f"{path}:{number}: a line of more than {LONGEST_LINE:,} bytes; is this a text file?"
-                )
+                raise PotstillError(f"{path}:{number}: a line of over {LONGEST_LINE:,} bytes; is this a text file?")
             yield number, _decode(path, number, raw)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PotstillError(f"{path}: a damaged .gz file, or half of one ({error})") from None
