@@ -1,16 +1,17 @@
-# The four commands: make install, make check, make test, make demo.
+# The four commands: make install, make check, make test, make demo. make lock and make audit are for those who mend it.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install check test demo docs clean
+.PHONY: install check test demo docs lock audit clean
 
 install: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
@@ -31,5 +32,15 @@ demo: install
 docs: install
 	$(BIN)/python docs/make_cli.py
 
+# requirements.lock: the hashes of every file of the versions in constraints.txt; needs uv
+lock:
+	grep -v '^torch==' constraints.txt | uv pip compile --no-deps --generate-hashes --universal --python-version 3.11 \
+		--no-header --no-annotate --quiet --output-file requirements.lock -
+
+# known vulnerabilities of what is installed; one that cannot be looked up is a failure too
+audit:
+	test -x $(VENV)-audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)-audit && $(VENV)-audit/bin/pip install --quiet pip-audit; }
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-audit build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """Small stand-ins for data, word vectors and a teacher, on disk: for tests, and benchmarks that need no accuracy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,23 @@ def write_encoder(folder: Path, lower: bool = True) -> Path:
     return folder
 
 
-def write_student(folder: Path, name: str = "cnn", labels: Sequence[str] = ("no", "yes sir")) -> Path:
-    """A student with random weights over the words a to f."""
+def write_student(
+    folder: Path,
+    name: str = "cnn",
+    labels: Sequence[str] = ("no", "yes sir"),
+    parameters: Mapping[str, Any] | None = None,
+) -> Path:
+    """A student with random weights over the words a to f.
+
+    :param parameters: of its configuration that are not the recipe's.
+    """
     from potstill.corpus.words import build_tokenizer
     from potstill.stages.onnx_files import save_model
     from potstill.stages.prepare import Vocabulary
     from potstill.stages.train import new_student
 
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(*new_student(name, {}, vocabulary, list(labels), embedding_trainable=True, seed=1), folder)
+    save_model(
+        *new_student(name, dict(parameters or {}), vocabulary, list(labels), embedding_trainable=True, seed=1), folder
+    )
     return folder

@@ -87,8 +87,19 @@ def read_json(path: Path) -> Any:
         raise PotstillError(f"{path}: no such file") from None
     except OSError as error:
         raise PotstillError(f"{path}: cannot be read ({error.strerror})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON or not UTF-8; a number or a nesting beyond Python's limits
         raise PotstillError(f"{path}: not a JSON file ({error}); was it cut short or edited?") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    :raises PotstillError: when it is missing or holds anything else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise PotstillError(f"{path}: not a JSON object; was it cut short or edited?")
+    return value
 
 
 def write_json(path: Path, value: object) -> None:

@@ -7,6 +7,17 @@ class PotstillError(Exception):
     """Something the user can mend: one line that says what is wrong, where, and how to mend it."""
 
 
+def shown(given: object, longest: int = 200) -> str:
+    """Something from outside as part of an error: on one line, and cut where it is long."""
+    line = " ".join(str(given).split())
+    return line if len(line) <= longest else f"{line[:longest]} ..."
+
+
+def reason(error: BaseException) -> str:
+    """What a library's error says, as part of one of ours: its first line, or its name where it says nothing."""
+    return shown(str(error).strip().partition("\n")[0]) or type(error).__name__
+
+
 def require(extra: str, *modules: str) -> None:
     """Check that an optional extra is installed.
 
@@ -21,4 +32,4 @@ def require(extra: str, *modules: str) -> None:
 
 def unknown_name(kind: str, name: str, known: list[str]) -> PotstillError:
     """The error for a choice by name that is not in its dict: lists what there is."""
-    return PotstillError(f"there is no {kind} '{name}': choose one of {', '.join(sorted(known))}")
+    return PotstillError(f"there is no {kind} '{shown(name)}': choose one of {', '.join(sorted(known))}")

@@ -1,9 +1,12 @@
 """Reading labelled text: every format, and every way in which a file can be bad."""
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from potstill.corpus import examples
 from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.errors import PotstillError
 
@@ -72,6 +75,12 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": 3, "label": 1}\n', "a.jsonl:1: the text is missing or not a string"),
         ("a.jsonl", '{"text": "fine", "label": [0.1, 0.2]}\n', "a.jsonl:1: no label"),
         ("a.jsonl", '{"text": "fine \\ud83d", "label": 1}\n', "a.jsonl:1: half a character"),
+        ("a.jsonl", '{"text": "fine", "label": "\\ud83d"}\n', "a.jsonl:1: half a character .* in the label"),
+        ("a.jsonl", '{"text": "fine", "label": 1}\n' + "[" * 100_000, "a.jsonl:2: not JSON .maximum recursion depth"),
+        ("a.jsonl", '{"text": "fine", "label": ' + "9" * 5000 + "}", "a.jsonl:1: not JSON .Exceeds the limit"),
+        ("a.csv", 'text,"la\nbel"\nfine,1\n', "a.csv:3: no column 'label'; it has text, la bel: rename one"),
+        ("a.csv", f"text,{'x' * 5000}\nfine,1\n", r"no column 'label'; it has text, x{194} \.\.\.: rename one"),
+        ("a.csv", "text,text,label\nfine,dull,1\n", "a.csv:1: two columns 'text'; rename or remove one"),
         ("a.parquet", "not parquet", "a.parquet: not a Parquet file"),
         ("a.doc", "fine\t1\n", "unknown file ending; use one of .csv, .jsonl"),
     ],
@@ -144,3 +153,51 @@ def test_a_parquet_file_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
 def test_a_label_of_two_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"a\.csv:3: the label has a tab or a line end in it"):
         read_examples(write(tmp_path / "a.csv", 'text,label\nfine,"very\ngood"\n'))
+
+
+def test_an_index_column_without_a_name_is_left_alone(tmp_path: Path) -> None:
+    assert read_examples(write(tmp_path / "a.csv", ",text,label\n0,fine,1\n")) == [Example("fine", "1")]
+
+
+def test_blank_csv_lines_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="potstill"):
+        assert len(read_examples(write(tmp_path / "a.csv", "\ntext,label\nfine,1\n\ndull,0\n"))) == 2
+    assert "skipped 2 blank lines" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv"])
+def test_a_file_without_line_ends_is_not_read_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "LONGEST_LINE", 20)
+    assert len(read_examples(write(tmp_path / "a.txt", "a film of 17 by\t1\n"))) == 1
+    with pytest.raises(PotstillError, match=rf"{name}:2: a line of over 20 bytes; is this a text file\?"):
+        read_examples(write(tmp_path / name, ("fine\t1\n" if name == "a.txt" else "text,label\n") + "f" * 1000))
+
+
+def parquet(path: Path, **columns: Any) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_what_is_no_label_in_parquet_is_refused(tmp_path: Path) -> None:
+    for label in (b"good", datetime(2026, 1, 1)):
+        with pytest.raises(PotstillError, match=r"a\.parquet:1: no label"):
+            read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=[label]))
+
+
+def test_parquet_text_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    import pyarrow
+
+    text = pyarrow.array([b"f\xefne"]).view(pyarrow.string())
+    with pytest.raises(PotstillError, match=r"a\.parquet: .*'utf-8' codec can't decode"):
+        read_examples(parquet(tmp_path / "a.parquet", text=text, label=["1"]))
+
+
+def test_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
+    import pyarrow
+
+    never = pyarrow.array([10**15], pyarrow.timestamp("ms"))  # beyond Python's dates
+    found = read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=["1"], seen=never))
+    assert found == [Example("fine", "1")]

@@ -196,6 +196,45 @@ def test_a_longer_set_cannot_be_averaged(small_parts: None, tmp_path: Path) -> N
             list(average_parts([tmp_path / name for name in paths]))
 
 
+def test_a_row_without_words_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.parquet", ["a", " \t"], LOGITS)
+    with pytest.raises(PotstillError, match=r"a\.parquet:2: no text, or no list of numbers"):
+        read_transfer(tmp_path / "a.parquet")
+
+
+def test_a_logit_too_large_for_32_bits_is_refused_with_its_row(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"text": ["a", "b"], "logits": [[1.0, 2.0], [1e39, 0.0]]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "a.txt").write_text("a\t1 2\nb\t1e39 0\n")
+    for name in ("a.parquet", "a.txt"):
+        with pytest.raises(PotstillError, match=f"{name}: row 2 has a logit that is not a finite number"):
+            read_transfer(tmp_path / name)
+
+
+def test_text_that_is_not_utf8_and_logits_that_are_dates_are_one_line(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    text = pyarrow.array([b"f\xefne"]).view(pyarrow.string())
+    never = pyarrow.array([10**15], pyarrow.timestamp("ms"))  # beyond Python's dates
+    for columns, complaint in (
+        ({"text": text, "logits": [[1.0, 2.0]]}, "'utf-8' codec can't decode"),
+        ({"text": ["a"], "logits": never}, "a.parquet:1: no text, or no list of numbers"),
+    ):
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+        with pytest.raises(PotstillError, match=complaint):
+            read_transfer(tmp_path / "a.parquet")
+
+
+def test_what_is_no_logits_is_shown_in_short(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a\t" + "x" * 5000)
+    with pytest.raises(PotstillError, match=r"'x{200} \.\.\.' are not logits"):
+        read_transfer(tmp_path / "a.txt")
+
+
 def test_logits_of_any_list_and_number_are_read(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet

@@ -88,6 +88,39 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         load_vectors(str(tmp_path / "w.npy"))
 
 
+@pytest.mark.parametrize("number", ["1e39", "-1e10"])
+def test_numbers_whose_squares_would_not_be_finite_are_refused(number: str, tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(f"the 1 2\nfilm {number} 1\n")
+    with pytest.raises(PotstillError, match=r"v\.txt:2: a number that is not finite, or above 1e\+09; remove the line"):
+        load_vectors(str(tmp_path / "v.txt"))
+    np.save(tmp_path / "w.npy", np.array([[1.0, 2.0], [float(number), 0.0]]))
+    (tmp_path / "w.txt").write_text("the\nfilm\n")
+    with pytest.raises(PotstillError, match=r"w\.npy: row 2 has a number that is not finite, or above 1e\+09"):
+        load_vectors(str(tmp_path / "w.npy"))
+
+
+def test_a_file_with_fewer_words_than_its_header_says_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "v.txt").write_text("3 2\nthe 0.5 1\nat home 1 2\n")
+    assert read(tmp_path / "v.txt").words == ["the"]
+    assert "v.txt: its header says 3 words, it has 2; is it whole?" in caplog.text
+    caplog.clear()
+    (tmp_path / "v.txt").write_text("2 2\nthe 0.5 1\nat home 1 2\n")
+    assert read(tmp_path / "v.txt").words == ["the"] and not caplog.text
+
+
+def test_what_a_header_says_costs_no_memory(tmp_path: Path) -> None:
+    for header, complaint in (
+        ("9" * 5000 + " 2", "1: a header with a number of more than 18 digits"),
+        ("2 " + "9" * 5000, "1: a header with a number of more than 18 digits"),
+        (f"{10**17} {10**17}", "2: a vector of 2 numbers, but those before have 100000000000000000"),
+    ):
+        (tmp_path / "v.txt").write_text(f"{header}\nfilm 1 2\n")
+        with pytest.raises(PotstillError, match=f"v.txt:{complaint}"):
+            load_vectors(str(tmp_path / "v.txt"))
+
+
 @pytest.mark.parametrize("content", [b"", b"no vectors", b"\x93NUMPY"])
 def test_a_damaged_npy_file_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "v.npy").write_bytes(content)
@@ -127,12 +160,12 @@ def test_a_word2vec_header_is_not_a_word(tmp_path: Path) -> None:
 
 
 def test_words_with_spaces_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "v.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\nfilm 7 8\n")
+    (tmp_path / "v.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\n 9 9\nfilm 7 8\n")
     with caplog.at_level("INFO", logger="potstill"):
         vectors = read(tmp_path / "v.txt")
     assert vectors.words == ["the", "film"]
     np.testing.assert_array_equal(vectors.table, [[1, 2], [7, 8]])
-    assert "left out 2 words with spaces in them" in caplog.text
+    assert "left out 3 words with spaces in them, or empty" in caplog.text
 
 
 def test_a_compressed_text_file_is_read_as_it_is(tmp_path: Path) -> None:
@@ -214,6 +247,14 @@ def with_a_number_that_is_not_finite(folder: Path) -> None:
     save_file({"embeddings": table}, folder / "model.safetensors")
 
 
+def with_a_piece_beyond_the_table(folder: Path) -> None:
+    Tokenizer(WordPiece({"[UNK]": 0, "film": 6}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
+
+
+def with_no_piece_for_unknown_words(folder: Path) -> None:
+    Tokenizer(WordPiece({"film": 0}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
+
+
 def with_numbers_of_an_unknown_kind(folder: Path) -> None:
     header = json.dumps({"embeddings": {"dtype": "Q7", "shape": [6, 2], "data_offsets": [0, 12]}}).encode()
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
@@ -222,15 +263,20 @@ def with_numbers_of_an_unknown_kind(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
+        (with_a_piece_beyond_the_table, "no table with a row for each piece of tokenizer.json"),
+        (with_no_piece_for_unknown_words, "tokenizer.json: cannot be loaded, it is damaged"),
         (without_tokenizer, "static: not a static model: it lacks tokenizer.json or model.safetensors"),
         (without_weights, "static: not a static model: it lacks tokenizer.json or model.safetensors"),
-        (with_half_the_weights, "static: damaged"),
-        (with_half_the_tokenizer, "static: damaged"),
+        (with_half_the_weights, "model.safetensors: cannot be loaded, it is damaged"),
+        (with_half_the_tokenizer, "tokenizer.json: cannot be loaded, it is damaged"),
         (with_fewer_rows, "no table with a row for each piece of tokenizer.json"),
         (with_a_vector_for_a_table, "no table with a row for each piece of tokenizer.json"),
         (with_another_table, "no table with a row for each piece of tokenizer.json"),
         (with_a_number_that_is_not_finite, "row 3 has a number that is not finite"),
-        (with_numbers_of_an_unknown_kind, "static: damaged, or of a kind that is not read here"),
+        (
+            with_numbers_of_an_unknown_kind,
+            "model.safetensors: cannot be loaded, it is damaged or of a kind that is not read here",
+        ),
     ],
 )
 def test_a_folder_that_is_no_whole_static_model_is_one_line(

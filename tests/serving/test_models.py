@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from potstill.errors import PotstillError
@@ -59,3 +60,16 @@ def test_the_fallback_stands_behind_every_student_and_can_be_asked_itself(studen
 def test_a_limit_that_lets_nothing_through_is_refused(limit: str) -> None:
     with pytest.raises(PotstillError, match=f"--{limit}=0: must be more than 0"):
         Limits(**{limit: 0})
+
+
+def test_a_model_whose_probabilities_are_no_numbers_is_not_served(student: Path, tmp_path: Path) -> None:
+    import onnx
+
+    folder = relabelled(student, tmp_path / "broken", ["no", "yes"])
+    model = onnx.load(folder / "model.onnx")
+    for weights in model.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT:
+            weights.raw_data = np.full_like(onnx.numpy_helper.to_array(weights), np.nan).tobytes()
+    onnx.save(model, folder / "model.onnx")
+    with pytest.raises(PotstillError, match="broken: its probabilities are not numbers; train it again"):
+        open_models(str(folder))

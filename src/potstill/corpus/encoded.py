@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import read_manifest
 from potstill.corpus.growing import growing_arrays
+from potstill.corpus.untrusted import open_array
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
@@ -93,7 +94,7 @@ class Encoded:
         """
         if read_manifest(folder) is None:
             raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
-        arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        arrays = {path.stem: open_array(path) for path in folder.glob("*.npy")}
         return cls(**arrays)
 
 

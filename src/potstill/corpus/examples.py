@@ -5,19 +5,23 @@ import gzip
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BufferedIOBase
+from itertools import count, zip_longest
 from pathlib import Path
 
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require, shown
 
 logger = logging.getLogger(__name__)
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "text_a")
 PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
 LABEL_COLUMN = "label"
+_COLUMNS = (*TEXT_COLUMNS, *PAIR_COLUMNS, LABEL_COLUMN)
+LONGEST_LINE = 1 << 24  # bytes; a file without line ends is no text
 UNLABELLED = "dummy"  # stands for a label where a text has none, as in the recipe's augmented.raw
 
 
@@ -112,14 +116,21 @@ def check_row(row: Row) -> Example:
             raise PotstillError(f"{row.where}: the text is missing or not a string; give it one or remove it")
         if not text.strip():
             raise PotstillError(f"{row.where}: empty text; give it one or remove it")
-        if any("\ud800" <= sign <= "\udfff" for sign in text):
+        if has_half(text):
             raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; mend or remove it")
-    if row.label is None or isinstance(row.label, list | dict | float) or not str(row.label).strip():
+    if not isinstance(row.label, str | int) or not str(row.label).strip():
         raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
     if any(sign in str(row.label).strip() for sign in "\t\r\n"):
         raise PotstillError(f"{row.where}: the label has a tab or a line end in it; write it on one line without")
+    if has_half(str(row.label)):
+        raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; mend or remove it")
     pair = None if row.pair is None else str(row.pair).strip()
     return Example(text=str(row.text).strip(), label=str(row.label).strip(), pair=pair, line=row.line)
+
+
+def has_half(text: str) -> bool:
+    """Whether a text has half a surrogate pair in it, which JSON can spell, but no file can hold."""
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -131,19 +142,33 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     if not path.is_file():
         raise PotstillError(f"{path}: no such file")
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, raw in enumerate(_whole(path, file), start=1):
-            line = _decode(path, number, raw).rstrip("\r\n")
+        for number, text in _decoded(path, file):
+            line = text.rstrip("\r\n")
             if line.strip():
                 yield number, line
             else:
                 blank += 1
+    _tell_of(path, blank)
+
+
+def _tell_of(path: Path, blank: int) -> None:
     if blank:
         logger.info("%s: skipped %d blank lines", path, blank)
 
 
-def _whole(path: Path, file: Iterable[bytes]) -> Iterator[bytes]:
+def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file with their numbers from 1, with their ends, without a byte-order mark.
+
+    None is read whole that is longer than :data:`LONGEST_LINE`.
+    """
     try:
-        yield from file
+        for number in count(1):
+            raw = file.readline(LONGEST_LINE + 1)
+            if not raw:
+                return
+            if len(raw) > LONGEST_LINE:
+                raise PotstillError(f"{path}:{number}: a line of over {LONGEST_LINE:,} bytes; is this a text file?")
+            yield number, _decode(path, number, raw)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PotstillError(f"{path}: a damaged .gz file, or half of one ({error})") from None
 
@@ -167,28 +192,36 @@ def _read_tsv(path: Path, labelled: bool) -> Iterator[Row]:
 
 
 def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
-    csv.field_size_limit(1 << 24)
-    reader = csv.DictReader(_raw_lines(path), restkey="", strict=True)
-    try:
-        for record in reader:
-            if "" in record:
-                raise PotstillError(
-                    f"{path}:{reader.line_num}: more fields than the header has; quote commas inside a text"
-                )
-            yield pick_columns(str(path), reader.line_num, record, labelled)
-    except csv.Error as error:
-        raise PotstillError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from None
-
-
-def _raw_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file as they are: a quoted CSV field may hold line ends and blank lines."""
+    csv.field_size_limit(LONGEST_LINE)
+    names: list[str] = []
+    blank = 0
     with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            yield _decode(path, number, raw)
+        reader = csv.reader((line for _, line in _decoded(path, file)), strict=True)
+        try:
+            for fields in reader:
+                where = f"{path}:{reader.line_num}"
+                if not fields:
+                    blank += 1
+                elif not names:
+                    names = fields
+                    _check_names(where, names)
+                elif len(fields) > len(names):
+                    raise PotstillError(f"{where}: more fields than the header has; quote commas inside a text")
+                else:
+                    yield pick_columns(str(path), reader.line_num, dict(zip_longest(names, fields)), labelled)
+        except csv.Error as error:
+            raise PotstillError(f"{path}:{reader.line_num}: not CSV ({error}); check its quotes") from None
+    _tell_of(path, blank)
+
+
+def _check_names(where: str, names: Sequence[str]) -> None:
+    """Refuse two columns of one name where only one can be read."""
+    for name in _COLUMNS:
+        if names.count(name) > 1:
+            raise PotstillError(f"{where}: two columns '{name}'; rename or remove one")
 
 
 def _decode(path: Path, number: int, raw: bytes) -> str:
-    """One line of a UTF-8 file, its line end kept; a byte-order mark before the first is dropped."""
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -202,8 +235,10 @@ def _read_jsonl(path: Path, labelled: bool) -> Iterator[Row]:
         where = f"{path}:{number}"
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise PotstillError(f"{where}: not JSON ({error.msg}); one object a line") from None
+        except (ValueError, RecursionError) as error:  # not JSON; a number or a nesting beyond Python's limits
+            raise PotstillError(
+                f"{where}: not JSON ({reason(error).partition(': line 1 ')[0]}); one object a line"
+            ) from None
         if not isinstance(record, dict):
             raise PotstillError(f"{where}: not a JSON object; a line is like {{'text': ..., 'label': ...}}")
         yield pick_columns(str(path), number, record, labelled)
@@ -216,13 +251,23 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
 
     number = 0
     try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-            for record in batch.to_pylist():
-                number += 1
-                yield pick_columns(str(path), number, record, labelled)
-    except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{path}: not a Parquet file, cut short or damaged ({reason}); make it again") from None
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            _check_names(str(path), names)
+            pick_columns(str(path), 1, dict.fromkeys(names), labelled)
+            for batch in file.iter_batches(columns=[name for name in _COLUMNS if name in names]):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield pick_columns(str(path), number, record, labelled)
+    except (
+        pyarrow.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # damaged pages, text that is not UTF-8
+        raise PotstillError(
+            f"{path}: not a Parquet file, cut short or damaged ({reason(error)}); make it again"
+        ) from None
 
 
 def pick_columns(source: str, line: int, record: dict[str, object], labelled: bool = True) -> Row:
@@ -236,7 +281,7 @@ def pick_columns(source: str, line: int, record: dict[str, object], labelled: bo
     if text is None or (labelled and LABEL_COLUMN not in record):
         missing = "label" if text else "text"
         raise PotstillError(
-            f"{source}:{line}: no column '{missing}'; it has {', '.join(map(str, record)) or 'none'}: rename one"
+            f"{source}:{line}: no column '{missing}'; it has {shown(', '.join(map(str, record))) or 'none'}: rename one"
         )
     pair = next((name for name in PAIR_COLUMNS if name in record), None)
     return Row(source, line, record[text], record.get(LABEL_COLUMN), record[pair] if pair else None)

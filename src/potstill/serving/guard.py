@@ -107,7 +107,7 @@ class Guard:
         limit = self._limits.max_body
         too_large = Refused(413, f"the body is larger than {limit} bytes: send fewer texts at once", _CLOSE)
         declared = headers.get(b"content-length", b"0")
-        if b"expect" in headers and declared.isdigit() and int(declared) > limit:
+        if b"expect" in headers and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
             raise too_large  # its sender waits to be told whether to send it
         size, parts, more = 0, [], True
         try:

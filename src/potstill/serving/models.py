@@ -140,7 +140,9 @@ class Loader:
 
     def _load(self, name: str, folder: Path) -> ServedModel:
         classifier = load(folder, self.threads)
-        classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
+        probabilities = classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
+        if not np.isfinite(probabilities).all():
+            raise PotstillError(f"{folder}: its probabilities are not numbers; train it again")
         observe = partial(self.metrics.batch, name)
         return ServedModel(name, classifier, Batcher(classifier.predict_proba, self.limits.max_texts, observe))
 

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
 from potstill.corpus.encoded import Chunk, Encoded, Text, encode_chunks, limited, tokenizer_hash
+from potstill.corpus.untrusted import open_array, open_tokenizer
 from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
 from potstill.corpus.vectors import JoinedVectors, VectorSource, cut_to_vocabulary
 from potstill.corpus.words import MASK, N_SPECIAL, UNK_ID, build_tokenizer, count_words, unify_masks
@@ -144,11 +145,8 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     for name in (TOKENIZER, EMBEDDING):
         if not (folder / name).is_file():
             raise PotstillError(f"{folder}: no {name} in it; make it with: potstill preprocess")
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    try:
-        table = np.load(folder / EMBEDDING, allow_pickle=False)
-    except ValueError as error:
-        raise PotstillError(f"{folder / EMBEDDING}: damaged ({error}); run potstill preprocess again") from None
+    tokenizer = open_tokenizer(folder / TOKENIZER)
+    table = np.array(open_array(folder / EMBEDDING))  # a copy, to be trained
     if len(table) != tokenizer.get_vocab_size():
         raise PotstillError(
             f"{folder}: {EMBEDDING} has {len(table)} words and {TOKENIZER} {tokenizer.get_vocab_size()}: "

@@ -1,0 +1,63 @@
+"""Files that anybody may have made: arrays and tokenizers. Nothing is unpickled, and no size is believed.
+
+The libraries that read them raise errors of many kinds, bare ones among them; here they become one line.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.errors import PotstillError, reason
+
+DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
+
+
+@contextmanager
+def refusing(complaint: str) -> Iterator[None]:
+    """Turn whatever a library raises on bad content into one line.
+
+    :param complaint: what to say; the library's reason follows in brackets.
+    """
+    try:
+        yield
+    except PotstillError:
+        raise
+    except BaseException as error:
+        if (
+            not isinstance(error, Exception) and type(error).__name__ != "PanicException"
+        ):  # Rust's, which is no Exception
+            raise
+        raise PotstillError(f"{complaint} ({reason(error)})") from None
+
+
+def open_array(path: Path) -> NDArray[Any]:
+    """Memory-map the numbers of a ``.npy`` file, read-only: its header cannot ask for more than the file has.
+
+    :raises PotstillError: when it is missing, damaged, or holds other things than numbers.
+    """
+    if not path.is_file():
+        raise PotstillError(f"{path}: no such file")
+    with refusing(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
+        array = npy.open_memmap(path, mode="r")
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"it holds {array.dtype}")
+    return array
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """Read a ``tokenizer.json``; the tokenizer pads and cuts nothing.
+
+    :raises PotstillError: when it is damaged, or cannot even read a word that it does not know.
+    """
+    with refusing(f"{path}: {DAMAGED}"):
+        tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.encode("a \u2603")
+    return tokenizer

@@ -1,0 +1,11 @@
+"""The labels of a data set."""
+
+from potstill.corpus.examples import Example
+from potstill.corpus.labels import collect_labels
+
+
+def test_whole_numbers_are_sorted_by_value_unless_one_is_no_number_that_python_reads() -> None:
+    short = [Example("a", label) for label in ("10", "9", "1")]
+    assert collect_labels(short, "a.txt") == ["1", "9", "10"]
+    long = "1" * 5000
+    assert collect_labels([*short, Example("a", long)], "a.txt") == ["1", "10", long, "9"]
