@@ -4,12 +4,10 @@ The first byte of an input picks a form (a kind of file, one of a folder's files
 content. What is refused must be refused in one line; what is taken must be right. Knows no fuzzer.
 """
 
-import asyncio
 import gzip
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -17,69 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fuzz_forms import Form, Target, expect, make_target
+from fuzz_http import http
 from potstill.corpus.examples import READERS, Example, read_examples, read_texts
 from potstill.corpus.transfer import TransferSet, read_transfer, write_shard
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.vectors import PieceVectors, WordVectors
-from potstill.errors import PotstillError
-from potstill.progress import silent
 from potstill.runtime.classifier import load
-from potstill.serving.app import create_app
-from potstill.serving.limits import Limits
-from potstill.serving.metrics import Metrics
-from potstill.serving.models import Loader
 
-LONGEST_ERROR = 1000  # characters, the path's excepted
 _PROBES = ["a b c", "\u2603 unknown", "f"]
-
-
-class Finding(AssertionError):
-    """Something that was taken, but is not right."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One entry for bytes from outside.
-
-    :param check: raises for an input that is not met as it should be.
-    :param seeds: inputs to start from, one at least for each form.
-    :param close: ends what it has open.
-    """
-
-    check: Callable[[bytes], None]
-    seeds: list[bytes]
-    close: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True)
-class _Form:
-    """One kind of content, and how it is read.
-
-    :param read: from the content; raises :class:`Finding` when what it gives is wrong.
-    :param seeds: good contents.
-    """
-
-    read: Callable[[bytes], None]
-    seeds: list[bytes]
-
-
-def _target(forms: list[_Form]) -> Target:
-    def check(given: bytes) -> None:
-        if not given:
-            return
-        try:
-            forms[given[0] % len(forms)].read(given[1:])
-        except PotstillError as error:
-            expect("\n" not in str(error), f"an error of several lines: {error}")
-            expect(len(str(error)) <= LONGEST_ERROR, f"an error of {len(str(error))} characters")
-
-    return Target(check, [bytes([index]) + seed for index, form in enumerate(forms) for seed in form.seeds])
-
-
-def expect(holds: bool, complaint: str) -> None:
-    """Raise a finding unless something holds."""
-    if not holds:
-        raise Finding(complaint)
 
 
 def readers(scratch: Path, student: Path) -> Target:
@@ -95,10 +39,10 @@ def readers(scratch: Path, student: Path) -> Target:
     texts = {".txt": [b"fine\n\ndull\n"]}
     logits = _parquet({"text": ["fine", "dull"], "logits": [[0.5, -1.0], [2.0, 1e3]]})
     transfer = {".txt": [b"fine\t0.5 -1\ndull\t2 1e3\n"], ".parquet": [logits]}
-    forms = [_Form(_labelled(scratch / f"labelled{ending}"), seeds[ending]) for ending in READERS]
-    forms += [_Form(_unlabelled(scratch / f"texts{ending}"), texts.get(ending, seeds[ending])) for ending in READERS]
-    forms += [_Form(_transfer(scratch / f"transfer{ending}"), seeds) for ending, seeds in transfer.items()]
-    return _target(forms)
+    forms = [Form(_labelled(scratch / f"labelled{ending}"), seeds[ending]) for ending in READERS]
+    forms += [Form(_unlabelled(scratch / f"texts{ending}"), texts.get(ending, seeds[ending])) for ending in READERS]
+    forms += [Form(_transfer(scratch / f"transfer{ending}"), seeds) for ending, seeds in transfer.items()]
+    return make_target(forms)
 
 
 def _labelled(path: Path) -> Callable[[bytes], None]:
@@ -183,13 +127,13 @@ def vectors(scratch: Path, student: Path) -> Target:
     (scratch / "words.txt").write_text("the\nfilm\na\nb\n")
     npy = io.BytesIO()
     np.save(npy, table)
-    return _target(
+    return make_target(
         [
-            _Form(_vector_text(scratch / "vectors.txt"), text),
-            _Form(_vector_file(scratch / "vectors.gz"), [gzip.compress(text[0], mtime=0)]),
-            _Form(_vector_file(scratch / "words.npy"), [npy.getvalue()]),
-            _Form(_static(scratch / "weights", "model.safetensors", "tokenizer.json", tokenizer), [weights]),
-            _Form(_static(scratch / "pieces", "tokenizer.json", "model.safetensors", weights), [tokenizer]),
+            Form(_vector_text(scratch / "vectors.txt"), text),
+            Form(_vector_file(scratch / "vectors.gz"), [gzip.compress(text[0], mtime=0)]),
+            Form(_vector_file(scratch / "words.npy"), [npy.getvalue()]),
+            Form(_static(scratch / "weights", "model.safetensors", "tokenizer.json", tokenizer), [weights]),
+            Form(_static(scratch / "pieces", "tokenizer.json", "model.safetensors", weights), [tokenizer]),
         ]
     )
 
@@ -250,8 +194,8 @@ def student(scratch: Path, student: Path) -> Target:
     copytree(student, scratch / "model")
     precision = b'{"default": "fp32"}'
     names = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.onnx")
-    forms = [_Form(_folder(scratch / "model", name), [(student / name).read_bytes()]) for name in names]
-    return _target([*forms, _Form(_folder(scratch / "model", "precision.json"), [precision])])
+    forms = [Form(_folder(scratch / "model", name), [(student / name).read_bytes()]) for name in names]
+    return make_target([*forms, Form(_folder(scratch / "model", "precision.json"), [precision])])
 
 
 def _folder(folder: Path, name: str) -> Callable[[bytes], None]:
@@ -267,81 +211,6 @@ def _folder(folder: Path, name: str) -> Callable[[bytes], None]:
             (folder / name).unlink() if good is None else (folder / name).write_bytes(good)
 
     return read
-
-
-_JSON = (b"content-type", b"application/json")
-
-
-def http(scratch: Path, student: Path) -> Target:
-    """The body of a request, through the whole application, without a socket."""
-    limits, metrics = Limits(max_texts=4, max_characters=200, max_body=2000), Metrics()
-    models = Loader(1, limits, metrics, silent).open([f"one={student}"], None, None)
-    app = create_app(models, limits, metrics, None)
-    offline = load(student, threads=1)
-    loop = asyncio.new_event_loop()
-
-    def ask(path: str, headers: list[tuple[bytes, bytes]], parts: list[bytes]) -> tuple[int, Any]:
-        messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
-        messages.append({"type": "http.request", "body": b"", "more_body": False})
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            return messages.pop(0) if messages else {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
-            "client": None, "server": None,
-        }  # fmt: skip
-        loop.run_until_complete(app(scope, receive, send))
-        return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent))
-
-    def predict(headers: list[tuple[bytes, bytes]], parts: Callable[[bytes], list[bytes]]) -> Callable[[bytes], None]:
-        def read(content: bytes) -> None:
-            status, body = ask("/predict", headers, parts(content))
-            _check_refusal(status, body)
-            if status == 200:
-                given = json.loads(content)
-                texts = given["texts"] if given.get("texts") is not None else [given["text"]]
-                found = [answer["label"] for answer in body["answers"]]
-                expect(found == offline.predict(texts).tolist(), f"another answer than without a server: {body}")
-
-        return read
-
-    def explain(content: bytes) -> None:
-        status, body = ask("/explain", [_JSON], [content])
-        _check_refusal(status, body)
-
-    def length(content: bytes) -> None:
-        """The input is the length that the headers say."""
-        headers = [_JSON, (b"content-length", content), (b"expect", b"100-continue")]
-        status, body = ask("/predict", headers, [b'{"text": "a"}'])
-        _check_refusal(status, body)
-
-    bodies = [b'{"text": "a b"}', b'{"texts": ["a", "b c \\u2603"], "model": "one"}', b'{"text": "a", "model": "x"}']
-
-    def close() -> None:
-        models.close()
-        loop.close()
-
-    target = _target(
-        [
-            _Form(predict([_JSON], lambda content: [content]), bodies),
-            _Form(predict([_JSON], lambda content: [content[:7], content[7:]]), bodies[:1]),
-            _Form(predict([], lambda content: [content]), bodies[:1]),
-            _Form(explain, [b'{"text": "a b c"}']),
-            _Form(length, [b"13", b"100000", b"9" * 5000]),
-        ]
-    )
-    return replace(target, close=close)
-
-
-def _check_refusal(status: int, body: Any) -> None:
-    expect(status == 200 or 400 <= status < 500, f"status {status}")
-    expect(isinstance(body, dict) and ("error" in body) == (status != 200), f"status {status} with {body}")
 
 
 TARGETS: dict[str, Callable[[Path, Path], Target]] = {

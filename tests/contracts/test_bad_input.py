@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from fuzz_targets import TARGETS, Finding, Target
+from fuzz_forms import Finding, Target
+from fuzz_targets import TARGETS
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.transfer import as_fields, read_transfer, write_shard, write_tsv
 from potstill.corpus.vector_files import load_vectors

@@ -11,7 +11,7 @@ import numpy as np
 from potstill.artifacts import hash_file
 from potstill.corpus.examples import READERS, Example, check_row, pick_columns, read_examples
 from potstill.corpus.labels import collect_labels, label_ids
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +117,8 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
     try:
         loaded = datasets.load_dataset(*name.split(":", 1))
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise PotstillError(
-            f"{name}: neither a file or folder here nor a data set that the hub gives ({reason})"
+            f"{name}: neither a file or folder here nor a data set that the hub gives ({reason(error)})"
         ) from None
     hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
     found = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}

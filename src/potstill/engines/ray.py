@@ -23,7 +23,7 @@ from potstill.augment.tagging import Submit, tag_part
 from potstill.corpus.encoded import Text
 from potstill.corpus.transfer import write_shard
 from potstill.engines.local import Encode, Predict, Shard, missing_shards
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import asked_threads
 
@@ -88,8 +88,9 @@ def _connect() -> Any:
         try:
             ray.init(logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError) as error:  # the second: of another version
-            reason = str(error).strip().splitlines()[0]
-            raise PotstillError(f"the Ray cluster cannot be joined ({reason}); see ray status, RAY_ADDRESS") from error
+            raise PotstillError(
+                f"the Ray cluster cannot be joined ({reason(error)}); see ray status, RAY_ADDRESS"
+            ) from error
     return ray
 
 
@@ -208,8 +209,8 @@ class _Team:
         self._deaths[shard] = self._deaths.get(shard, 0) + 1
         if self._deaths[shard] == _TRIES:
             what = "before they had loaded the teacher" if shard is None else f"with shard {shard + 1} in hand"
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise PotstillError(f"{_TRIES} workers of the Ray cluster died {what}; is their memory enough? ({reason})")
+            last = str(error).strip().splitlines()[-1].strip()  # the lines before it tell of Ray
+            raise PotstillError(f"{_TRIES} workers of the Ray cluster died {what}; is their memory enough? ({last})")
 
     def dismiss(self) -> None:
         """End the workers, those that wait for room too."""

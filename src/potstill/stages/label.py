@@ -22,7 +22,7 @@ from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.corpus.words import MASK, unify_masks
 from potstill.engines import ENGINES, Engine
 from potstill.engines.local import Encode
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, reason
 from potstill.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def _open_parquet(file: "Path | UPath") -> Iterator[Any]:
         with file.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as table:
             yield table
     except pyarrow.ArrowInvalid as error:
-        reason = str(error).splitlines()[0]
-        raise PotstillError(f"{file}: not a Parquet file, cut short or damaged ({reason})") from None
+        raise PotstillError(f"{file}: not a Parquet file, cut short or damaged ({reason(error)})") from None
 
 
 def _encode_for_teacher(tokenizer: Tokenizer, mask_token: str, start: int, texts: Sequence[Text]) -> Encoded:

@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from potstill.errors import PotstillError, require
+from potstill.errors import PotstillError, reason, require
 
 # Layers that a classifier puts on an encoder: a checkpoint of the bare encoder lacks them.
 _HEAD = ("classifier.", "pre_classifier.", "score.", "pooler.", "classification_head.")
@@ -223,10 +223,13 @@ def _opening(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if Path(name).exists():
-            raise PotstillError(f"{name}: not a checkpoint that can be loaded, or half of one ({reason})") from error
-        raise PotstillError(f"{name}: neither a folder here nor a model that the hub gives ({reason})") from error
+            raise PotstillError(
+                f"{name}: not a checkpoint that can be loaded, or half of one ({reason(error)})"
+            ) from error
+        raise PotstillError(
+            f"{name}: neither a folder here nor a model that the hub gives ({reason(error)})"
+        ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.enable_progress_bar()
