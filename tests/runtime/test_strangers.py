@@ -121,6 +121,30 @@ def test_weights_beside_the_model_are_taken(copy: Path) -> None:
     assert potstill.load(copy, threads=1).logits(["a"]).tolist() == [[3, 4]]
 
 
+@pytest.mark.parametrize("shape", ["weights", "texts"])
+def test_a_graph_that_asks_for_much_memory_is_refused_before_it_has_it(copy: Path, student: Path, shape: str) -> None:
+    """40 GB, as a constant and of what it is given; another model works on."""
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [2], [100_000, 100_000])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Abs", ["sizes"], ["some"])
+            if shape == "weights"
+            else helper.make_node("Shape", ["input_ids"], ["some"]),
+            helper.make_node("Max", ["some", "sizes"], ["asked"]),
+            helper.make_node("ConstantOfShape", ["asked"], ["array"]),
+            helper.make_node("ReduceSum", ["array"], ["logits"], keepdims=1),
+        ],
+        "much",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "length"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1])],
+        [sizes],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (copy / "model.onnx").write_bytes(model.SerializeToString())
+    refused(copy, "the model needs more than 4 GB of memory")
+    assert len(potstill.load(student, threads=1).predict(["a b"])) == 1
+
+
 @pytest.mark.parametrize("wrong", [{"given": "words"}, {"kind": TensorProto.FLOAT}])
 def test_a_graph_that_takes_other_things_is_refused(copy: Path, wrong: dict[str, Any]) -> None:
     write_graph(copy / "model.onnx", **wrong)

@@ -21,6 +21,7 @@ from potstill.corpus.untrusted import DAMAGED, open_tokenizer, refusing
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder
+from potstill.runtime.memory import LIMIT, limit_memory
 from potstill.runtime.threads import available_cpus
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 
@@ -29,6 +30,10 @@ _TOKEN_BUDGET = 4096  # of a padded batch
 _WORD_BUDGET = 1024  # of a batch of texts of one length: what its layers give stays in the cache
 _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _UNFIT = "the model does not belong to its tokenizer or configuration, or is damaged; export it again"
+_TOO_LARGE = (
+    f"the model needs more than {LIMIT >> 30} GB of memory for these texts: give shorter ones, or fewer at once"
+)
+_NO_MEMORY = "bfc_arena"  # stands in ONNX Runtime's message when its arena has no more
 
 
 class Classifier:
@@ -118,8 +123,11 @@ class Classifier:
 
     def _infer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """What the ONNX file gives for one batch."""
-        with refusing(_UNFIT):
-            logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
+        try:
+            with refusing(_UNFIT):
+                logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
+        except PotstillError as error:
+            raise PotstillError(_TOO_LARGE) from None if _NO_MEMORY in str(error) else error
         expected = (len(inputs["input_ids"]), len(self.classes_))
         if logits.shape != expected:
             raise PotstillError(f"{_UNFIT} (it gives {logits.shape} for {expected} texts and labels)")
@@ -245,6 +253,7 @@ def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised
+    limit_memory(options)
     with refusing(f"{file}: {DAMAGED}"):
         session = onnxruntime.InferenceSession(
             str(file), options, ["CPUExecutionProvider"], enable_fallback=0
