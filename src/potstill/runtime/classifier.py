@@ -127,7 +127,7 @@ class Classifier:
             with refusing(_UNFIT):
                 logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
         except PotstillError as error:
-            raise PotstillError(_TOO_LARGE) from None if _NO_MEMORY in str(error) else error
+            raise (PotstillError(_TOO_LARGE) if _NO_MEMORY in str(error) else error) from None
         expected = (len(inputs["input_ids"]), len(self.classes_))
         if logits.shape != expected:
             raise PotstillError(f"{_UNFIT} (it gives {logits.shape} for {expected} texts and labels)")
