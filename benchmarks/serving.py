@@ -13,7 +13,7 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -22,11 +22,13 @@ import numpy as np
 import tyro
 
 import potstill
+from potstill import Classifier
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 
 _WARM_UP = 200  # questions before the clock starts
-_PATIENCE = 10.0  # seconds after which an answer counts as lost
+PATIENCE = 10.0  # seconds after which an answer counts as lost
+_TOLERANCE = 1e-4  # of a probability: beyond it, the answer is another text's
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Tally:
 
     :param milliseconds: of each answer, from when its question was due.
     :param lost: questions without an answer, or with a refusal.
-    :param wrong: answers with another label than the student's own.
+    :param wrong: answers with another label than the student's own, or a probability too far off.
     :param off: the largest difference of a probability from the student's own.
     """
 
@@ -65,31 +67,49 @@ class Tally:
 
 @dataclass(frozen=True)
 class Question:
-    """A request as bytes, and the answer that is right."""
+    """A request as bytes, and what is right.
+
+    :param labels: of each of its texts.
+    :param probabilities: of each of its texts, by label.
+    """
 
     request: bytes
-    label: str
-    probabilities: dict[str, float]
+    labels: list[str]
+    probabilities: list[dict[str, float]]
 
 
-def questions(options: Options) -> list[Question]:
-    """A question for each sentence of the test file."""
-    classifier = potstill.load(options.student, threads=1)
-    texts = [example.text for example in read_examples(find_split(options.data, "test"))]
-    labels = classifier.classes_.tolist()
-    return [
-        Question(_request(text), labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)))
-        for text, row in zip(texts, classifier.predict_proba(texts), strict=True)
-    ]
+def questions(classifier: Classifier, texts: Sequence[str], sizes: Sequence[int] = (1,)) -> list[Question]:
+    """Questions that have all texts between them.
+
+    :param sizes: of the questions, in turn, in texts.
+    """
+    names: list[str] = classifier.classes_.tolist()
+    rows = classifier.predict_proba(list(texts))
+    asked, start = [], 0
+    for size in cycle(sizes):
+        part = slice(start, start + size)
+        labels = [names[best] for best in rows[part].argmax(axis=1).tolist()]
+        probabilities = [dict(zip(names, row, strict=True)) for row in rows[part].tolist()]
+        asked.append(Question(_request(texts[part]), labels, probabilities))
+        start += size
+        if start >= len(texts):
+            return asked
+    raise ValueError("no sizes")
 
 
-def _request(text: str) -> bytes:
-    body = json.dumps({"text": text}).encode()
-    head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+def _request(texts: Sequence[str]) -> bytes:
+    body = json.dumps({"text": texts[0]} if len(texts) == 1 else {"texts": list(texts)}).encode()
+    return post("/predict", body)
+
+
+def post(path: str, body: bytes) -> bytes:
+    """A request with a body of JSON."""
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The status and the body of the next answer."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     length = int(head.partition("content-length:")[2].split()[0])
     return int(head.split()[1]), await reader.readexactly(length)
@@ -97,35 +117,43 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 async def _connection(port: int, due: Iterator[tuple[float, Question]], tally: Tally) -> None:
     """Ask what is due over one connection, and check what comes back."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = await asyncio.open_connection("127.0.0.1", port)
     for when, question in due:
         await asyncio.sleep(max(0.0, when - time.perf_counter()))
         asked = when or time.perf_counter()
-        writer.write(question.request)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                status, body = await _answer(reader)
+            async with asyncio.timeout(PATIENCE):
+                line = line or await asyncio.open_connection("127.0.0.1", port)
+                line[1].write(question.request)
+                status, body = await read_answer(line[0])
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             tally.lost += 1
-            writer.close()
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            if line:
+                line[1].close()
+            line = None
             continue
         tally.milliseconds.append(1000 * (time.perf_counter() - asked))
-        _check(status, body, question, tally)
-    writer.close()
+        check(status, body, question, tally)
+    if line:
+        line[1].close()
 
 
-def _check(status: int, body: bytes, question: Question, tally: Tally) -> None:
+def check(status: int, body: bytes, question: Question, tally: Tally) -> None:
+    """Count an answer that is lost or wrong."""
     if status != 200:
         tally.lost += 1
         return
-    answer = json.loads(body)["answers"][0]
-    tally.wrong += answer["label"] != question.label
-    differences = [abs(answer["probabilities"][label] - share) for label, share in question.probabilities.items()]
-    tally.off = max(tally.off, *differences)
+    answers = json.loads(body)["answers"]
+    off = [
+        abs(answer["probabilities"][label] - share)
+        for answer, probabilities in zip(answers, question.probabilities, strict=False)
+        for label, share in probabilities.items()
+    ]
+    tally.wrong += [answer["label"] for answer in answers] != question.labels or max(off) > _TOLERANCE
+    tally.off = max([tally.off, *off])
 
 
-def _due(asked: list[Question], rate: int, seconds: float) -> Iterator[tuple[float, Question]]:
+def _due(asked: Sequence[Question], rate: float, seconds: float) -> Iterator[tuple[float, Question]]:
     """Questions and when they are due; at no rate, at once."""
     began = time.perf_counter()
     for number, question in enumerate(cycle(asked)):
@@ -136,26 +164,31 @@ def _due(asked: list[Question], rate: int, seconds: float) -> Iterator[tuple[flo
 
 def processor_seconds(port: int) -> float:
     """The processor time that the server has used: what a request costs, however busy the machine is."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_PATIENCE) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         lines = answer.read().decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith("process_cpu_seconds_total")))
 
 
-async def load(options: Options, asked: list[Question]) -> tuple[Tally, float]:
+async def load(
+    port: int, asked: Sequence[Question], *, rate: float, seconds: float, connections: int
+) -> tuple[Tally, float]:
     """Put the load on; what came back, and in how many seconds."""
     warm = iter([(0.0, question) for question in asked[:_WARM_UP]])
-    await _connection(options.port, warm, Tally())
+    await _connection(port, warm, Tally())
     tally, began = Tally(), time.perf_counter()
-    due = _due(asked, options.rate, options.seconds)  # one schedule, which all connections share
-    await asyncio.gather(*(_connection(options.port, due, tally) for _ in range(options.connections)))
+    due = _due(asked, rate, seconds)  # one schedule, which all connections share
+    await asyncio.gather(*(_connection(port, due, tally) for _ in range(connections)))
     return tally, time.perf_counter() - began
 
 
 def main(options: Options) -> None:
     """Print what the server held."""
-    asked = questions(options)
+    texts = [example.text for example in read_examples(find_split(options.data, "test"))]
+    asked = questions(potstill.load(options.student, threads=1), texts)
     used = processor_seconds(options.port)
-    tally, seconds = asyncio.run(load(options, asked))
+    tally, seconds = asyncio.run(
+        load(options.port, asked, rate=options.rate, seconds=options.seconds, connections=options.connections)
+    )
     used = processor_seconds(options.port) - used
     p50, p99, worst = np.percentile(tally.milliseconds, [50, 99, 100])
     wanted = f"{options.rate} a second" if options.rate else "as many as it answers"
