@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from potstill.serving.heads import MAX_HEAD
 from servers import Client, Serve
 
 
@@ -74,6 +75,32 @@ def test_a_body_of_unknown_length_is_counted_as_it_comes(narrow: Client) -> None
 def test_whoever_asks_first_is_told_before_sending(narrow: Client) -> None:
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n"
     assert talk(narrow, head).startswith(b"HTTP/1.1 413 ")  # and not 100 Continue
+
+
+_HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
+_TRAILERS = _HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
+
+
+@pytest.mark.parametrize("header", [b"a: b\r\n" * (MAX_HEAD // 6), b"a: " + b"b" * MAX_HEAD])
+def test_a_head_without_an_end_is_refused(narrow: Client, header: bytes) -> None:
+    received = talk(narrow, (_HEAD + header)[: MAX_HEAD + 1])
+    assert received.startswith(b"HTTP/1.1 431 ") and b"larger than 65536 bytes" in received
+
+
+def test_headers_after_the_body_have_no_more_room(serve: Serve, student: Path) -> None:
+    patient = serve(f"one={student}", body_seconds=1000)
+    with socket.create_connection(("127.0.0.1", patient.port), timeout=30) as connection:
+        connection.sendall(_TRAILERS)
+        patient.get("/health")  # by now the end of the body has been read
+        connection.sendall(b"a: " + b"b" * MAX_HEAD)
+        assert connection.recv(1) == b""
+
+
+def test_a_large_head_and_a_body_behind_it_are_no_endless_head(narrow: Client) -> None:
+    body = b'{"text": "a"}'
+    length = b"content-length: %d\r\nconnection: close\r\n" % len(body)
+    head = _HEAD + length + b"content-type: application/json\r\na: " + b"b" * (MAX_HEAD - 200) + b"\r\n\r\n"
+    assert talk(narrow, head, body).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("sent", [b"", b'{"text": '])

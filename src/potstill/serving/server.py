@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from potstill.errors import PotstillError
+from potstill.serving.heads import HeadLimit
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 30  # for requests under way when the server is told to stop
@@ -48,6 +49,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     """The server, not running yet."""
     config = uvicorn.Config(
         app,
+        http=HeadLimit,
         log_config=None,
         access_log=False,
         server_header=False,
