@@ -14,6 +14,7 @@ from itertools import cycle
 
 import numpy as np
 
+from potstill.serving.heads import MAX_HEAD
 from potstill.serving.limits import Limits
 from serving import PATIENCE, Question, Tally, check, post, read_answer
 
@@ -78,6 +79,9 @@ def _oversize(limits: Limits) -> Iterator[Misbehaviour]:
     yield Misbehaviour("too large, in chunks", [chunked, *chunks, b"0\r\n\r\n"], "413, closed")
     waits = b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9999999999\r\n\r\n"
     yield Misbehaviour("too large, asks first", [waits], "413, closed")
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
+    for headers in (b"long: " + b"a" * MAX_HEAD, b"short: a\r\n" * (MAX_HEAD // 10)):
+        yield Misbehaviour("too large a head", [(head + headers)[: MAX_HEAD + 1]], "431, closed")
 
 
 def _slow(limits: Limits) -> Iterator[Misbehaviour]:

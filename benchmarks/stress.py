@@ -12,9 +12,9 @@
    counted no 5xx. It is told to stop (SIGTERM) while it is asked: it should answer that, and exit with 0.
 
 Memory is the median of the second tenth of the time (warm: every kind of client has come by), of the middle and of the
-last. The client is one process and costs about as much as the server: give it a processor of its own (``--core``). How
-busy it was and how late its clock ran are printed; a p99 below that is the client's, not the server's. The exit status
-is 1 when anything was not as it should be.
+last. The client is one process, and needs a processor of its own (``--core``). How busy it was and how late its clock
+ran are printed: that lateness is a part of the milliseconds, and not the server's. The exit status is 1 when anything
+was not as it should be.
 """
 
 import asyncio

@@ -1,0 +1,132 @@
+"""A server under load beside clients that misbehave: the short form of ``benchmarks/stress.py``."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import potstill
+import stress
+from misbehaving import Misbehaviour, misbehave, misbehaviours
+from potstill.progress import silent
+from potstill.serving.app import create_app
+from potstill.serving.limits import Limits
+from potstill.serving.metrics import Metrics
+from potstill.serving.models import Loader
+from servers import running
+from serving import Question, Tally, load, post, questions
+
+TEXTS = [" ".join(words) for words in product("abcdef", repeat=3)]
+NARROW = Limits(max_texts=64, max_characters=1000, max_body=100_000, body_seconds=1.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the benchmark needs Linux")
+def test_nothing_is_lost_mixed_up_or_left_over(student: Path) -> None:
+    options = stress.Options(
+        student=student, data=student, seconds=2.0, capacity_seconds=0.5, share=0.3, connections=8, misbehaving=40.0,
+        limits=NARROW,
+    )  # fmt: skip
+    found = stress.measure(options, TEXTS)
+    assert found.faults(growth=50.0) == []
+    assert found.tally.milliseconds and found.tally.off < 1e-5
+    planned = {misbehaviour.name for misbehaviour in misbehaviours(NARROW, good(student))}
+    assert {name for name, _, _ in found.outcomes} == planned
+    printed = "\n".join(stress.table(found))
+    assert "exit status 0" in printed and all(name in printed for name in planned)
+
+
+def good(student: Path) -> Question:
+    return questions(potstill.load(student, threads=1), TEXTS[:1])[0]
+
+
+Spoil = Callable[[Any], Any]
+
+
+class Spoiled:
+    """The application, but what it answers is spoiled."""
+
+    def __init__(self, app: ASGIApp, spoil: Spoil) -> None:
+        self._app, self._spoil = app, spoil
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: list[Message] = []
+
+        async def spoiled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.append(message)
+                return
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            body = json.dumps(self._spoil(json.loads(message["body"]))).encode()
+            headers = [(name, value) for name, value in start[0]["headers"] if name != b"content-length"]
+            headers.append((b"content-length", b"%d" % len(body)))
+            await send({**start[0], "headers": headers})
+            await send({**message, "body": body})
+
+        await self._app(scope, receive, spoiled if scope["type"] == "http" else send)
+
+
+def application(student: Path) -> ASGIApp:
+    metrics = Metrics()
+    return create_app(Loader(1, NARROW, metrics, silent).open([f"one={student}"], None, None), NARROW, metrics, None)
+
+
+def ask(port: int, asked: list[Question]) -> Tally:
+    return asyncio.run(load(port, asked, rate=0, seconds=0.2, connections=2))[0]
+
+
+def reverse(body: Any) -> Any:
+    return {**body, "answers": body["answers"][::-1]}
+
+
+def drop(body: Any) -> Any:
+    return {**body, "answers": body["answers"][1:]}
+
+
+def shift(body: Any) -> Any:
+    """The right label, but another text's probabilities."""
+    answers = [
+        {**answer, "probabilities": {label: share / 2 for label, share in answer["probabilities"].items()}}
+        for answer in body["answers"]
+    ]
+    return {**body, "answers": answers}
+
+
+@pytest.mark.parametrize("spoil", [reverse, drop, shift])
+def test_answers_that_are_mixed_up_are_found(student: Path, spoil: Spoil) -> None:
+    asked = questions(potstill.load(student, threads=1), TEXTS, [8])
+    with running(Spoiled(application(student), spoil)) as client:
+        tally = ask(client.port, asked)
+    assert tally.wrong == len(tally.milliseconds) > 0 and not tally.lost
+
+
+def test_questions_hold_each_text_once_and_in_order(student: Path) -> None:
+    asked = questions(potstill.load(student, threads=1), TEXTS, [1, 5])
+    assert [len(question.labels) for question in asked[:3]] == [1, 5, 1]
+    assert sum(len(question.labels) for question in asked) == len(TEXTS)
+    labels = [label for question in asked for label in question.labels]
+    assert labels == potstill.load(student, threads=1).predict(TEXTS).tolist()
+
+
+@pytest.mark.parametrize("expected", ["404, open", "422, closed"])
+def test_what_is_not_expected_is_counted(student: Path, expected: str) -> None:
+    twice = Misbehaviour("broken JSON", [post("/predict", b"{")] * 2, expected)
+    with running(application(student)) as client:
+        found = asyncio.run(misbehave(client.port, [twice], [good(student)], rate=50, seconds=0.1))
+    assert sum(found.values()) == 5 and not any(right for _, _, right in found)
+
+
+def test_a_connection_that_goes_on_with_another_answer_is_found(student: Path) -> None:
+    refused = next(one for one in misbehaviours(NARROW, good(student)) if one.name == "broken JSON")
+    other = replace(good(student), labels=["nobody's"])
+    with running(application(student)) as client:
+        found = asyncio.run(misbehave(client.port, [refused], [other], rate=50, seconds=0.1))
+    assert set(found) == {("broken JSON", "422, then wrong", False)}
