@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from tokenizers.normalizers import NFKC
 from tokenizers.pre_tokenizers import Whitespace
 
 from potstill.corpus.words import build_tokenizer
@@ -70,3 +71,9 @@ def test_only_a_students_own_tokenizer_splits_at_spaces() -> None:
     assert not splits_at_spaces(other)
     other.pre_tokenizer = Whitespace()
     assert not splits_at_spaces(other)
+    marked = build_tokenizer(WORDS, lower=True)
+    marked.add_special_tokens(["film"])
+    assert not splits_at_spaces(marked)
+    folded = build_tokenizer(WORDS, lower=True)
+    folded.normalizer = NFKC()
+    assert not splits_at_spaces(folded)
