@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,16 @@ def test_a_body_that_does_not_come_is_not_waited_for(narrow: Client, sent: bytes
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n"
     received = talk(narrow, head, sent)
     assert received.startswith(b"HTTP/1.1 408 ") and b"did not come within 0.3 seconds" in received
+
+
+def test_who_goes_on_sending_a_slow_body_reads_the_answer(narrow: Client) -> None:
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n")
+        connection.recv(1, socket.MSG_PEEK)  # waits for the answer, and leaves it there
+        for _ in range(3):
+            connection.sendall(b" ")  # fails the second time where the connection is closed
+            time.sleep(0.05)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
 def test_one_who_hangs_up_halfway_is_only_counted(narrow: Client) -> None:

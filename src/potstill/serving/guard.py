@@ -1,6 +1,7 @@
 """What stands before every request: the token, the body's size and time, the safe headers, the counting."""
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -22,12 +23,16 @@ _HEADERS = [
 
 
 class Refused(Exception):
-    """A request that does not reach the application."""
+    """A request that does not reach the application.
 
-    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    :param is_sent: whether its sender has sent it all, or waits for the answer before it does.
+    """
+
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes], is_sent: bool = True) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers
+        self.is_sent = is_sent
 
 
 class _Gone(Exception):
@@ -69,7 +74,7 @@ class Guard:
             await self._admit(scope, receive, watched)
         except Refused as refused:
             status = refused.status
-            await _refuse(refused, watched)
+            await _refuse(refused, receive, watched)
         except _Gone:
             status = 499  # nginx's number for it; nobody sees it but the metrics
         finally:
@@ -123,17 +128,30 @@ class Guard:
         except TimeoutError:
             if size <= limit:
                 seconds = f"{self._limits.body_seconds:g} seconds"
-                raise Refused(408, f"the body did not come within {seconds}: send it at once", _CLOSE) from None
+                message = f"the body did not come within {seconds}: send it at once"
+                raise Refused(408, message, _CLOSE, is_sent=False) from None
         if size > limit:
             raise too_large
         return b"".join(parts)
 
 
 _CLOSE = (b"connection", b"close")
+_LINGER_SECONDS = 1.0
 
 
-async def _refuse(refused: Refused, send: Send) -> None:
+async def _refuse(refused: Refused, receive: Receive, send: Send) -> None:
     body = json.dumps({"error": str(refused)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *refused.headers]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not refused.is_sent})
+    if not refused.is_sent:
+        await _linger(receive)
+        await send({"type": "http.response.body"})
+
+
+async def _linger(receive: Receive) -> None:
+    """Let who is still sending read the answer: were the connection closed at once, what comes would reset it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while (await receive())["type"] != "http.disconnect":
+                pass
