@@ -128,8 +128,8 @@ class Guard:
         except TimeoutError:
             if size <= limit:
                 seconds = f"{self._limits.body_seconds:g} seconds"
-                message = f"the body did not come within {seconds}: send it at once"
-                raise Refused(408, message, _CLOSE, is_sent=False) from None
+                complaint = f"the body did not come within {seconds}: send it at once"
+                raise Refused(408, complaint, _CLOSE, is_sent=False) from None
         if size > limit:
             raise too_large
         return b"".join(parts)
