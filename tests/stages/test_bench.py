@@ -123,4 +123,10 @@ def test_what_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> No
     with pytest.raises(PotstillError, match="give at least one model"):
         BenchOptions((), tiny_data)
     with pytest.raises(PotstillError, match="--batch=32: test has 20 texts; give a smaller --batch"):
-        bench(BenchOptions((models / "cnn",), tiny_data))
+        bench(BenchOptions((models / "cnn",), tiny_data, batch=(64, 32)))
+
+
+def test_batches_larger_than_test_are_left_out(models: Path, tiny_data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = bench(BenchOptions((models / "ngram",), tiny_data))
+    assert {time.batch for time in found.rows[0].timings} == {1}
+    assert "--batch=32 is left out: test has 20 texts" in caplog.text

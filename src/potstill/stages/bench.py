@@ -4,6 +4,7 @@ Every precision that a folder has an ONNX file for is a row; peers, other librar
 All are measured in turn in every round, so that all meet the same machine.
 """
 
+import logging
 import os
 import statistics
 import time
@@ -31,6 +32,8 @@ from potstill.stages.bench_plot import Point, draw_svg
 from potstill.stages.peers import Peer, Task, check_peer, train_peer
 from potstill.stages.routing import Answerer, Route, find_routes
 from potstill.stages.scores import Labelled
+
+logger = logging.getLogger(__name__)
 
 _ROUNDS = 3
 _TIMED = 300  # texts that are timed in each round, for each row
@@ -143,13 +146,16 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     peers = [check_peer(name) for name in options.peers]
     examples = read_examples(find_split(options.data, "test"))
     test, valid = Labelled.of(examples), Labelled.of(read_examples(find_split(options.data, "valid")))
-    if max(options.batch) > len(examples):
-        raise PotstillError(f"--batch={max(options.batch)}: test has {len(examples)} texts; give a smaller --batch")
+    batches = [size for size in options.batch if size <= len(examples)]
+    if not batches:
+        raise PotstillError(f"--batch={min(options.batch)}: test has {len(examples)} texts; give a smaller --batch")
+    for size in sorted(set(options.batch) - set(batches)):
+        logger.warning("--batch=%d is left out: test has %d texts", size, len(examples))
     students = [entry for folder in options.models for entry in _open(folder, examples)]
     teachers = _open(options.teacher, examples) if options.teacher else []
     others = [entry for peer in peers for entry in _train(*peer, options.data, valid, test)]
     entries = [*students, *teachers, *others]
-    timings = _time_all(entries, options.batch, valid.texts, test.texts, progress)
+    timings = _time_all(entries, batches, valid.texts, test.texts, progress)
     slow = range(len(students), len(students) + len(teachers))
     fastest = min(slow, key=lambda row: timings[row][0].p50_ms, default=None)
     rows = []
