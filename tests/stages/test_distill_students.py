@@ -151,3 +151,8 @@ def test_two_students_of_one_name_are_refused(
     students = ("cnn", "one/small", "other/small")
     with pytest.raises(PotstillError, match="one/small and other/small would have the same folder"):
         distill(small_run(tiny_data, tiny_encoder, tiny_vectors, tmp_path / "run", student=students))
+
+
+def test_a_students_texts_are_split_the_fast_way(finished: Path) -> None:
+    """As it is saved after training its tokenizer has other marks than when it was built."""
+    assert potstill.load(finished / "student")._words is not None

@@ -4,7 +4,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
 
-from potstill.corpus.words import MASK, word_splitter
+from potstill.corpus.words import MASK, PAD, UNK, word_splitter
 
 _REMEMBERED = 1 << 16  # pieces; a text's words are mostly the frequent ones, which come first
 _LONGEST = 40  # characters of a piece that is remembered
@@ -52,5 +52,5 @@ def splits_at_spaces(tokenizer: Tokenizer) -> bool:
         isinstance(tokenizer.model, WordLevel)
         and isinstance(tokenizer.normalizer, Lowercase | None)
         and splitter == word_splitter().__getstate__()
-        and marks == [MASK]
+        and set(marks) <= {PAD, UNK, MASK}
     )
