@@ -3,8 +3,6 @@
 The libraries that read them raise errors of many kinds, bare ones among them; here they become one line.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,23 @@ from potstill.errors import PotstillError, reason
 DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
 
-@contextmanager
-def refusing(complaint: str) -> Iterator[None]:
-    """Turn whatever a library raises on bad content into one line.
+class Refusing:
+    """Turn whatever a library raises on bad content into one line. A class, as it stands around every answer.
 
     :param complaint: what to say; the library's reason follows in brackets.
     """
-    try:
-        yield
-    except PotstillError:
-        raise
-    except BaseException as error:
-        if (
-            not isinstance(error, Exception) and type(error).__name__ != "PanicException"
-        ):  # Rust's, which is no Exception
-            raise
-        raise PotstillError(f"{complaint} ({reason(error)})") from None
+
+    def __init__(self, complaint: str) -> None:
+        self._complaint = complaint
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, PotstillError):
+            return
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":  # Rust's, which is no Exception
+            raise PotstillError(f"{self._complaint} ({reason(error)})") from None
 
 
 def open_array(path: Path) -> NDArray[Any]:
@@ -43,7 +42,7 @@ def open_array(path: Path) -> NDArray[Any]:
     """
     if not path.is_file():
         raise PotstillError(f"{path}: no such file")
-    with refusing(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
+    with Refusing(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
         array = npy.open_memmap(path, mode="r")
         if array.dtype.kind not in "fiu":
             raise ValueError(f"it holds {array.dtype}")
@@ -55,7 +54,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
     :raises PotstillError: when it is damaged, or cannot even read a word that it does not know.
     """
-    with refusing(f"{path}: {DAMAGED}"):
+    with Refusing(f"{path}: {DAMAGED}"):
         tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_padding()
         tokenizer.no_truncation()
