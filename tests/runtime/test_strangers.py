@@ -131,7 +131,7 @@ def test_a_graph_that_asks_for_much_memory_is_refused_before_it_has_it(copy: Pat
             if shape == "weights"
             else helper.make_node("Shape", ["input_ids"], ["some"]),
             helper.make_node("Max", ["some", "sizes"], ["asked"]),
-            helper.make_node("ConstantOfShape", ["asked"], ["array"]),
+            helper.make_node("ConstantOfShape", ["asked"], ["array"], name="a_node_with_a_long_name" * 10),
             helper.make_node("ReduceSum", ["array"], ["logits"], keepdims=1),
         ],
         "much",

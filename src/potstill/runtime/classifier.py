@@ -123,11 +123,13 @@ class Classifier:
 
     def _infer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """What the ONNX file gives for one batch."""
-        try:
-            with Refusing(_UNFIT):
+        with Refusing(_UNFIT):
+            try:
                 logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
-        except PotstillError as error:
-            raise (PotstillError(_TOO_LARGE) if _NO_MEMORY in str(error) else error) from None
+            except Exception as error:
+                if _NO_MEMORY in str(error):
+                    raise PotstillError(_TOO_LARGE) from None
+                raise
         expected = (len(inputs["input_ids"]), len(self.classes_))
         if logits.shape != expected:
             raise PotstillError(f"{_UNFIT} (it gives {logits.shape} for {expected} texts and labels)")
