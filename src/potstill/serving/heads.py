@@ -1,6 +1,6 @@
 """A connection that ends where a request's head, or what follows its body, has no end.
 
-uvicorn's keeps headers as long as they come, seventeen times their size, and no request has begun that could be refused.
+uvicorn keeps headers as long as they come, seventeen times their size, and no request has begun that could be refused.
 """
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
