@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+import tyro
 
 from potstill.cli import VERBS, General
 
@@ -29,11 +31,16 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def lines_of_code(page: Path) -> list[str]:
+    """The lines of a page's code blocks."""
+    blocks = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+
+
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     """The commands in a page's code blocks and code spans: their verb and their words."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in FENCE.findall(text) for line in block.replace("\\\n", " ").splitlines()]
-    for line in lines + SPAN.findall(FENCE.sub("", text)):
+    for line in lines_of_code(page) + SPAN.findall(FENCE.sub("", text)):
         found = COMMAND.match(line)
         if found and not found[1].isupper():  # COMMAND, X: any verb
             yield found[1], shlex.split(found[2], comments=True)
@@ -81,6 +88,15 @@ def test_commands_exist_with_their_options(page: Path) -> None:
             if word.startswith("--"):
                 option = word[2:].partition("=")[0].replace("-", "_")
                 assert option in options_of(verb), f"potstill {verb} {word}"
+
+
+def test_benchmarks_take_the_options_that_the_pages_give_them() -> None:
+    lines = [line for page in WRITTEN for line in lines_of_code(page) if line.startswith("python benchmarks/")]
+    assert len({line.split()[1] for line in lines}) >= 10
+    for line in lines:
+        script, *words = shlex.split(line, comments=True)[1:]
+        options = import_module(Path(script).stem).Options
+        tyro.cli(options, args=words, config=(tyro.conf.OmitArgPrefixes,))
 
 
 def test_the_recipe_page_shows_the_recipes_commands() -> None:
