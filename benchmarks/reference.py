@@ -71,7 +71,7 @@ class Measured:
 
     :param times: by stage and side.
     :param accuracy: on test, by student and side.
-    :param texts: new texts that each side made.
+    :param texts: new texts that each side wrote; the reference writes some more than once.
     :param logits_off: the largest difference of the two sides' logits.
     """
 
@@ -138,19 +138,29 @@ def one_round(options: Options, examples: dict[str, list[Example]], shared: Path
             texts = {side: sum(1 for _ in file.open(encoding="utf-8")) for side, file in files.items()}
             shutil.copy(files["reference"], places["ours"].data / RAW)
         if stage.name == "labelling":
-            off = take_labels([place.data for place in places.values()])
+            off = take_labels(places["reference"].data, places["ours"].data)
     return Measured(times, accuracy, texts, off)
 
 
-def take_labels(folders: Sequence[Path]) -> float:
-    """Make each side's labelled texts its transfer set; the largest difference of their logits."""
-    for folder in folders:
-        shutil.copy(folder / f"{RAW}.pred", folder / TRANSFER)
-    sets = [read_transfer(folder / TRANSFER) for folder in folders]
-    if list(sets[0].texts) != list(sets[1].texts):
+def take_labels(reference: Path, ours: Path) -> float:
+    """Make each side's labelled texts its transfer set, in the reference's rows; the largest difference of the logits.
+
+    The reference writes some new texts more than once and labels each of them; ours labels a text once.
+    """
+    shutil.copy(reference / f"{RAW}.pred", reference / TRANSFER)
+    rows = {line.partition("\t")[0]: line for line in lines_of(ours / f"{RAW}.pred")}
+    texts = [line.partition("\t")[0] for line in lines_of(reference / TRANSFER)]
+    if set(texts) != set(rows):
         raise SystemExit("the two sides labelled different texts")
+    (ours / TRANSFER).write_text("".join(f"{rows[text]}\n" for text in texts), encoding="utf-8")
+    sets = [read_transfer(folder / TRANSFER) for folder in (reference, ours)]
     largest: float = np.abs(sets[0].logits - sets[1].logits).max().item()
     return largest
+
+
+def lines_of(path: Path) -> list[str]:
+    """A file's lines."""
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def summarise(rounds: Sequence[Measured]) -> list[tuple[str, ...]]:

@@ -51,14 +51,17 @@ def test_the_table_has_medians_their_ratio_and_the_sum() -> None:
 
 def test_each_side_learns_its_own_labels_of_the_same_texts(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b"]
-    for folder, logit in zip(folders, ("0.5", "0.75"), strict=True):
+    for folder in folders:
         folder.mkdir()
-        (folder / "augmented.raw.pred").write_text(f"a film\t0.0 {logit}\n")
-    assert reference.take_labels(folders) == pytest.approx(0.25)
-    assert (folders[1] / "augmented.txt").read_text() == "a film\t0.0 0.75\n"
-    (folders[1] / "augmented.raw.pred").write_text("another\t0.0 0.5\n")
+    theirs, ours = (folder / "augmented.raw.pred" for folder in folders)
+    theirs.write_text("a film\t0.0 0.5\na plot\t0.0 1.0\na film\t0.0 0.5\n")
+    ours.write_text("a film\t0.0 0.75\na plot\t0.0 1.0\n")
+    assert reference.take_labels(*folders) == pytest.approx(0.25)
+    assert (folders[0] / "augmented.txt").read_text() == theirs.read_text()
+    assert (folders[1] / "augmented.txt").read_text() == "a film\t0.0 0.75\na plot\t0.0 1.0\na film\t0.0 0.75\n"
+    ours.write_text("another\t0.0 0.5\na plot\t0.0 1.0\n")
     with pytest.raises(SystemExit, match="different texts"):
-        reference.take_labels(folders)
+        reference.take_labels(*folders)
 
 
 def test_configurations_are_copied_with_the_width_of_the_vectors(tmp_path: Path, tiny_vectors: Path) -> None:
