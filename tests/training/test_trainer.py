@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,17 @@ def test_the_model_ends_with_its_best_checkpoint(tmp_path: Path) -> None:
     with torch.inference_mode():
         batch = {name: torch.from_numpy(array) for name, array in valid.pad(np.arange(60), 0).items()}
         loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["labels"]).item()
-    assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3)
+    assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3, abs=1e-6)
+
+
+def test_a_checkpoint_that_knows_more_is_better_though_it_is_too_sure() -> None:
+    labels = np.arange(100) % 2
+    signs = np.where(labels == np.arange(2)[:, None], 1, -1).T
+    early, late = (
+        signs * np.where(np.arange(100) < wrong, -size, size)[:, None] for wrong, size in ((30, 0.4), (25, 4))
+    )
+    losses = [trainer._measure(SimpleNamespace(predictions=one, label_ids=labels)) for one in (early, late)]
+    assert losses[1][trainer._LOSS] < losses[0][trainer._LOSS]
 
 
 def test_frozen_word_vectors_stay(tmp_path: Path) -> None:

@@ -18,11 +18,24 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    def cross_entropy(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
+    def loss(log_temperature: float) -> float:
+        return _cross_entropy(logits, labels, np.exp(log_temperature))
 
-    return float(np.exp(minimize_scalar(cross_entropy, bounds=_RANGE, method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=_RANGE, method="bounded").x))
+
+
+def forgiving_loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """The cross-entropy, less what it costs to be too sure everywhere: that a temperature mends after training.
+
+    :param logits: ``[texts, labels]``, of texts that the model was not trained on.
+    :param labels: label ids ``[texts]``.
+    """
+    return _cross_entropy(logits, labels, max(1.0, fit_temperature(logits, labels)))
+
+
+def _cross_entropy(logits: NDArray[Any], labels: NDArray[np.int64], temperature: float) -> float:
+    scaled = logits.astype(np.float64) / temperature
+    return float((np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
 
 
 def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:

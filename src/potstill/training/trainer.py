@@ -33,10 +33,12 @@ from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
 from potstill.ranks import is_first, n_processes, rank
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
+from potstill.training.calibration import forgiving_loss
 from potstill.training.losses import training_loss
 from potstill.training.options import Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
+_LOSS = "forgiving_loss"  # the Trainer's own rises when a student is sure too early
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
 _ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
@@ -89,7 +91,7 @@ def train_model(
         args=_arguments(options, steps, work),
         train_dataset=EncodedDataset(train, model.config.pad_token_id or 0),
         eval_dataset=EncodedDataset(valid, model.config.pad_token_id or 0),
-        compute_metrics=_accuracy,
+        compute_metrics=_measure,
         optimizers=_optimizer(model, options, steps_an_epoch, steps),
     )
     trainer.remove_callback(PrinterCallback)
@@ -126,7 +128,7 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
         save_steps=never,
         restore_callback_states_from_checkpoint=True,  # how long there was no better figure on valid
         load_best_model_at_end=True,
-        metric_for_best_model=options.measure,
+        metric_for_best_model=_LOSS if options.measure == "loss" else options.measure,
         greater_is_better=options.measure == "accuracy",
         logging_strategy="steps",
         logging_steps=100,
@@ -157,15 +159,16 @@ def _optimizer(
     return adamw, get_linear_schedule_with_warmup(adamw, warmup, steps)
 
 
-def _accuracy(prediction: Any) -> dict[str, float]:
-    return {"accuracy": float(np.mean(prediction.predictions.argmax(axis=1) == prediction.label_ids))}
+def _measure(prediction: Any) -> dict[str, float]:
+    logits, labels = prediction.predictions, prediction.label_ids
+    return {"accuracy": float(np.mean(logits.argmax(axis=1) == labels)), _LOSS: forgiving_loss(logits, labels)}
 
 
 def _evaluation(entry: dict[str, float]) -> dict[str, float]:
     return {
         "step": entry["step"],
         "epoch": entry["epoch"],
-        "loss": entry["eval_loss"],
+        "loss": entry[f"eval_{_LOSS}"],
         "accuracy": entry["eval_accuracy"],
     }
 
