@@ -106,7 +106,7 @@ def train_model(
         seconds = trainer.run(checkpoint)
     # What bf16 wrapped around the model would make its answers inexact from now on, and its export impossible.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    history = [_evaluation(entry) for entry in trainer.state.log_history if "eval_loss" in entry]
+    history = [_evaluation(entry) for entry in trainer.state.log_history if f"eval_{_LOSS}" in entry]
     return Training(float(trainer.state.best_metric or 0.0), history, seconds)
 
 
