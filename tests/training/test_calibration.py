@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from potstill.training.calibration import calibration_error, fit_temperature, forgiving_loss
+from potstill.training.calibration import calibration_error, fit_temperature, refinement_loss
 
 
 def drawn(temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ def test_a_model_that_is_never_wrong_still_gets_a_finite_temperature() -> None:
 
 
 def test_being_too_sure_everywhere_costs_nothing_and_being_unsure_does() -> None:
-    right, sure, unsure = (forgiving_loss(*drawn(temperature)) for temperature in (1.0, 4.0, 0.25))
+    right, sure, unsure = (refinement_loss(*drawn(temperature)) for temperature in (1.0, 4.0, 0.25))
     assert sure == pytest.approx(right, rel=1e-3)
     assert unsure > right * 1.1
 

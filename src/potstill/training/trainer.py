@@ -33,12 +33,12 @@ from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
 from potstill.ranks import is_first, n_processes, rank
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
-from potstill.training.calibration import forgiving_loss
+from potstill.training.calibration import refinement_loss
 from potstill.training.losses import training_loss
 from potstill.training.options import Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
-_LOSS = "forgiving_loss"  # the Trainer's own rises when a student is sure too early
+_LOSS = "refinement_loss"  # the Trainer's own rises when a student is sure too early
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
 _ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
@@ -161,7 +161,7 @@ def _optimizer(
 
 def _measure(prediction: Any) -> dict[str, float]:
     logits, labels = prediction.predictions, prediction.label_ids
-    return {"accuracy": float(np.mean(logits.argmax(axis=1) == labels)), _LOSS: forgiving_loss(logits, labels)}
+    return {"accuracy": float(np.mean(logits.argmax(axis=1) == labels)), _LOSS: refinement_loss(logits, labels)}
 
 
 def _evaluation(entry: dict[str, float]) -> dict[str, float]:
