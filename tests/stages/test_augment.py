@@ -40,6 +40,11 @@ def test_the_recipes_command_reads_raw_text_and_writes_its_morphemes(source: Pat
     assert any(MASK in text for text in texts)
 
 
+def test_the_number_of_processes_does_not_change_the_output(source: Path) -> None:
+    (source / "train.txt").write_text("".join(f"{text} {i}\t{label}\n" for i in range(300) for text, label in ROWS))
+    assert written("--analyzer=kiwi --n_iter=1 --processes=2") == written("--analyzer=kiwi --n_iter=1")
+
+
 @pytest.mark.parametrize(
     ("options", "first"),
     [

@@ -40,6 +40,8 @@ class AugmentOptions:
     """Write each text's label instead of 'dummy'."""
     parallel: bool = False
     """Tag in as many processes as there are processors; the output is the same."""
+    processes: int = 0
+    """Tag in so many processes; 0: in one, or as --parallel says. The output is the same."""
     engine: Engine = "local"
     """Where text is tagged: here, or on a Ray cluster, see potstill distill; the output is the same."""
     seed: int = 42
@@ -90,7 +92,7 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
     common: dict[str, Any] = {
         "analyzer": analyzer,
         "form": form,
-        "processes": available_cpus() if options.parallel else 1,
+        "processes": options.processes or (available_cpus() if options.parallel else 1),
         "pool": POOLS[options.engine],
         "progress": progress,
     }
