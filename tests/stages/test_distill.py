@@ -1,5 +1,6 @@
 """The whole job on small stand-ins: stages done once, redone when their options change."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 import potstill
-from potstill.artifacts import hash_json, read_json, read_manifest, write_json
+from potstill.artifacts import LABELS, hash_json, read_json, read_manifest, write_json
+from potstill.corpus.labels import read_labels
 from potstill.errors import PotstillError
 from potstill.stages.distill import distill
 from runs import small_run, written
@@ -117,6 +119,20 @@ def test_a_teacher_fine_tuned_on_the_labels_is_not_fine_tuned_again(
     changes = {"gold_epochs": 0, "seed": 7, "teacher_lr": 1e-4, "teacher_dropout": 0.3}
     distill(small_run(tiny_data, finished / "teacher", tiny_vectors, tmp_path / "run", **changes))
     assert written(tmp_path / "run", "data", "teacher") == before, "neither depends on these"
+
+
+def test_a_classifier_of_other_labels_is_an_encoder_that_has_learnt_something(
+    classifier_folder: Callable[[dict[int, str]], Path],
+    tiny_data: Path,
+    tiny_vectors: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other, out = classifier_folder({0: "left", 1: "right", 2: "neither"}), tmp_path / "run"
+    with caplog.at_level("INFO", logger="potstill"):
+        distill(small_run(tiny_data, other, tiny_vectors, out, gold_epochs=0))
+    assert "has other labels (left, right, neither): fine-tuned with a new last layer" in caplog.text
+    assert potstill.load(out / "teacher").classes_.tolist() == read_labels(out / "data" / LABELS)
 
 
 def test_a_transfer_set_that_is_given_is_taken(

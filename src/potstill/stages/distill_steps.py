@@ -66,7 +66,14 @@ def is_finetuned_teacher(options: DistillOptions, run: Path) -> bool:
 def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``teacher``: the fine-tuned checkpoint with its ONNX file."""
     from potstill.stages.train import calibrate_and_save, fit
-    from potstill.teachers.checkpoints import TextForm, open_encoder, open_finetuned
+    from potstill.teachers.checkpoints import (
+        TextForm,
+        is_classifier,
+        open_encoder,
+        open_finetuned,
+        own_labels,
+        read_config,
+    )
 
     labels = run_labels(run)
     is_taken = is_finetuned_teacher(options, run)
@@ -74,6 +81,10 @@ def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: P
         logger.info("teacher: %s is fine-tuned on these labels: taken as it is", options.teacher)
         checkpoint = open_finetuned(options.teacher, labels)
     else:
+        config = read_config(options.teacher)
+        if is_classifier(config):
+            others = ", ".join(own_labels(config))
+            logger.info("teacher: %s has other labels (%s): fine-tuned with a new last layer", options.teacher, others)
         checkpoint = open_encoder(
             options.teacher,
             labels,

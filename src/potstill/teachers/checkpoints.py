@@ -64,10 +64,14 @@ def own_labels(config: PreTrainedConfig) -> list[str]:
     return [names[index] for index in sorted(names)]
 
 
+def is_classifier(config: PreTrainedConfig) -> bool:
+    """Whether a checkpoint is a classifier, over whatever labels, and not a bare encoder."""
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
+
+
 def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
-    """Whether a checkpoint is a classifier over these labels (and not a bare encoder)."""
-    classifier = any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
-    return classifier and match_labels(config, labels) is not None
+    """Whether a checkpoint is a classifier over these labels."""
+    return is_classifier(config) and match_labels(config, labels) is not None
 
 
 def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | None:
