@@ -9,6 +9,7 @@ Every experiment is a list of ``potstill`` commands, which are printed before th
     augmented    the teacher fine-tuned on the first rows of train; students on its logits of those rows and of new
                  texts (--n_iter=2 --max_ng=2), read through mecab; their twin on the gold labels that the teacher had
     unlabelled   the same teacher's logits of texts without labels in the place of the new ones
+    gold         as ``unlabelled``, with train's gold labels in the loss beside the logits
     kiwi         as ``augmented``, with kiwi in mecab's place
     loss         as ``augmented``, the checkpoint picked by --measure=loss
     split        the recipe's own commands: text split into morphemes by mecab for teacher and student alike
@@ -36,7 +37,7 @@ from potstill.corpus.examples import read_examples, read_texts
 from potstill.corpus.words import as_words
 from potstill.stages.prepare import split_morphemes
 
-Name = Literal["augmented", "unlabelled", "kiwi", "loss", "split"]
+Name = Literal["augmented", "unlabelled", "gold", "kiwi", "loss", "split"]
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _TABLE_OF_A_RUN = 300  # test rows that potstill distill measures itself; our table has --test_rows
 _STUDENT = "densenet-cnn"
@@ -141,14 +142,23 @@ class Commands:
         more += ["--labelling", self.options.labelling]
         return [self.distill("unlabelled", "mecab", self.fine_tuned, *more, gold=False)]
 
+    def gold(self) -> list[list[str]]:
+        """See above; the texts and logits are those of ``unlabelled``."""
+        return [self.distill("gold", "mecab", self.fine_tuned, *self.learnt("gold"), gold=False)]
+
     def kiwi(self) -> list[list[str]]:
         """See above."""
         return [self.distill("kiwi", "kiwi", self.fine_tuned, *_RULES, "--labelling", self.options.labelling)]
 
     def loss(self) -> list[list[str]]:
         """See above; the texts and logits are those of ``augmented``."""
-        transfer = str(self.options.out / "augmented" / "transfer")
-        return [self.distill("loss", "mecab", self.fine_tuned, "--transfer", transfer, "--measure=loss", gold=False)]
+        return [self.distill("loss", "mecab", self.fine_tuned, *self.learnt("loss"), gold=False)]
+
+    def learnt(self, name: Name) -> list[str]:
+        """What the students of an experiment learn of logits that are there already, and how."""
+        source = {"loss": "augmented", "gold": "unlabelled"}.get(name, name)
+        transfer = ["--transfer", str(self.options.out / source / "transfer")]
+        return transfer + {"loss": ["--measure=loss"], "gold": ["--gold_weight=0.3"]}.get(name, [])
 
     def split(self) -> list[list[str]]:
         """The recipe's commands, with its options."""
@@ -188,9 +198,7 @@ class Commands:
     def again(self, name: Name, seed: int) -> list[list[str]]:
         """The students of an experiment with another seed, on the same logits."""
         analyzer = "kiwi" if name == "kiwi" else "mecab"
-        measure = "loss" if name == "loss" else "accuracy"
-        more = ["--transfer", str(self.options.out / ("augmented" if name == "loss" else name) / "transfer")]
-        more += [f"--measure={measure}", "--seed", str(seed)]
+        more = [*self.learnt(name), "--seed", str(seed)]
         gold = name in ("augmented", "kiwi")
         return [self.distill(f"{name}-{seed}", analyzer, self.fine_tuned, *more, gold=gold)]
 
