@@ -133,17 +133,16 @@ class Commands:
         """See above; it also fine-tunes the teacher."""
         given = self.options
         tuning = ["--teacher_epochs", str(given.teacher_epochs), "--teacher_lr", str(given.teacher_lr)]
-        label = ["--labelling", given.labelling]
-        return [self.distill("augmented", "mecab", given.teacher, *tuning, *_RULES, *label)]
+        return [self.distill("augmented", "mecab", given.teacher, *tuning, *_RULES, "--labelling", given.labelling)]
 
     def unlabelled(self) -> list[list[str]]:
         """See above."""
-        more = ["--no-augment", "--unlabelled", str(self.options.out / "unlabelled.txt")]
-        more += ["--labelling", self.options.labelling]
+        texts = str(self.options.out / "unlabelled.txt")
+        more = ["--no-augment", "--unlabelled", texts, "--labelling", self.options.labelling]
         return [self.distill("unlabelled", "mecab", self.fine_tuned, *more, gold=False)]
 
     def gold(self) -> list[list[str]]:
-        """See above; the texts and logits are those of ``unlabelled``."""
+        """See above."""
         return [self.distill("gold", "mecab", self.fine_tuned, *self.learnt("gold"), gold=False)]
 
     def kiwi(self) -> list[list[str]]:
@@ -151,14 +150,14 @@ class Commands:
         return [self.distill("kiwi", "kiwi", self.fine_tuned, *_RULES, "--labelling", self.options.labelling)]
 
     def loss(self) -> list[list[str]]:
-        """See above; the texts and logits are those of ``augmented``."""
+        """See above."""
         return [self.distill("loss", "mecab", self.fine_tuned, *self.learnt("loss"), gold=False)]
 
     def learnt(self, name: Name) -> list[str]:
         """What the students of an experiment learn of logits that are there already, and how."""
-        source = {"loss": "augmented", "gold": "unlabelled"}.get(name, name)
-        transfer = ["--transfer", str(self.options.out / source / "transfer")]
-        return transfer + {"loss": ["--measure=loss"], "gold": ["--gold_weight=0.3"]}.get(name, [])
+        others = {"loss": ("augmented", ["--measure=loss"]), "gold": ("unlabelled", ["--gold_weight=0.3"])}
+        source, more = others.get(name, (name, []))
+        return ["--transfer", str(self.options.out / source / "transfer"), *more]
 
     def split(self) -> list[list[str]]:
         """The recipe's commands, with its options."""
@@ -199,8 +198,7 @@ class Commands:
         """The students of an experiment with another seed, on the same logits."""
         analyzer = "kiwi" if name == "kiwi" else "mecab"
         more = [*self.learnt(name), "--seed", str(seed)]
-        gold = name in ("augmented", "kiwi")
-        return [self.distill(f"{name}-{seed}", analyzer, self.fine_tuned, *more, gold=gold)]
+        return [self.distill(f"{name}-{seed}", analyzer, self.fine_tuned, *more, gold=name in ("augmented", "kiwi"))]
 
 
 def write_data(options: Options) -> None:
@@ -266,9 +264,8 @@ def measure(options: Options, row: Row, score: Callable[[Row], int]) -> dict[str
     if key not in scores:
         scores[key] = score(row)
         write_json(path, scores)
-    total = options.test_rows
-    found = {"experiment": row.experiment, "model": row.model, "correct": scores[key], "total": total}
-    return found | {"accuracy": 100 * scores[key] / total}
+    found = {"experiment": row.experiment, "model": row.model, "correct": scores[key], "total": options.test_rows}
+    return found | {"accuracy": 100 * scores[key] / options.test_rows}
 
 
 def main(options: Options) -> None:

@@ -135,6 +135,16 @@ def test_a_classifier_of_other_labels_is_an_encoder_that_has_learnt_something(
     assert potstill.load(out / "teacher").classes_.tolist() == read_labels(out / "data" / LABELS)
 
 
+@pytest.mark.parametrize("option", ["teacher", "ensemble"])
+def test_a_student_is_refused_as_a_teacher(
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path, option: str
+) -> None:
+    student = finished / "student"
+    given = {"teacher": tiny_encoder, "ensemble": (str(student),)} if option == "ensemble" else {"teacher": student}
+    with pytest.raises(PotstillError, match="student: a student; give a transformer's checkpoint"):
+        distill(small_run(tiny_data, vectors=tiny_vectors, out=tmp_path / "run", **given))
+
+
 def test_a_transfer_set_that_is_given_is_taken(
     finished: Path, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:

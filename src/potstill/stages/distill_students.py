@@ -54,13 +54,15 @@ def is_word_student(name: str) -> bool:
 
 
 def check_names(options: DistillOptions, vectors: str) -> None:
-    """Check the students, the analyzer and the word vectors before anything expensive is done.
+    """Check the teachers, the students, the analyzer and the word vectors before anything expensive is done.
 
     :raises PotstillError: when one is not there.
     """
     from potstill.students import find_student
-    from potstill.teachers.checkpoints import read_config
+    from potstill.teachers.checkpoints import check_transformer, read_config
 
+    for name in (options.teacher, *options.ensemble):
+        check_transformer(name)
     for name in student_names(options).values():
         if is_word_student(name) or name == TEACHER:
             continue

@@ -58,6 +58,15 @@ def read_config(name: str, revision: str = "main") -> PreTrainedConfig:
     return config
 
 
+def check_transformer(name: str) -> None:
+    """Check that a checkpoint is not a student of ours.
+
+    :raises PotstillError: when it is, or there is none.
+    """
+    if read_config(name).model_type.startswith("potstill-"):
+        raise PotstillError(f"{name}: a student; give a transformer's checkpoint, such as runs/NAME/teacher")
+
+
 def own_labels(config: PreTrainedConfig) -> list[str]:
     """The names of a classifier's logits, in order."""
     names = {int(index): str(name) for index, name in (config.id2label or {}).items()}
