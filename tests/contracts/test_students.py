@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import potstill
+from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
@@ -20,23 +21,29 @@ from potstill.stages.train import new_student
 from potstill.students import STUDENTS, StudentModel, find_student
 
 WORDS = [f"w{chr(97 + i)}" for i in range(20)]
+CHARACTERS = "wabcdefghijklmnopqr"  # with what stands for a space as many as words
 LABELS = ["bad", "so so", "good"]
 
 
-def build(name: str) -> tuple[StudentModel, Vocabulary]:
+def vocabulary_of(name: str) -> Vocabulary:
+    """23 tokens: words with random vectors, or characters."""
+    if find_student(name).reads_characters:
+        return Vocabulary(build_character_tokenizer(CHARACTERS, lower=True), None)
     table = np.random.default_rng(0).normal(size=(23, 16)).astype(np.float32)
     table[0] = 0
-    vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), table)
-    model, _ = new_student(name, {}, vocabulary, LABELS, embedding_trainable=True, seed=1)
-    return model.eval(), vocabulary  # type: ignore[no-untyped-call]
+    return Vocabulary(build_tokenizer(WORDS, lower=True), table)
+
+
+def build(name: str) -> StudentModel:
+    model, _ = new_student(name, {}, vocabulary_of(name), LABELS, embedding_trainable=True, seed=1)
+    return model.eval()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module", params=sorted(STUDENTS))
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved student with random weights."""
     path = tmp_path_factory.mktemp(request.param)
-    table = np.random.default_rng(0).normal(size=(23, 16)).astype(np.float32)
-    vocabulary = Vocabulary(build_tokenizer(WORDS, lower=True), table)
+    vocabulary = vocabulary_of(request.param)
     save_model(*new_student(request.param, {}, vocabulary, LABELS, embedding_trainable=True, seed=1), path)
     return path
 
@@ -49,13 +56,13 @@ def logits(model: torch.nn.Module, ids: torch.Tensor, **more: torch.Tensor) -> t
 
 @pytest.mark.parametrize("name", sorted(STUDENTS))
 def test_one_logit_a_label(name: str) -> None:
-    model, _ = build(name)
+    model = build(name)
     assert logits(model, torch.randint(1, 23, (4, 9))).shape == (4, 3)
 
 
 @pytest.mark.parametrize("name", sorted(STUDENTS))
 def test_no_logit_depends_on_padding_or_on_the_batch(name: str) -> None:
-    model, _ = build(name)
+    model = build(name)
     for length in (1, 2, 5, 30):
         ids = torch.randint(1, 23, (1, length))
         alone = logits(model, ids)
@@ -104,7 +111,7 @@ def test_an_empty_text_is_refused(folder: Path, empty: str) -> None:
 
 def test_saved_and_loaded_it_answers_the_same_bits(folder: Path) -> None:
     one, other = (AutoModelForSequenceClassification.from_pretrained(folder).eval() for _ in range(2))
-    fresh, _ = build(next(name for name, student in STUDENTS.items() if isinstance(one, student)))
+    fresh = build(next(name for name, student in STUDENTS.items() if isinstance(one, student)))
     ids = torch.randint(1, 23, (2, 7))
     assert torch.equal(logits(one, ids), logits(other, ids))
     assert [tuple(weight.shape) for weight in one.parameters()] == [tuple(w.shape) for w in fresh.parameters()]
@@ -121,6 +128,10 @@ def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder:
 
 
 def test_its_words_are_vectors_for_another_student(folder: Path) -> None:
+    if "char" in folder.name:
+        with pytest.raises(PotstillError, match="a student that reads characters: it has no word vectors"):
+            load_vectors(str(folder))
+        return
     vectors = load_vectors(str(folder))
     table = AutoModelForSequenceClassification.from_pretrained(folder).embedding.weight.detach().numpy()
     assert set(vectors.frequent_words(100)) == set(WORDS)

@@ -81,7 +81,7 @@ def test_the_teachers_vectors_are_a_source_like_any_other(classifier_folder: Mak
     found = joined.look_up(words, np.random.default_rng(0))
     np.testing.assert_array_equal(found[:, 8:], alone.look_up(words, np.random.default_rng(0)))
     vocabulary = build_vocabulary(["the film is dull"], joined, n_frequent=3, lower=True)
-    assert vocabulary.table.shape == (vocabulary.tokenizer.get_vocab_size(), 12)
+    assert vocabulary.table is not None and vocabulary.table.shape == (vocabulary.tokenizer.get_vocab_size(), 12)
 
 
 def test_a_teacher_that_is_too_narrow_or_not_fine_tuned_is_refused(classifier_folder: Make, tiny_encoder: Path) -> None:

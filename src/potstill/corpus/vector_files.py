@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import TOKENIZER
+from potstill.corpus.characters import reads_characters
 from potstill.corpus.examples import read_lines
 from potstill.corpus.untrusted import DAMAGED, Refusing, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
@@ -142,6 +143,8 @@ def _load_static(folder: Path) -> PieceVectors:
         name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118
         table = file.get_tensor(name) if name else None
     tokenizer = open_tokenizer(weights.parent / TOKENIZER)
+    if reads_characters(tokenizer):
+        raise PotstillError(f"{folder}: a student that reads characters: it has no word vectors; give another source")
     last = max(tokenizer.get_vocab().values(), default=0)
     if table is None or table.ndim != 2 or table.dtype.kind not in "fiu" or len(table) <= last or not table.size:
         raise PotstillError(f"{weights}: not a static model: no table with a row for each piece of {TOKENIZER}")

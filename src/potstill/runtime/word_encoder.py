@@ -1,9 +1,12 @@
-"""Text to a student's word ids, faster than its tokenizer: what stands between two spaces is split only once."""
+"""Text to a student's token ids, faster than its tokenizer: what stands between two spaces is split only once."""
+
+import unicodedata
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
 
+from potstill.corpus.characters import SPACE, SPACE_ID, reads_characters
 from potstill.corpus.words import MASK, PAD, UNK, word_splitter
 
 _REMEMBERED = 1 << 16  # pieces; a text's words are mostly the frequent ones, which come first
@@ -11,7 +14,7 @@ _LONGEST = 40  # characters of a piece that is remembered
 
 
 class WordEncoder:
-    """Gives the same ids as the tokenizer of a student: no word reaches over a space, so pieces split alone.
+    """Gives the same ids as the tokenizer of a student: no token reaches over a space, so pieces split alone.
 
     :param tokenizer: one that :func:`splits_at_spaces`.
     """
@@ -20,37 +23,56 @@ class WordEncoder:
         self._tokenizer = tokenizer
         self._known: dict[str, list[int]] = {}
         self._lowers = isinstance(tokenizer.normalizer, Lowercase)
+        self._last: list[int] = tokenizer.encode("").ids  # what stands after the last piece
+        self._characters = _plain_characters(tokenizer) if reads_characters(tokenizer) else None
 
     def __call__(self, text: str) -> list[int]:
-        """The ids of a text's words; from several threads at once too."""
+        """The ids of a text's tokens; from several threads at once too."""
         ids: list[int] = []
         known = self._known
         for piece in text.split(" "):
             found = known.get(piece)
             ids += self._split(piece) if found is None else found
-        return ids
+        return ids + self._last
 
     def _split(self, piece: str) -> list[int]:
-        ids = self._letters(piece) if piece.isascii() and piece.isalpha() else None
+        ids = self._letters(piece) if self._characters is None else self._spelt(piece, self._characters)
         if ids is None:
-            ids = self._tokenizer.encode(piece).ids
+            ids = self._tokenizer.encode(piece, add_special_tokens=False).ids
         if len(self._known) < _REMEMBERED and len(piece) <= _LONGEST:
             self._known[piece] = ids
         return ids
 
     def _letters(self, piece: str) -> list[int] | None:
         """The id of letters alone, which are one word, ten times as fast; None: they stand in no vocabulary."""
+        if not (piece.isascii() and piece.isalpha()):
+            return None
         found = self._tokenizer.token_to_id(piece.lower() if self._lowers else piece)
         return None if found is None else [found]
 
+    def _spelt(self, piece: str, characters: dict[str, int]) -> list[int] | None:
+        """The ids of characters that all stand in the vocabulary as they are; None: the tokenizer has to look."""
+        if not piece or MASK in piece or not unicodedata.is_normalized("NFC", piece):
+            return None
+        try:
+            return [SPACE_ID, *map(characters.__getitem__, piece)]
+        except KeyError:
+            return None
+
+
+def _plain_characters(tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids of the characters that the tokenizer's normalizer does not change."""
+    found = {token: number for token, number in tokenizer.get_vocab().items() if len(token) == 1 and token != SPACE}
+    normalizer = tokenizer.normalizer
+    return {token: number for token, number in found.items() if normalizer.normalize_str(token) == token}
+
 
 def splits_at_spaces(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer is a student's own kind: whole words, split by :func:`word_splitter`, and no other marks."""
+    """Whether a tokenizer is a student's own kind: whole words or characters, split as we do, and no other marks."""
+    marks = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    if not isinstance(tokenizer.model, WordLevel) or not marks <= {PAD, UNK, MASK}:
+        return False
+    if reads_characters(tokenizer):
+        return True
     splitter = getattr(tokenizer.pre_tokenizer, "__getstate__", bytes)()
-    marks = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    return (
-        isinstance(tokenizer.model, WordLevel)
-        and isinstance(tokenizer.normalizer, Lowercase | None)
-        and splitter == word_splitter().__getstate__()
-        and set(marks) <= {PAD, UNK, MASK}
-    )
+    return isinstance(tokenizer.normalizer, Lowercase | None) and splitter == word_splitter().__getstate__()

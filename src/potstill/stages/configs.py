@@ -7,6 +7,7 @@ from typing import Any
 from potstill.artifacts import read_json
 from potstill.errors import PotstillError
 
+_WORDS, _CHARACTERS = "glove", "characters"  # emb_class of a student
 _TEACHER_KEYS = {"emb_class", "enc_class", "n_ctx", "dropout"}
 _TEXT_KEYS = {"emb_class", "enc_class", "n_ctx", "lowercase", "token_emb_dim"}
 _FIXED_KEYS = {"pad_token", "pad_token_id", "unk_token", "unk_token_id"}  # the reference's files have them, ours is set
@@ -28,16 +29,18 @@ class TeacherConfig:
 
 @dataclass(frozen=True)
 class StudentTextConfig:
-    """A student over word vectors.
+    """A student of ``STUDENTS``.
 
-    :param student: its name in ``STUDENTS``.
-    :param n_ctx: longest text in words, in training.
-    :param lowercase: whether words are lower-cased.
+    :param student: its name.
+    :param reads_characters: whether its text is split into characters; else into words, with vectors.
+    :param n_ctx: longest text in words or characters, in training.
+    :param lowercase: whether they are lower-cased.
     :param token_emb_dim: the width that the word vectors must have; None takes any.
     :param parameters: the student's own: filters, kernels, dropout, ...
     """
 
     student: str
+    reads_characters: bool
     n_ctx: int
     lowercase: bool
     token_emb_dim: int | None
@@ -53,10 +56,13 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
     if not isinstance(fields, dict) or not {"emb_class", "enc_class"} <= set(fields):
         raise PotstillError(f"{path}: needs emb_class and enc_class, as in configs/config-glove-cnn.json")
     _check_ranges(path, fields)
-    if fields["emb_class"] != "glove":
+    if fields["emb_class"] not in (_WORDS, _CHARACTERS):
         return _teacher(path, fields)
+    if fields["emb_class"] == _CHARACTERS and "token_emb_dim" in fields:
+        raise PotstillError(f"{path}: token_emb_dim is of word vectors, and characters have none; take it out")
     return StudentTextConfig(
         student=fields["enc_class"],
+        reads_characters=fields["emb_class"] == _CHARACTERS,
         n_ctx=fields.get("n_ctx", 100),
         lowercase=fields.get("lowercase", True),
         token_emb_dim=fields.get("token_emb_dim"),

@@ -52,7 +52,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
     run = Run(options.out, _as_json(options))
     run.record_data(corpus.hashes)
-    students.check_names(options, find_vectors(options.embedding_path))
+    students.check_names(options)
     run.stage("data", {"data": corpus.hashes, "seed": corpus.seed}, [], partial(steps.write_data, corpus))
     for stage in _plan(options, progress):
         stage(run)
@@ -115,12 +115,15 @@ def _transfer(options: DistillOptions, progress: Progress, run: Run) -> None:
 
 def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
     for folder, name in students.student_names(options).items():
-        if students.is_word_student(name):
-            inputs = {"student": name, "embedding_trainable": options.embedding_trainable}
-            text = _prepared(options, progress, run)
-        else:
-            inputs = {"student": name, "layers": options.layers, "teacher_dropout": options.teacher_dropout}
+        inputs: dict[str, Any] = {"student": name}
+        if students.is_transformer(name):
+            inputs |= {"layers": options.layers, "teacher_dropout": options.teacher_dropout}
             text = _prepared_for(name, folder, options, progress, run)
+        elif students.reads_characters(name):
+            text = _prepared_characters(name, options, progress, run)
+        else:
+            inputs |= {"embedding_trainable": options.embedding_trainable}
+            text = _prepared(options, progress, run)
         for twin in (False, True) if options.has_twin else (False,):
             optimisation = students.student_optimisation(name, options, twin)
             stage = f"students/{folder}{GOLD if twin else ''}"
@@ -149,6 +152,14 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
     build = partial(prepared.make_prepared, options, vectors, run.folder, progress)
     run.stage("prepared", inputs, after, build)
     return "prepared"
+
+
+def _prepared_characters(name: str, options: DistillOptions, progress: Progress, run: Run) -> str:
+    """The stage of a student that reads characters."""
+    inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.answers)}
+    build = partial(prepared.make_prepared_characters, options, run.folder, progress)
+    run.stage(f"prepared-{name}", inputs, ["data", "transfer"], build)
+    return f"prepared-{name}"
 
 
 def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Progress, run: Run) -> str:

@@ -18,12 +18,15 @@ from potstill.runtime.threads import available_cpus
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import read_gold
 from potstill.stages.prepare import (
+    build_characters,
     build_vocabulary,
     encode_to_folder,
     open_vectors,
     save_vocabulary,
     split_morphemes,
 )
+
+_CHARACTERS_A_WORD = 10  # with the space: how many --student_words has for each word
 
 _Chunks = Callable[[], Iterable[Chunk]]
 """A set of texts and what they are to be learnt as, given at each call anew: it need not fit into memory."""
@@ -43,7 +46,7 @@ def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Pr
         write_shards(transfer, _split_parts(run / "transfer", split))
     sets = _sets(transfer, gold, options.answers)
     vocabulary = build_vocabulary(
-        (text for chunk in sets["transfer"]() for text in chunk.texts if isinstance(text, str)),
+        _texts(sets["transfer"]),
         open_vectors(vectors, str(run / "teacher"), progress),
         n_frequent=options.n_frequent,
         lower=not options.cased,
@@ -51,6 +54,19 @@ def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Pr
     )
     save_vocabulary(vocabulary, work)
     _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK, progress=progress)
+
+
+def make_prepared_characters(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
+    """``prepared-NAME``: the characters and encoded text of a student that reads those."""
+    sets = _sets(run / "transfer", _read_gold(run), options.answers)
+    vocabulary = build_characters(_texts(sets["transfer"]), lower=not options.cased)
+    save_vocabulary(vocabulary, work)
+    n_ctx = _CHARACTERS_A_WORD * options.student_words
+    _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK, progress=progress)
+
+
+def _texts(chunks: _Chunks) -> Iterator[str]:
+    return (text for chunk in chunks() for text in chunk.texts if isinstance(text, str))
 
 
 def make_prepared_for(source: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:

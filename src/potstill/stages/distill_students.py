@@ -14,7 +14,7 @@ from potstill.stages.card import write_card
 from potstill.stages.distill_options import DistillOptions
 from potstill.stages.distill_steps import ensemble_stages, read_split, run_labels
 from potstill.stages.evaluation import GOLD, Evaluation, read_evaluation, this_machine, write_evaluation
-from potstill.stages.prepare import check_sources, is_from_teacher, load_vocabulary, split_vectors
+from potstill.stages.prepare import check_sources, find_vectors, is_from_teacher, load_vocabulary, split_vectors
 from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
@@ -46,15 +46,24 @@ def _transformer_name(name: str, layers: int) -> str:
     return Path(name).name + (f"-{layers}-layers" if layers else "")
 
 
-def is_word_student(name: str) -> bool:
-    """Whether a student is one of ours, over word vectors, and not a transformer."""
+def is_transformer(name: str) -> bool:
+    """Whether a student is a transformer, and not one of ``STUDENTS``."""
     from potstill.students import STUDENTS
 
-    return name in STUDENTS
+    return name not in STUDENTS
 
 
-def check_names(options: DistillOptions, vectors: str) -> None:
+def reads_characters(name: str) -> bool:
+    """Whether a student of ``STUDENTS`` reads characters, and not words."""
+    from potstill.students import find_student
+
+    return find_student(name).reads_characters
+
+
+def check_names(options: DistillOptions) -> None:
     """Check the teachers, the students, the analyzer and the word vectors before anything expensive is done.
+
+    An analyzer and vectors that no student of the command needs are not looked for.
 
     :raises PotstillError: when one is not there.
     """
@@ -63,8 +72,12 @@ def check_names(options: DistillOptions, vectors: str) -> None:
 
     for name in (options.teacher, *options.ensemble):
         check_transformer(name)
+    reads_words = False
     for name in student_names(options).values():
-        if is_word_student(name) or name == TEACHER:
+        if name == TEACHER:
+            continue
+        if not is_transformer(name):
+            reads_words = reads_words or not reads_characters(name)
             continue
         try:
             found = getattr(read_config(name), "num_hidden_layers", 0)
@@ -74,8 +87,9 @@ def check_names(options: DistillOptions, vectors: str) -> None:
             raise
         if options.layers > found:
             raise PotstillError(f"--layers={options.layers}: {name} has {found} layers")
-    check_sources(vectors)
-    if options.word_analyzer or (options.augment and not options.transfer):
+    if reads_words:
+        check_sources(find_vectors(options.embedding_path))
+    if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
         make_analyzer(options.analyzer)
 
 
@@ -94,7 +108,7 @@ def _hash_part(source: Path) -> str:
 def student_optimisation(name: str, options: DistillOptions, twin: bool) -> Optimisation:
     """How a student or its twin is trained: a transformer with the teacher's learning rate."""
     optimisation = options.for_twin if twin else options.for_student
-    return optimisation if is_word_student(name) else replace(optimisation, lr=options.teacher_lr)
+    return replace(optimisation, lr=options.teacher_lr) if is_transformer(name) else optimisation
 
 
 def make_student(
@@ -120,7 +134,7 @@ def _open_student(
     from potstill.stages.train import new_student
 
     labels = run_labels(run)
-    if is_word_student(name):
+    if not is_transformer(name):
         vocabulary = load_vocabulary(run / prepared)
         return new_student(
             name,
@@ -129,7 +143,7 @@ def _open_student(
             labels,
             embedding_trainable=options.embedding_trainable,
             seed=options.seed,
-            analyzer=options.word_analyzer,
+            analyzer="" if reads_characters(name) else options.word_analyzer,
         )
     from potstill.teachers.checkpoints import TextForm, open_encoder
     from potstill.teachers.layers import keep_layers

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import EMBEDDING, TOKENIZER, atomic_file, atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
+from potstill.corpus.characters import build_character_tokenizer, frequent_characters, reads_characters
 from potstill.corpus.encoded import Chunk, Encoded, Text, encode_chunks, limited, tokenizer_hash
 from potstill.corpus.untrusted import open_array, open_tokenizer
 from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
@@ -31,11 +32,12 @@ _COUNTED = 10_000_000  # tokens looked at at once
 class Vocabulary:
     """A student's tokenizer and its word table.
 
-    :param table: float32 ``[vocabulary, width]``, rows of pad, unknown and mask first.
+    :param table: float32 ``[vocabulary, width]``, rows of pad, unknown and mask first; None where the tokens are
+        characters, whose vectors the student makes itself.
     """
 
     tokenizer: Tokenizer
-    table: NDArray[np.float32]
+    table: NDArray[np.float32] | None
 
 
 def find_vectors(source: str) -> str:
@@ -129,10 +131,18 @@ def build_vocabulary(
     return Vocabulary(build_tokenizer(words, lower), np.concatenate([special, table]))
 
 
+def build_characters(texts: Iterable[str], lower: bool) -> Vocabulary:
+    """The vocabulary of a student that reads characters: those of its transfer set."""
+    return Vocabulary(build_character_tokenizer(frequent_characters(texts, lower), lower), None)
+
+
 def save_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
-    """Write ``tokenizer.json`` and ``embedding.npy`` into a folder."""
+    """Write ``tokenizer.json`` and, of words, ``embedding.npy`` into a folder."""
     with atomic_file(folder / TOKENIZER) as partial:
         vocabulary.tokenizer.save(str(partial))
+    if vocabulary.table is None:
+        (folder / EMBEDDING).unlink(missing_ok=True)  # of an earlier vocabulary of words
+        return
     with atomic_file(folder / EMBEDDING) as partial, partial.open("wb") as file:
         np.save(file, vocabulary.table)
 
@@ -142,10 +152,11 @@ def load_vocabulary(folder: Path) -> Vocabulary:
 
     :raises PotstillError: when it is missing or the two do not belong together.
     """
-    for name in (TOKENIZER, EMBEDDING):
-        if not (folder / name).is_file():
-            raise PotstillError(f"{folder}: no {name} in it; make it with: potstill preprocess")
+    _check_prepared(folder / TOKENIZER)
     tokenizer = open_tokenizer(folder / TOKENIZER)
+    if reads_characters(tokenizer):
+        return Vocabulary(tokenizer, None)
+    _check_prepared(folder / EMBEDDING)
     table = np.array(open_array(folder / EMBEDDING))  # a copy, to be trained
     if len(table) != tokenizer.get_vocab_size():
         raise PotstillError(
@@ -153,6 +164,11 @@ def load_vocabulary(folder: Path) -> Vocabulary:
             f"run potstill preprocess again"
         )
     return Vocabulary(tokenizer, table)
+
+
+def _check_prepared(file: Path) -> None:
+    if not file.is_file():
+        raise PotstillError(f"{file.parent}: no {file.name} in it; make it with: potstill preprocess")
 
 
 def split_morphemes(texts: Iterable[str], analyzer: str, processes: int, progress: Progress = silent) -> Iterator[str]:

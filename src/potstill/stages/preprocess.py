@@ -19,7 +19,14 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.stages.configs import StudentTextConfig, TeacherConfig, read_model_config
-from potstill.stages.prepare import build_vocabulary, encode_to_folder, find_vectors, open_vectors, save_vocabulary
+from potstill.stages.prepare import (
+    build_characters,
+    build_vocabulary,
+    encode_to_folder,
+    find_vectors,
+    open_vectors,
+    save_vocabulary,
+)
 
 
 @dataclass(frozen=True)
@@ -152,14 +159,18 @@ def _preprocess_student(
         raise PotstillError(f"{sources[0].file}: pairs of texts; students take single texts, only teachers take pairs")
     if options.augmented:
         sources[0] = _transfer(options.data_dir / TRANSFER, labels, train)
-    vocabulary = build_vocabulary(
-        (text for chunk in sources[0].chunks() for text in chunk.texts if isinstance(text, str)),
-        open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
-        n_frequent=options.n_frequent,
-        lower=config.lowercase,
-        width=config.token_emb_dim,
-        seed=options.seed,
-    )
+    texts = (text for chunk in sources[0].chunks() for text in chunk.texts if isinstance(text, str))
+    if config.reads_characters:
+        vocabulary = build_characters(texts, config.lowercase)
+    else:
+        vocabulary = build_vocabulary(
+            texts,
+            open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
+            n_frequent=options.n_frequent,
+            lower=config.lowercase,
+            width=config.token_emb_dim,
+            seed=options.seed,
+        )
     save_vocabulary(vocabulary, options.data_dir)
     return {
         source.file.name: _encode(source, vocabulary.tokenizer, "student", config.n_ctx, MASK, progress)

@@ -187,13 +187,14 @@ def new_student(
     seed: int,
     analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-    """An untrained student with its word vectors and its tokenizer.
+    """An untrained student with its word vectors, if it has any, and its tokenizer.
 
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
     :param analyzer: the morphological analyzer that split its words, if any: prediction runs it too.
-    :raises PotstillError: when there is no such student, or it has no such parameter.
+    :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
+        vocabulary is of characters, or the other way round.
     """
     from transformers import set_seed
 
@@ -204,18 +205,25 @@ def new_student(
     unknown = [parameter for parameter in parameters if parameter not in known or parameter in _NOT_CHOSEN]
     if unknown:
         raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
-    rows, width = vocabulary.table.shape
+    if student.reads_characters != (vocabulary.table is None):
+        reads = "characters" if student.reads_characters else "words"
+        raise PotstillError(
+            f"the student '{name}' reads {reads}, which the text is not split into: emb_class in its configuration is "
+            f"glove for words and characters for characters; correct it and run potstill preprocess again"
+        )
+    widths = {} if vocabulary.table is None else {"embedding_width": vocabulary.table.shape[1]}
     config = student.config_class(
-        vocab_size=rows,
-        embedding_width=width,
+        vocab_size=vocabulary.tokenizer.get_vocab_size(),
         analyzer=analyzer,
+        **widths,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         **parameters,
     )
     set_seed(seed)
     model = student(config)
-    set_word_vectors(model, vocabulary.table, embedding_trainable)
+    if vocabulary.table is not None:
+        set_word_vectors(model, vocabulary.table, embedding_trainable)
     return model, wrap_tokenizer(vocabulary.tokenizer, analyzer)
 
 
@@ -235,8 +243,11 @@ def fit(
     :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
     :return: the best figure on valid.
     """
+    from potstill.students import StudentModel
     from potstill.training.trainer import train_model
 
+    if isinstance(model, StudentModel):
+        model.prepare_for(train_set)
     training = train_model(
         model,
         train_set,

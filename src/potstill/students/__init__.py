@@ -10,6 +10,7 @@ from transformers import (
 from potstill.errors import unknown_name
 from potstill.students.base import MorphemeTokenizer, StudentConfig, StudentModel, set_word_vectors, wrap_tokenizer
 from potstill.students.bilstm import BiLSTMForSequenceClassification
+from potstill.students.char_ngram import CharNGramForSequenceClassification
 from potstill.students.cnn import CNNForSequenceClassification
 from potstill.students.densenet_cnn import DenseNetCNNForSequenceClassification
 from potstill.students.densenet_dsa import DenseNetDSAForSequenceClassification
@@ -23,6 +24,7 @@ STUDENTS: dict[str, type[StudentModel]] = {
     "densenet-dsa": DenseNetDSAForSequenceClassification,
     "bilstm": BiLSTMForSequenceClassification,
     "ngram": NGramForSequenceClassification,
+    "char-ngram": CharNGramForSequenceClassification,
 }
 
 

@@ -1,11 +1,11 @@
-"""What all students share: their configuration's common fields, the word embedding and the head's call.
+"""What all students share: their configuration's common fields, the table of vectors and the head's call.
 
-A student is a Hugging Face model over word ids. It knows nothing of text, teachers or training.
+A student is a Hugging Face model over the ids of words or characters. It knows nothing of text, teachers or training.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import BatchEncoding, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
 from potstill.students.graph import Graph
@@ -23,8 +24,8 @@ from potstill.students.graph import Graph
 class StudentConfig(PreTrainedConfig):
     """Fields that every student's configuration has.
 
-    :param vocab_size: rows of the word table, those of pad, unknown and mask included.
-    :param embedding_width: numbers a word vector.
+    :param vocab_size: tokens (words, or characters), pad, unknown and mask included.
+    :param embedding_width: numbers a token's vector.
     :param dropout: probability, on the embedded words and between layers.
     :param analyzer: the morphological analyzer whose morphemes are the words of a text, if any.
     """
@@ -45,11 +46,15 @@ class StudentConfig(PreTrainedConfig):
 
 
 class StudentModel(PreTrainedModel):
-    """A student: subclasses build their layers and define :meth:`classify`."""
+    """A student: subclasses build their layers and define :meth:`classify`.
+
+    :cvar reads_characters: whether its ids are characters; else they are words, with vectors of their own.
+    """
 
     config_class: type[StudentConfig] = StudentConfig
     base_model_prefix = "student"
     main_input_name = "input_ids"
+    reads_characters: ClassVar[bool] = False
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__(config)
@@ -59,6 +64,9 @@ class StudentModel(PreTrainedModel):
     def get_input_embeddings(self) -> nn.Module:
         """The word table, where Hugging Face looks for it."""
         return self.embedding
+
+    def prepare_for(self, train: Encoded) -> None:
+        """Take what is to be known of the training set before the weights are trained; by default nothing."""
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """The words' vectors.

@@ -10,8 +10,7 @@ from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.graph import IDS, Graph
-
-_FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
+from potstill.students.layers import draw_hashed_ngrams, hash_ngrams
 
 
 class NGramConfig(StudentConfig):
@@ -60,15 +59,9 @@ class NGramForSequenceClassification(StudentModel):
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Each word's vector, and beside it the sum of those of the n-grams that begin there."""
-        length = input_ids.shape[1]
-        found = []
-        hashed = input_ids
-        for i in range(1, self.config.max_ngram):
-            following = functional.pad(input_ids, (0, i))[:, i : i + length]  # [batch, length]
-            within = functional.pad(mask, (0, i))[:, i : i + length]
-            hashed = (hashed * _FACTOR + following) % _MODULUS
-            found.append(self.ngrams(hashed % self.config.num_buckets) * within.unsqueeze(-1))
-        ngrams = torch.stack(found).sum(dim=0)  # [batch, length, ngram_width]
+        hashes, within = hash_ngrams(input_ids, mask, self.config.max_ngram)
+        found = self.ngrams(hashes % self.config.num_buckets) * within.unsqueeze(-1)
+        ngrams = found.sum(dim=2)  # [batch, length, ngram_width]
         return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -84,12 +77,8 @@ class NGramForSequenceClassification(StudentModel):
         """The same as a graph: see the base class."""
         words = graph.floats(graph.look_up(self.embedding.weight, IDS))
         length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
-        hashed, sums = IDS, []
-        for i in range(1, self.config.max_ngram):
-            before = graph.node("Slice", hashed, np.array([0]), np.array([-1]), np.array([1]))
-            following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
-            joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
-            hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
+        sums = []
+        for hashed in draw_hashed_ngrams(graph, self.config.max_ngram):
             found = graph.look_up(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
             sums.append(graph.node("ReduceSum", graph.floats(found), np.array([1]), keepdims=0))
         ngrams = graph.node("Div", graph.node("Sum", *sums), length)

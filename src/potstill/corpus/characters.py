@@ -1,0 +1,56 @@
+"""How raw text becomes characters, for a student that reads those: the ``tokenizer.json`` that splits it so."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer
+from tokenizers.normalizers import NFC, Lowercase, Normalizer
+from tokenizers.normalizers import Sequence as Normalizers
+from tokenizers.pre_tokenizers import Metaspace, Split, WhitespaceSplit
+from tokenizers.pre_tokenizers import Sequence as PreTokenizers
+from tokenizers.processors import TemplateProcessing
+
+from potstill.corpus.words import MASK, N_SPECIAL, build_tokenizer, unify_masks
+
+SPACE, SPACE_ID = "▁", N_SPECIAL  # white space of any length, and both ends of a text
+
+
+def build_character_tokenizer(characters: Iterable[str], lower: bool) -> Tokenizer:
+    """The tokenizer of a student that reads characters.
+
+    Each character is a token, and so is what divides words; a text's first word has it before it too, and its last one
+    after it, so that an n-gram tells where a word begins and ends. A syllable of Hangul is one character, however it is
+    written.
+
+    :param characters: the vocabulary in id order, from the id after that of :data:`SPACE` on.
+    :param lower: whether text is lower-cased first; the characters must then be too.
+    """
+    tokenizer = build_tokenizer([SPACE, *characters], lower)
+    tokenizer.normalizer = _normalizer(lower)
+    spaced = Metaspace(replacement=SPACE, prepend_scheme="always", split=False)
+    tokenizer.pre_tokenizer = PreTokenizers([WhitespaceSplit(), spaced, Split(Regex("."), behavior="isolated")])
+    tokenizer.post_processor = TemplateProcessing(single=f"$A {SPACE}", special_tokens=[(SPACE, SPACE_ID)])
+    return tokenizer
+
+
+def _normalizer(lower: bool) -> Normalizer:
+    return Normalizers([NFC(), Lowercase()] if lower else [NFC()])
+
+
+def reads_characters(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer is one of :func:`build_character_tokenizer`."""
+    return any(_parts(tokenizer) == _parts(build_character_tokenizer([], lower)) for lower in (True, False))
+
+
+def _parts(tokenizer: Tokenizer) -> list[bytes]:
+    """All of a tokenizer but its vocabulary."""
+    parts = (tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor)
+    return [getattr(part, "__getstate__", bytes)() for part in parts]
+
+
+def frequent_characters(texts: Iterable[str], lower: bool) -> list[str]:
+    """The characters of texts, the most frequent ones first; mask tokens are left out."""
+    normalizer, counts = _normalizer(lower), Counter[str]()
+    for text in texts:
+        counts.update(normalizer.normalize_str(unify_masks(text).replace(MASK, " ")))
+    return [character for character, _ in counts.most_common() if not character.isspace()]
