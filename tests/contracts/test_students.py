@@ -36,7 +36,8 @@ def vocabulary_of(name: str) -> Vocabulary:
 
 def build(name: str) -> StudentModel:
     model, _ = new_student(name, {}, vocabulary_of(name), LABELS, embedding_trainable=True, seed=1)
-    return model.eval()  # type: ignore[no-untyped-call]
+    student: StudentModel = model.eval()  # type: ignore[no-untyped-call]
+    return student
 
 
 @pytest.fixture(scope="module", params=sorted(STUDENTS))

@@ -17,8 +17,9 @@ from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 from potstill.training import trainer
 from potstill.training.batching import LengthBatchSampler
+from potstill.training.optimizers import make_optimizer
 from potstill.training.options import Optimisation
-from potstill.training.trainer import _optimizer, train_model
+from potstill.training.trainer import train_model
 
 TOKENIZER = build_tokenizer("abcdef", lower=True)
 TEXTS = ["a b c", "d e f", "a c", "f d", "b a", "e d"] * 10
@@ -72,7 +73,7 @@ def test_frozen_word_vectors_stay(tmp_path: Path) -> None:
 
 
 def test_plain_adam_multiplies_its_learning_rate_after_each_epoch() -> None:
-    optimizer, schedule = _optimizer(student(), Optimisation(lr=0.1, lr_decay_rate=0.5), steps_an_epoch=2, steps=6)
+    optimizer, schedule = make_optimizer(student(), Optimisation(lr=0.1, lr_decay_rate=0.5), steps_an_epoch=2, steps=6)
     rates = []
     for _ in range(5):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -84,7 +85,7 @@ def test_plain_adam_multiplies_its_learning_rate_after_each_epoch() -> None:
 
 def test_the_transformers_optimizer_is_adamw_with_warm_up_and_a_linear_schedule() -> None:
     options = Optimisation(lr=0.1, epoch=2, warmup_epoch=1, weight_decay=0.3, use_transformers_optimizer=True)
-    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=2, steps=4)
+    optimizer, schedule = make_optimizer(student(), options, steps_an_epoch=2, steps=4)
     rates = []
     for _ in range(4):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -164,7 +165,7 @@ def test_fewest_steps_that_the_epochs_have_change_nothing(tmp_path: Path) -> Non
 
 def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
     options = Optimisation(lr=0.1, steps=4, use_transformers_optimizer=True)
-    optimizer, schedule = _optimizer(student(), options, steps_an_epoch=100, steps=4)
+    optimizer, schedule = make_optimizer(student(), options, steps_an_epoch=100, steps=4)
     for _ in range(4):
         optimizer.step()
         schedule.step()

@@ -69,14 +69,15 @@ class StudentModel(PreTrainedModel):
         """Take what is to be known of the training set before the weights are trained; by default nothing."""
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """The words' vectors.
+        """The words' vectors, in training some of their numbers dropped.
 
         :param input_ids: ``[batch, length]``.
         :param mask: ``[batch, length]``, 1 for a word and 0 for padding.
         :return: ``[batch, length, channels]``, zero where the mask is.
         """
         vectors: Tensor = self.embedding(input_ids)
-        return vectors * mask.unsqueeze(-1)
+        dropped: Tensor = self.dropout(vectors * mask.unsqueeze(-1))
+        return dropped
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Logits of embedded words.
@@ -110,7 +111,7 @@ class StudentModel(PreTrainedModel):
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
-        logits = self.classify(self.dropout(self.embed(input_ids, mask)), mask)  # [batch, n_labels]
+        logits = self.classify(self.embed(input_ids, mask), mask)  # [batch, n_labels]
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 

@@ -5,24 +5,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from potstill.corpus.encoded import Encoded
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import IDS, Graph
-from potstill.students.layers import draw_hashed_ngrams, hash_ngrams
+from potstill.students.graph import Graph
 
+_FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
 _COUNTED = 1024  # texts at once
-_SHORTEST = 1e-6  # length that a text is divided by: one of which nothing is known has none
+_TINY = 1e-30  # divides the sum of a text of which nothing is known, which is 0
 _SPREAD = 0.01  # standard deviation of the vectors before training
+_NOTHING = 0  # the row that no n-gram is read from
 
 
 class CharNGramConfig(StudentConfig):
     """A bag of characters and their n-grams.
 
-    :param max_ngram: longest n-gram in characters; at least 2.
-    :param num_buckets: rows of the table of n-grams; n-grams of the same hash share one.
-    :param ngram_width: numbers a vector, of a character or of an n-gram.
+    :param max_ngram: longest n-gram in characters.
+    :param num_buckets: rows of the table; n-grams of the same hash share one.
+    :param ngram_width: numbers a vector.
+    :param dropout: probability, of each n-gram of a text.
     """
 
     model_type = "potstill-char-ngram"
@@ -32,7 +36,7 @@ class CharNGramConfig(StudentConfig):
         max_ngram: int = 5,
         num_buckets: int = 1_000_000,
         ngram_width: int = 16,
-        dropout: float = 0.0,
+        dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         self.max_ngram = max_ngram
@@ -45,9 +49,10 @@ class CharNGramForSequenceClassification(StudentModel):
     """The weighted sum of the vectors of a text's characters and n-grams, of n-grams over spaces too; a linear layer.
 
     A weight is the inverse document frequency of its n-gram, and 0 where the training set has none of its bucket; the
-    sum is divided by the weights' Euclidean length, as scikit-learn's TF-IDF does, so that long texts do not fade.
+    sum is divided by the weights' Euclidean length, as scikit-learn's TF-IDF is, so that long texts do not count more.
+    The gradient is sparse: a step costs the n-grams of its texts, not the whole table.
 
-    :ivar weights: of the rows of the table, ``[vocab_size + num_buckets]``; 1 until :meth:`prepare_for`.
+    :ivar weights: of the rows of the table, ``[num_buckets]``; 1 until :meth:`prepare_for`.
     """
 
     config_class = CharNGramConfig
@@ -56,59 +61,87 @@ class CharNGramForSequenceClassification(StudentModel):
 
     def __init__(self, config: CharNGramConfig) -> None:
         super().__init__(config)
-        rows = config.vocab_size + config.num_buckets  # the characters', then the n-grams'
-        self.embedding = nn.Embedding(rows, config.ngram_width, padding_idx=config.pad_token_id)
+        self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NOTHING, sparse=True)
         self.output = nn.Linear(config.ngram_width, int(config.num_labels or 0))
-        self.register_buffer("weights", torch.ones(rows))
+        self.register_buffer("weights", torch.ones(config.num_buckets))
         with torch.no_grad():
-            self.embedding.weight.normal_(std=_SPREAD)[config.pad_token_id] = 0
+            self.embedding.weight.normal_(std=_SPREAD)[_NOTHING] = 0
+            self.weights[_NOTHING] = 0
         self.post_init()
 
     def _rows(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """Which rows of the table a text's characters and n-grams have, ``[batch, length, max_ngram]``; the padding's
-        where there is no n-gram."""
-        hashes, within = hash_ngrams(input_ids, mask, self.config.max_ngram)
-        ngrams = hashes % self.config.num_buckets + self.config.vocab_size
-        rows = torch.cat([input_ids.unsqueeze(2), ngrams], dim=2)
-        return rows.masked_fill(torch.cat([mask.unsqueeze(2), within], dim=2) == 0, self.config.pad_token_id)
+        """Which rows of the table a text has: of each length an n-gram begins at every character, filled up with
+        padding past the end.
+
+        :return: ``[batch, length * max_ngram]``.
+        """
+        longest = self.config.max_ngram
+        ids = functional.pad(input_ids.masked_fill(mask == 0, 0), (0, longest - 1))
+        windows = ids.unfold(1, longest, 1)  # [batch, length, longest]
+        factors = torch.from_numpy(_factors(longest)).to(ids.device)
+        hashes = (windows.unsqueeze(3) * factors).sum(dim=2)  # [batch, length, longest]
+        rows: Tensor = hashes % self.config.num_buckets
+        return rows.masked_fill(mask.unsqueeze(2) == 0, _NOTHING).flatten(1)
 
     def prepare_for(self, train: Encoded) -> None:
         """Weigh every row by how few texts of the training set it stands in."""
-        counts, pad = torch.zeros_like(self.weights), self.config.pad_token_id
+        counts = torch.zeros_like(self.weights)
         for start in range(0, len(train), _COUNTED):
-            batch = train.pad(np.arange(start, min(start + _COUNTED, len(train))), pad)
+            batch = train.pad(np.arange(start, min(start + _COUNTED, len(train))), self.config.pad_token_id)
             ids, mask = (torch.from_numpy(batch[name]).to(counts.device) for name in ("input_ids", "attention_mask"))
-            rows = self._rows(ids, mask).flatten(1).sort(dim=1).values
+            rows = self._rows(ids, mask).sort(dim=1).values
             is_first = rows.diff(dim=1, prepend=torch.full_like(rows[:, :1], -1)) != 0
             found = rows[is_first]
             counts.index_add_(0, found, torch.ones_like(found, dtype=counts.dtype))
         weights = torch.log((1 + len(train)) / (1 + counts)) + 1
+        weights[_NOTHING] = 0
         self.weights.copy_(weights.masked_fill(counts == 0, 0))
-        self.weights[pad] = 0
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """At each character the sum of the vectors that begin there, divided by the length of the text's weights."""
+        """The whole text as one vector, ``[batch, 1, ngram_width]``."""
         rows = self._rows(input_ids, mask)
-        weights = self.weights[rows].masked_fill(rows == self.config.pad_token_id, 0)  # [batch, length, max_ngram]
-        length = weights.flatten(1).norm(dim=1).clamp_min(_SHORTEST)  # [batch]
-        vectors = (self.embedding(rows) * weights.unsqueeze(-1)).sum(dim=2)  # [batch, length, ngram_width]
-        divided: Tensor = vectors / length[:, None, None]
-        return divided
+        weights: Tensor = self.dropout(self.weights[rows])  # in training without some of the n-grams
+        table = self.embedding.weight
+        found = functional.embedding_bag(
+            rows, table, per_sample_weights=weights, mode="sum", sparse=self.embedding.sparse, padding_idx=_NOTHING
+        )
+        length: Tensor = weights.norm(dim=1, keepdim=True).clamp_min(_TINY)
+        return (found / length).unsqueeze(1)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded characters: see the base class."""
-        logits: Tensor = self.output(embedded.sum(dim=1))  # [batch, n_labels]
+        """Logits of :meth:`embed`'s vector."""
+        logits: Tensor = self.output(embedded.squeeze(1))  # [batch, n_labels]
         return logits
 
     def draw(self, graph: Graph) -> str:
-        """The same as a graph, the weights within the table: see the base class."""
-        buckets, characters = np.array(self.config.num_buckets), np.array(self.config.vocab_size)
-        ngrams = graph.node("Concat", *draw_hashed_ngrams(graph, self.config.max_ngram), axis=1)
-        ngrams = graph.node("Add", graph.node("Mod", ngrams, buckets), characters)
-        rows = graph.node("Concat", IDS, ngrams, axis=1)  # [batch, characters and n-grams]
-        table = self.embedding.weight * self.weights.unsqueeze(1)
-        found = graph.node("ReduceSum", graph.floats(graph.look_up(table, rows)), np.array([1]), keepdims=0)
-        weights = graph.floats(graph.look_up(self.weights, rows))
-        length = graph.node("ReduceL2", weights, np.array([1]), keepdims=1)  # [batch, 1]
-        divisor = graph.node("Max", length, np.array(_SHORTEST, np.float32))
-        return graph.linear(graph.node("Div", found, divisor), self.output.weight, self.output.bias)
+        """The same as a graph: see the base class.
+
+        The weights are within the table, and so is the last layer where that makes its rows no longer. One more column
+        has the squares of the weights, for the length of their sum.
+        """
+        hashes = graph.node("MatMul", graph.windows(self.config.max_ngram), _factors(self.config.max_ngram))
+        rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
+        is_folded = len(self.output.weight) <= self.config.ngram_width
+        vectors = self.embedding.weight @ self.output.weight.T if is_folded else self.embedding.weight
+        vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
+        scale = (vectors.abs().max() / squares.max()).clamp_min(_TINY)  # of one range
+        table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
+        sums = graph.node("ReduceSum", graph.floats(graph.look_up(table, rows)), np.array([1, 2]), keepdims=0)
+        found = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
+        square = graph.node("Slice", sums, np.array([-1]), np.array([_MODULUS]), np.array([1]))
+        length = graph.node("Sqrt", graph.node("Max", square, np.array(_TINY, np.float32)))
+        divided = graph.node("Div", found, length)
+        bias = self.output.bias
+        if is_folded:
+            return graph.node("Add", divided, bias.detach().numpy())
+        return graph.linear(divided, self.output.weight, bias)
+
+
+def _factors(longest: int) -> NDArray[np.int64]:
+    """What the ids of a window are multiplied by, of each length of an n-gram: 0 for those behind it.
+
+    :return: ``[longest, longest]``; the sum of a column's products stays far below 2**63.
+    """
+    factors = [[pow(_FIRST, i + 1, _MODULUS) * pow(_SECOND, n, _MODULUS) % _MODULUS for n in range(longest)]
+               for i in range(longest)]  # fmt: skip
+    return np.triu(np.array(factors, dtype=np.int64))

@@ -201,6 +201,14 @@ class Graph:
         flat = self.node("Reshape", windows, np.array([0, 0, size * layer.in_channels]))
         return self.linear(Operand(flat, padded.scale, padded.zero), layer.weight, layer.bias)
 
+    def windows(self, size: int) -> str:
+        """Each token of the input and those that follow it; past the end padding.
+
+        :return: ids ``[batch, length, size]``.
+        """
+        padded = self.node("Pad", IDS, np.array([0, 0, 0, size - 1]), np.array(0))
+        return self.node("Gather", padded, self._places(size), axis=1)
+
     def _places(self, size: int) -> str:
         """Which words are in each window, ``[length, size]``."""
         if not self._starts:

@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from potstill.students.graph import IDS, Graph, Operand
-
-_FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring ids over the buckets
+from potstill.students.graph import Graph, Operand
 
 
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
@@ -26,35 +24,6 @@ def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
     row = x.transpose(1, 2).unsqueeze(2)  # [batch, channels, 1, padded length]
     found = functional.conv2d(row, convolution.weight.unsqueeze(2), convolution.bias)
     return found.squeeze(2).transpose(1, 2)
-
-
-def hash_ngrams(input_ids: Tensor, mask: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """The hash of each n-gram, of 2 tokens up to ``longest``, at the token where it begins.
-
-    :param input_ids: ``[batch, length]``.
-    :param mask: ``[batch, length]``.
-    :return: the hashes, and 1 for an n-gram that ends within its text, else 0; both ``[batch, length, longest - 1]``.
-    """
-    length = input_ids.shape[1]
-    hashed, hashes, within = input_ids, [], []
-    for i in range(1, longest):
-        following = functional.pad(input_ids, (0, i))[:, i : i + length]
-        hashed = (hashed * _FACTOR + following) % _MODULUS
-        hashes.append(hashed)
-        within.append(functional.pad(mask, (0, i))[:, i : i + length])
-    return torch.stack(hashes, dim=2), torch.stack(within, dim=2)
-
-
-def draw_hashed_ngrams(graph: Graph, longest: int) -> list[str]:
-    """The same in a graph, of its input: for each length of an n-gram ``[batch, n-grams]``."""
-    hashed, found = IDS, []
-    for i in range(1, longest):
-        before = graph.node("Slice", hashed, np.array([0]), np.array([-1]), np.array([1]))
-        following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
-        joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
-        hashed = graph.node("Mod", joined, np.array(_MODULUS))
-        found.append(hashed)
-    return found
 
 
 class MaxOverTime(nn.Module):

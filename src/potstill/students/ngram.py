@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.graph import IDS, Graph
-from potstill.students.layers import draw_hashed_ngrams, hash_ngrams
+
+_FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
 
 
 class NGramConfig(StudentConfig):
@@ -59,9 +60,15 @@ class NGramForSequenceClassification(StudentModel):
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Each word's vector, and beside it the sum of those of the n-grams that begin there."""
-        hashes, within = hash_ngrams(input_ids, mask, self.config.max_ngram)
-        found = self.ngrams(hashes % self.config.num_buckets) * within.unsqueeze(-1)
-        ngrams = found.sum(dim=2)  # [batch, length, ngram_width]
+        length = input_ids.shape[1]
+        found = []
+        hashed = input_ids
+        for i in range(1, self.config.max_ngram):
+            following = functional.pad(input_ids, (0, i))[:, i : i + length]  # [batch, length]
+            within = functional.pad(mask, (0, i))[:, i : i + length]
+            hashed = (hashed * _FACTOR + following) % _MODULUS
+            found.append(self.ngrams(hashed % self.config.num_buckets) * within.unsqueeze(-1))
+        ngrams = self.dropout(torch.stack(found).sum(dim=0))  # [batch, length, ngram_width]
         return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -77,8 +84,12 @@ class NGramForSequenceClassification(StudentModel):
         """The same as a graph: see the base class."""
         words = graph.floats(graph.look_up(self.embedding.weight, IDS))
         length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
-        sums = []
-        for hashed in draw_hashed_ngrams(graph, self.config.max_ngram):
+        hashed, sums = IDS, []
+        for i in range(1, self.config.max_ngram):
+            before = graph.node("Slice", hashed, np.array([0]), np.array([-1]), np.array([1]))
+            following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
+            joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
+            hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
             found = graph.look_up(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
             sums.append(graph.node("ReduceSum", graph.floats(found), np.array([1]), keepdims=0))
         ngrams = graph.node("Div", graph.node("Sum", *sums), length)

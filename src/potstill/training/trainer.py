@@ -13,8 +13,6 @@ from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.nn import Module
-from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -23,7 +21,6 @@ from transformers import (
     Trainer,
     TrainerCallback,
     TrainingArguments,
-    get_linear_schedule_with_warmup,
 )
 from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
@@ -35,6 +32,7 @@ from potstill.ranks import is_first, n_processes, rank
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
 from potstill.training.calibration import refinement_loss
 from potstill.training.losses import training_loss
+from potstill.training.optimizers import has_sparse_gradients, make_optimizer
 from potstill.training.options import Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
@@ -88,11 +86,11 @@ def train_model(
     trainer = _DistillationTrainer(
         options,
         model=model,
-        args=_arguments(options, steps, work),
+        args=_arguments(options, steps, work, clips=not has_sparse_gradients(model)),
         train_dataset=EncodedDataset(train, model.config.pad_token_id or 0),
         eval_dataset=EncodedDataset(valid, model.config.pad_token_id or 0),
         compute_metrics=_measure,
-        optimizers=_optimizer(model, options, steps_an_epoch, steps),
+        optimizers=make_optimizer(model, options, steps_an_epoch, steps),
     )
     trainer.remove_callback(PrinterCallback)
     steps_a_round = steps_an_epoch * (-(-epochs // _ROUNDS) if epochs > options.epoch else 1)
@@ -110,7 +108,11 @@ def train_model(
     return Training(float(trainer.state.best_metric or 0.0), history, seconds)
 
 
-def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArguments:
+def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) -> TrainingArguments:
+    """The Trainer's arguments.
+
+    :param clips: whether long gradients are cut, which torch cannot do to sparse ones.
+    """
     never = 1 << 40  # _EvaluateOften says when to evaluate and save
     return TrainingArguments(
         output_dir=str(work),
@@ -118,6 +120,7 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
         per_device_train_batch_size=options.batch_size // n_processes(),
         per_device_eval_batch_size=options.batch_size,
         learning_rate=options.lr,
+        max_grad_norm=1.0 if clips else 0.0,
         bf16=options.bf16,
         use_cpu=not torch.accelerator.is_available(),
         seed=options.seed,
@@ -139,24 +142,6 @@ def _arguments(options: Optimisation, steps: int, work: Path) -> TrainingArgumen
         label_names=["labels"],
         dataloader_pin_memory=torch.cuda.is_available(),
     )
-
-
-def _optimizer(
-    model: PreTrainedModel, options: Optimisation, steps_an_epoch: int, steps: int
-) -> tuple[Optimizer, LambdaLR]:
-    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    if not options.use_transformers_optimizer:
-        adam = Adam([weight for _, weight in trained], lr=options.lr, fused=True)
-        return adam, LambdaLR(adam, lambda step: options.lr_decay_rate ** (step // steps_an_epoch))
-    decayed = [weight for _, weight in trained if weight.dim() > 1]
-    plain = [weight for _, weight in trained if weight.dim() <= 1]  # biases and norms
-    groups = [
-        {"params": decayed, "weight_decay": options.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    adamw = AdamW(groups, lr=options.lr, fused=True)  # in one pass: 6 times faster on a word table
-    warmup = options.warmup_epoch * steps_an_epoch
-    return adamw, get_linear_schedule_with_warmup(adamw, warmup, steps)
 
 
 def _measure(prediction: Any) -> dict[str, float]:
@@ -201,6 +186,10 @@ class _DistillationTrainer(Trainer):
         self.accelerator.wait_for_everyone()  # every process writes its own random numbers' state
         if self.args.should_save:
             seal_checkpoint(Path(str(self.args.output_dir)), self.state.global_step, self.state.best_global_step)
+
+    def _get_grad_norm(self, model: Module, grad_norm: Any = None) -> Any:
+        """For the Trainer's log; torch has no norm of sparse gradients."""
+        return None if has_sparse_gradients(model) else super()._get_grad_norm(model, grad_norm)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         dataset: Any = self.train_dataset
