@@ -36,7 +36,7 @@ class CharNGramConfig(StudentConfig):
         max_ngram: int = 5,
         num_buckets: int = 1_000_000,
         ngram_width: int = 16,
-        dropout: float = 0.5,
+        dropout: float = 0.2,
         **kwargs: Any,
     ) -> None:
         self.max_ngram = max_ngram
