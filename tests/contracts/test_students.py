@@ -153,7 +153,7 @@ def test_every_file_of_the_folder_is_registered() -> None:
 
 
 def test_an_unknown_student_lists_those_there_are() -> None:
-    with pytest.raises(PotstillError, match="there is no student 'cnm': choose one of bilstm, cnn, densenet-cnn"):
+    with pytest.raises(PotstillError, match="there is no student 'cnm': choose one of bilstm, char-ngram, cnn"):
         find_student("cnm")
 
 

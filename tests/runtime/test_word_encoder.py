@@ -1,5 +1,6 @@
 """The word encoder gives the ids that the tokenizer gives, whatever the text."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import NFKC
 from tokenizers.pre_tokenizers import Whitespace
 
+from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.words import build_tokenizer
 from potstill.runtime import word_encoder
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
@@ -28,20 +30,33 @@ TEXTS = [
 ]
 
 
+def of_words(lower: bool) -> Tokenizer:
+    return build_tokenizer(WORDS, lower)
+
+
+def of_characters(lower: bool) -> Tokenizer:
+    return build_character_tokenizer("abAnt's.,[MASK]1İ영각é", lower)  # capitals that lower never gives too
+
+
+KINDS = [of_words, of_characters]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("text", TEXTS)
-def test_it_gives_the_tokenizers_ids_first_and_again(text: str, lower: bool) -> None:
-    tokenizer = build_tokenizer(WORDS, lower)
+def test_it_gives_the_tokenizers_ids_first_and_again(text: str, lower: bool, kind: Callable[[bool], Tokenizer]) -> None:
+    tokenizer = kind(lower)
     encoder = WordEncoder(tokenizer)
     for _ in range(2):
         assert encoder(text) == tokenizer.encode(text).ids
 
 
-def test_random_characters_too() -> None:
-    tokenizer = build_tokenizer(WORDS, lower=True)
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_characters_too(kind: Callable[[bool], Tokenizer]) -> None:
+    tokenizer = kind(True)
     encoder = WordEncoder(tokenizer)
     generator = np.random.default_rng(0)
-    alphabet = list("abnt's.,- [MASK]1İΣ영\t\u00a0\u200b")
+    alphabet = [*"abnt's.,- [MASK]1İΣ영각▁\t\u00a0\u200b\u0301", "[MASK]"]
     for _ in range(500):
         text = "".join(generator.choice(alphabet, 20))
         assert encoder(text) == tokenizer.encode(text).ids, repr(text)

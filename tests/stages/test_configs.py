@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.stages.configs import read_model_config
@@ -25,6 +26,10 @@ CNN = {"emb_class": "glove", "enc_class": "cnn"}
         (CNN | {"dropout": 2}, "dropout is 2: a probability"),
         ({"emb_class": "bert", "enc_class": "cls", "dropout": 1}, "dropout is 1: a probability"),
         ({"emb_class": "bert", "enc_class": "cnn"}, "enc_class 'cnn': a teacher's is cls"),
+        (
+            {"emb_class": "characters", "enc_class": "char-ngram", "token_emb_dim": 3},
+            "token_emb_dim is of word vectors",
+        ),
         ({"emb_class": "bert", "enc_class": "cls", "depth": 3}, "unknown depth; known: dropout"),
     ],
 )
@@ -34,6 +39,14 @@ def test_a_bad_configuration_is_one_line_that_names_the_file(
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(PotstillError, match=f"config.json: {complaint}"):
         read_model_config(tmp_path / "config.json")
+
+
+def test_a_student_is_not_given_words_for_characters_nor_characters_for_words() -> None:
+    words = Vocabulary(build_tokenizer(["a"], lower=True), np.zeros((4, 8), dtype=np.float32))
+    characters = Vocabulary(build_character_tokenizer("a", lower=True), None)
+    for name, vocabulary, reads in (("char-ngram", words, "characters"), ("cnn", characters, "words")):
+        with pytest.raises(PotstillError, match=f"the student '{name}' reads {reads}, which the text is not split"):
+            new_student(name, {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=0)
 
 
 @pytest.mark.parametrize("field", ["vocab_size", "embedding_width", "analyzer", "depth"])

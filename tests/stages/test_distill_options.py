@@ -17,7 +17,7 @@ def options(**given: Any) -> DistillOptions:
 
 def test_a_student_that_is_named_twice_is_one() -> None:
     given = options(student=("ngram", "all", "a/b", "a/b"), layers=2)
-    names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm")}
+    names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm", "char-ngram")}
     assert student_names(given) == names | {"b-2-layers": "a/b"}
     assert next(iter(student_names(given))) == "ngram"
 

@@ -34,7 +34,7 @@ def test_all_trains_every_student_and_its_twin_and_the_best_on_valid_becomes_stu
 ) -> None:
     run = begun(finished, tmp_path / "run")
     done = distill(small_run(tiny_data, tiny_encoder, tiny_vectors, run, student=("all",), student_epochs=1))
-    names = ["cnn", "densenet-cnn", "densenet-dsa", "bilstm", "ngram"]
+    names = ["cnn", "densenet-cnn", "densenet-dsa", "bilstm", "ngram", "char-ngram"]
     rows = table(run)
     assert list(rows)[1:] == [row for name in names for row in (name, f"{name}, gold labels alone")]
     assert [score.name for score in done.scores] == list(rows)
@@ -83,6 +83,26 @@ def test_a_student_that_is_added_later_leaves_the_first_as_it_is(
     assert "students/ngram: done already" in caplog.text
     assert list(table(run))[1:] == ["ngram", "bilstm"]
     assert read_manifest(run / "students" / "bilstm") and not (run / "students" / "bilstm-gold").exists()
+
+
+def test_a_student_that_reads_characters_needs_neither_vectors_nor_an_analyzer(
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = begun(finished, tmp_path / "run")
+    changes: dict[str, Any] = {"student": ("char-ngram",), "student_epochs": 1, "gold_epochs": 1}
+    changes |= {"transfer": (finished / "transfer",), "analyzer": "khaiii"}  # which is not installed
+    options = small_run(tiny_data, tiny_encoder, Path("no-vectors.txt"), run, **changes)
+    distill(options)
+    assert not (run / "prepared").exists() and not (run / "prepared-char-ngram" / "embedding.npy").exists()
+    config = read_json(run / "student" / "config.json")
+    assert config["model_type"] == "potstill-char-ngram" and not config.get("analyzer")
+    test = read_examples(run / "data" / "test.parquet")
+    assert table(run)["char-ngram"]["coverage"]["words"] == sum(len(" ".join(row.text.split())) + 2 for row in test)
+    before = written(run, "prepared-char-ngram", "students/char-ngram")
+    with caplog.at_level("INFO", logger="potstill"):
+        distill(options)
+    assert written(run, "prepared-char-ngram", "students/char-ngram") == before
+    assert "prepared-char-ngram: done already" in caplog.text
 
 
 def test_transformers_are_students_too(

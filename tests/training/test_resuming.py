@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
+from potstill.errors import PotstillError
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 from potstill.training import trainer
@@ -19,6 +22,7 @@ from potstill.training.trainer import train_model
 
 TOKENIZER = build_tokenizer("abcdef", lower=True)
 GOLD = np.array([0, 1] * 24)
+PARAMETERS = {"num_buckets": 1000}
 OPTIONS = Optimisation(epoch=6, batch_size=8, lr=3e-3)  # an epoch has 6 steps
 
 
@@ -129,6 +133,34 @@ def test_training_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.Mo
     assert checkpoints(tmp_path)[-2:] == [34, 36]
     shutil.rmtree(tmp_path / "checkpoint-36")
     assert same(train(tmp_path), expected)
+
+
+def test_a_student_with_a_sparse_table_goes_on_too(tmp_path: Path) -> None:
+    tokenizer = build_character_tokenizer("abcdef", lower=True)
+    spelt = encode(["a b c", "d e f", "ac", "fd", "ba", "ed"] * 8, limited(tokenizer, 10), targets=GOLD)
+
+    def train_it() -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+        model: Any = new_student(
+            "char-ngram", PARAMETERS, Vocabulary(tokenizer, None), ["0", "1"], embedding_trainable=True, seed=1
+        )[0]
+        model.prepare_for(spelt)
+        options = replace(OPTIONS, use_transformers_optimizer=True)
+        training = train_model(model, spelt, spelt, options, tmp_path)
+        return model.state_dict(), training.evaluations
+
+    expected = train_it()
+    assert expected[1][-1]["accuracy"] == 1.0 > expected[1][0]["accuracy"]
+    shutil.rmtree(tmp_path / f"checkpoint-{checkpoints(tmp_path)[-1]}")
+    assert same(train_it(), expected)
+
+
+def test_a_sparse_table_takes_no_weight_decay(tmp_path: Path) -> None:
+    tokenizer = build_character_tokenizer("a", lower=True)
+    model, _ = new_student(
+        "char-ngram", PARAMETERS, Vocabulary(tokenizer, None), ["0"], embedding_trainable=True, seed=1
+    )
+    with pytest.raises(PotstillError, match="--weight_decay would change the whole of this student's table"):
+        train_model(model, TRAIN, VALID, Optimisation(weight_decay=0.1, use_transformers_optimizer=True), tmp_path)
 
 
 @pytest.mark.parametrize("steps", [4, 6, 11])

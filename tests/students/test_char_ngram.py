@@ -1,0 +1,115 @@
+"""The student over characters' n-grams."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from potstill.corpus.characters import build_character_tokenizer
+from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.stages.onnx_files import export_int8, export_onnx
+from potstill.stages.prepare import Vocabulary
+from potstill.stages.train import new_student
+from potstill.training.optimizers import make_optimizer
+from potstill.training.options import Optimisation
+
+TOKENIZER = build_character_tokenizer("abcdef", lower=True)
+TEXTS = ["ab", "abc", "b", "ab ab"]
+
+
+def texts(*given: str) -> Encoded:
+    return encode(given, limited(TOKENIZER, 1000))
+
+
+def student(n_labels: int = 3, **parameters: Any) -> Any:
+    """One that knows the n-grams of TEXTS, with vectors as large as after training."""
+    parameters = {"num_buckets": 5000, "ngram_width": 4} | parameters
+    labels = [str(label) for label in range(n_labels)]
+    vocabulary = Vocabulary(TOKENIZER, None)
+    model: Any = new_student("char-ngram", parameters, vocabulary, labels, embedding_trainable=True, seed=1)[0]
+    model.prepare_for(texts(*TEXTS))
+    with torch.no_grad():
+        model.embedding.weight[1:].normal_()
+    return model.eval()
+
+
+def logits(model: Any, text: str) -> Any:
+    with torch.inference_mode():
+        return model(torch.from_numpy(texts(text).token_ids[None].astype(np.int64))).logits[0]
+
+
+def rows(model: Any, text: str) -> list[int]:
+    ids = torch.from_numpy(texts(text).token_ids[None].astype(np.int64))
+    found: list[int] = model._rows(ids, torch.ones_like(ids)).flatten().tolist()
+    return found
+
+
+def test_equal_n_grams_have_equal_rows_and_others_have_others() -> None:
+    model = student(max_ngram=2, num_buckets=10**9 // 100)
+    found = rows(model, "ab ab")  # ▁ ▁a, a ab, b b▁, and again, and the last ▁ with nothing behind it
+    assert found[0:6] == found[6:12] and found[0] == found[12] and found[1] != found[13]
+    assert len(set(found)) == 7
+    assert set(rows(model, "ba")) & set(found) == {found[0], found[2], found[4], found[1 + 12]}
+
+
+def test_weights_are_inverse_document_frequencies_and_nothing_where_train_has_nothing() -> None:
+    model = student(max_ngram=1)
+    space, a, _, b, _ = rows(model, "a b")
+    c, d = rows(model, "cd")[1:3]
+    expected = [np.log(5 / (1 + n)) + 1 for n in (4, 3, 4, 1)]
+    np.testing.assert_allclose(model.weights[[space, a, b, c]], expected, rtol=1e-6)
+    assert model.weights[d] == 0 and model.weights[0] == 0
+    assert (model.weights > 0).sum() == 4
+
+
+def test_the_logits_are_the_weighted_sum_over_the_weights_length() -> None:
+    model = student()
+    found = rows(model, "abc b")
+    weights = model.weights[found].double()
+    vector = (model.embedding.weight[found].double() * weights[:, None]).sum(dim=0) / weights.square().sum().sqrt()
+    expected = model.output.weight.double() @ vector + model.output.bias
+    torch.testing.assert_close(logits(model, "abc b").double(), expected, rtol=0, atol=1e-5)
+    assert logits(model, "ab").sub(logits(model, "abc b")).abs().max() > 0.1
+
+
+def test_what_train_has_not_changes_nothing_and_alone_it_leaves_the_bias() -> None:
+    model = student()
+    torch.testing.assert_close(logits(model, "ddd"), logits(model, "eeee"))  # their ends are known
+    with torch.no_grad():
+        model.weights.zero_()
+    torch.testing.assert_close(logits(model, "abc"), model.output.bias.detach())
+
+
+@pytest.mark.parametrize("n_labels", [3, 9])  # the last layer within the table, and after it
+def test_its_graph_answers_the_same_in_floats_and_nearly_so_in_integers(n_labels: int, tmp_path: Path) -> None:
+    model = student(n_labels)
+    export_onnx(model, ["input_ids"], tmp_path / "model.onnx")
+    export_int8(model, tmp_path / "model.onnx", TOKENIZER, TEXTS)
+    for name, tolerance in (("model.onnx", 1e-4), ("model.int8.onnx", 0.1)):
+        session = onnxruntime.InferenceSession(str(tmp_path / name))
+        for text in ("a", "abc", "abc " * 50, "dd", "ddd abc"):
+            given = {"input_ids": texts(text).token_ids[None].astype(np.int64)}
+            np.testing.assert_allclose(session.run(None, given)[0][0], logits(model, text), atol=tolerance, rtol=0)
+
+
+def test_in_training_some_n_grams_are_left_out() -> None:
+    model = student(dropout=0.5).train()
+    ids = torch.from_numpy(texts("abc ab").token_ids[None].astype(np.int64))
+    torch.manual_seed(0)
+    answers = torch.stack([model(ids).logits[0] for _ in range(20)])
+    assert answers.std(dim=0).min() > 0.01 and torch.isfinite(answers).all()
+
+
+def test_a_step_changes_nothing_but_the_rows_that_it_has_read() -> None:
+    model = student().train()
+    before = model.embedding.weight.detach().clone()
+    ids = torch.from_numpy(texts("abc").token_ids[None].astype(np.int64))
+    model(ids).logits[0, 0].backward()
+    assert model.embedding.weight.grad.is_sparse
+    optimizer, _ = make_optimizer(model, Optimisation(lr=0.1), steps_an_epoch=1, steps=1)
+    optimizer.step()
+    changed = (model.embedding.weight.detach() != before).any(dim=1).nonzero().flatten().tolist()
+    assert changed and set(changed) <= set(rows(model, "abc"))
