@@ -101,9 +101,13 @@ class CharNGramForSequenceClassification(StudentModel):
         """The whole text as one vector, ``[batch, 1, ngram_width]``."""
         rows = self._rows(input_ids, mask)
         weights: Tensor = self.dropout(self.weights[rows])  # in training without some of the n-grams
-        table = self.embedding.weight
         found = functional.embedding_bag(
-            rows, table, per_sample_weights=weights, mode="sum", sparse=self.embedding.sparse, padding_idx=_NOTHING
+            rows,
+            self.embedding.weight,
+            per_sample_weights=weights,
+            mode="sum",
+            sparse=self.embedding.sparse,
+            padding_idx=_NOTHING,
         )
         length: Tensor = weights.norm(dim=1, keepdim=True).clamp_min(_TINY)
         return (found / length).unsqueeze(1)
@@ -124,7 +128,7 @@ class CharNGramForSequenceClassification(StudentModel):
         is_folded = len(self.output.weight) <= self.config.ngram_width
         vectors = self.embedding.weight @ self.output.weight.T if is_folded else self.embedding.weight
         vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
-        scale = (vectors.abs().max() / squares.max()).clamp_min(_TINY)  # of one range
+        scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # one range for both
         table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
         sums = graph.node("ReduceSum", graph.floats(graph.look_up(table, rows)), np.array([1, 2]), keepdims=0)
         found = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
@@ -142,6 +146,5 @@ def _factors(longest: int) -> NDArray[np.int64]:
 
     :return: ``[longest, longest]``; the sum of a column's products stays far below 2**63.
     """
-    factors = [[pow(_FIRST, i + 1, _MODULUS) * pow(_SECOND, n, _MODULUS) % _MODULUS for n in range(longest)]
-               for i in range(longest)]  # fmt: skip
+    factors = [[_FIRST ** (i + 1) * _SECOND**n % _MODULUS for n in range(longest)] for i in range(longest)]
     return np.triu(np.array(factors, dtype=np.int64))
