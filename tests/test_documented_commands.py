@@ -137,7 +137,7 @@ class Page:
         ("README.md", "distill export predict bench report push serve curl preprocess train evaluate"),
         ("docs/data.md", "distill"),
         ("docs/deploy.md", "export export export verify verify predict bench bench"),
-        ("docs/korean.md", "distill distill"),
+        ("docs/korean.md", "distill distill distill"),
         ("docs/report.md", "report report push"),
         ("docs/serve.md", "serve curl serve serve serve curl"),
         ("docs/tutorial.md", "distill distill export bench predict serve"),
