@@ -63,6 +63,11 @@ def test_a_single_string_is_refused(student: Path) -> None:
         potstill.load(student).predict("a b")
 
 
+def test_half_a_character_is_refused(student: Path) -> None:
+    with pytest.raises(PotstillError, match="text 2 has half a surrogate pair: give valid Unicode"):
+        potstill.load(student).predict(["a", "b \ud800"])
+
+
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.onnx"])
 def test_a_missing_file_is_named(student: Path, missing: str, tmp_path: Path) -> None:
     shutil.copytree(student, tmp_path / "copy")

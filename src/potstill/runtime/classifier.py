@@ -75,13 +75,16 @@ class Classifier:
 
         :param texts: raw texts; pairs of texts for a teacher of pairs.
         :return: float32 ``[len(texts), len(classes_)]``.
-        :raises PotstillError: for an empty text.
+        :raises PotstillError: for an empty text, or one that is not Unicode.
         """
         if isinstance(texts, str):
             raise PotstillError("predict takes a list of texts: write [text] for one")
         for number, text in enumerate(texts, start=1):
-            if _is_blank(text) if isinstance(text, str) else any(map(_is_blank, text)):
+            parts = (text,) if isinstance(text, str) else text
+            if any(map(_is_blank, parts)):
                 raise PotstillError(f"text {number} is empty: give it words or leave it out")
+            if any(map(has_half, parts)):
+                raise PotstillError(f"text {number} has half a surrogate pair: give valid Unicode")
         return self.logits_of(self.encode(texts))
 
     def encode(self, texts: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from potstill import __version__
+from potstill.corpus.examples import has_half
 from potstill.serving.batcher import Overloaded
 from potstill.serving.explaining import MAX_WORDS, leave_one_out, word_weights, words_of
 from potstill.serving.guard import Guard
@@ -163,18 +164,10 @@ def _check_texts(texts: list[str], limits: Limits) -> None:
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             raise HTTPException(422, f"text {number} is empty: give it words or leave it out")
-        if not _is_unicode(text):
+        if has_half(text):
             raise HTTPException(422, f"text {number} has half a surrogate pair: send valid Unicode")
         if len(text) > limits.max_characters:
             raise HTTPException(422, f"text {number} has {len(text)} characters: give at most {limits.max_characters}")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, and no tokenizer takes it
-        return False
-    return True
 
 
 def _answer_body(answer: Answer) -> dict[str, Any]:
