@@ -18,6 +18,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
+from potstill.progress import Progress, silent
 from potstill.students.graph import Graph
 
 
@@ -65,7 +66,7 @@ class StudentModel(PreTrainedModel):
         """The word table, where Hugging Face looks for it."""
         return self.embedding
 
-    def prepare_for(self, train: Encoded) -> None:
+    def prepare_for(self, train: Encoded, progress: Progress = silent) -> None:
         """Take what is to be known of the training set before the weights are trained; by default nothing."""
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:

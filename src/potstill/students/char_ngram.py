@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from potstill.corpus.encoded import Encoded
+from potstill.corpus.encoded import Encoded, token_batches
+from potstill.progress import Progress, silent
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.graph import Graph
 
 _FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
-_COUNTED = 1024  # texts at once
+_COUNTED = 1 << 15  # characters at once
 _TINY = 1e-30  # divides the sum of a text of which nothing is known, which is 0
 _SPREAD = 0.01  # standard deviation of the vectors before training
 _NOTHING = 0  # the row that no n-gram is read from
@@ -83,16 +84,18 @@ class CharNGramForSequenceClassification(StudentModel):
         rows: Tensor = hashes % self.config.num_buckets
         return rows.masked_fill(mask.unsqueeze(2) == 0, _NOTHING).flatten(1)
 
-    def prepare_for(self, train: Encoded) -> None:
+    def prepare_for(self, train: Encoded, progress: Progress = silent) -> None:
         """Weigh every row by how few texts of the training set it stands in."""
         counts = torch.zeros_like(self.weights)
-        for start in range(0, len(train), _COUNTED):
-            batch = train.pad(np.arange(start, min(start + _COUNTED, len(train))), self.config.pad_token_id)
-            ids, mask = (torch.from_numpy(batch[name]).to(counts.device) for name in ("input_ids", "attention_mask"))
-            rows = self._rows(ids, mask).sort(dim=1).values
-            is_first = rows.diff(dim=1, prepend=torch.full_like(rows[:, :1], -1)) != 0
-            found = rows[is_first]
-            counts.index_add_(0, found, torch.ones_like(found, dtype=counts.dtype))
+        with progress("counting n-grams", len(train)) as bar:
+            for texts in token_batches(train.lengths, _COUNTED):
+                batch = train.pad(texts, self.config.pad_token_id)
+                ids, mask = (torch.from_numpy(batch[name]) for name in ("input_ids", "attention_mask"))
+                rows = self._rows(ids, mask).int().sort(dim=1).values
+                is_first = rows.diff(dim=1, prepend=torch.full_like(rows[:, :1], -1)) != 0
+                found = rows[is_first].to(counts.device)
+                counts.index_add_(0, found, torch.ones_like(found, dtype=counts.dtype))
+                bar.update(len(texts))
         weights = torch.log((1 + len(train)) / (1 + counts)) + 1
         weights[_NOTHING] = 0
         self.weights.copy_(weights.masked_fill(counts == 0, 0))
