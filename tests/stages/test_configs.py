@@ -1,16 +1,18 @@
 """The model configurations: what a bad one says."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from potstill.cli import main
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.stages.configs import read_model_config
+from potstill.stages.configs import StudentTextConfig, read_model_config
 from potstill.stages.prepare import Vocabulary
 from potstill.stages.train import new_student
 
@@ -39,6 +41,33 @@ def test_a_bad_configuration_is_one_line_that_names_the_file(
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(PotstillError, match=f"config.json: {complaint}"):
         read_model_config(tmp_path / "config.json")
+
+
+def test_a_text_of_characters_may_be_ten_times_as_long(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for emb_class, n_ctx in (("glove", 100), ("characters", 1000)):
+        path.write_text(json.dumps({"emb_class": emb_class, "enc_class": "char-ngram"}))
+        config = read_model_config(path)
+        assert isinstance(config, StudentTextConfig)
+        assert (config.n_ctx, config.reads_characters) == (n_ctx, emb_class == "characters")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["preprocess --embedding_path=vectors.txt", "train --no-embedding_trainable --save_path=student"],
+)
+def test_word_vectors_are_no_matter_of_characters(
+    command: str, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_data, tmp_path / "data")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"emb_class": "characters", "enc_class": "char-ngram"}))
+    given = [f"--config={config}", f"--data_dir={tmp_path / 'data'}", "--quiet"]
+    main(["preprocess", *given])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), *given])
+    assert ended.value.code == 2 and "characters have none: leave it out" in capsys.readouterr().err
 
 
 def test_a_student_is_not_given_words_for_characters_nor_characters_for_words() -> None:

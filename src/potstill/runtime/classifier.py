@@ -80,11 +80,11 @@ class Classifier:
         if isinstance(texts, str):
             raise PotstillError("predict takes a list of texts: write [text] for one")
         for number, text in enumerate(texts, start=1):
-            parts = (text,) if isinstance(text, str) else text
-            if any(map(_is_blank, parts)):
-                raise PotstillError(f"text {number} is empty: give it words or leave it out")
-            if any(map(has_half, parts)):
-                raise PotstillError(f"text {number} has half a surrogate pair: give valid Unicode")
+            for part in (text,) if isinstance(text, str) else text:
+                if not part or part.isspace():
+                    raise PotstillError(f"text {number} is empty: give it words or leave it out")
+                if has_half(part):
+                    raise PotstillError(f"text {number} has half a surrogate pair: give valid Unicode")
         return self.logits_of(self.encode(texts))
 
     def encode(self, texts: Sequence[Any]) -> Any:
@@ -164,10 +164,6 @@ def _single(text: Text) -> str:
     if not isinstance(text, str):
         raise PotstillError("a pair of texts: students take single texts only")
     return text
-
-
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ from typing import Any
 from potstill.artifacts import read_json
 from potstill.errors import PotstillError
 
-_WORDS, _CHARACTERS = "glove", "characters"  # emb_class of a student
+_CHARACTERS = "characters"  # emb_class of a student that reads those
+_N_CTX = {"glove": 100, _CHARACTERS: 1000}  # emb_class of students, and their longest text if n_ctx is not given
 _TEACHER_KEYS = {"emb_class", "enc_class", "n_ctx", "dropout"}
 _TEXT_KEYS = {"emb_class", "enc_class", "n_ctx", "lowercase", "token_emb_dim"}
 _FIXED_KEYS = {"pad_token", "pad_token_id", "unk_token", "unk_token_id"}  # the reference's files have them, ours is set
@@ -56,14 +57,14 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
     if not isinstance(fields, dict) or not {"emb_class", "enc_class"} <= set(fields):
         raise PotstillError(f"{path}: needs emb_class and enc_class, as in configs/config-glove-cnn.json")
     _check_ranges(path, fields)
-    if fields["emb_class"] not in (_WORDS, _CHARACTERS):
+    if fields["emb_class"] not in _N_CTX:
         return _teacher(path, fields)
     if fields["emb_class"] == _CHARACTERS and "token_emb_dim" in fields:
         raise PotstillError(f"{path}: token_emb_dim is of word vectors, and characters have none; take it out")
     return StudentTextConfig(
         student=fields["enc_class"],
         reads_characters=fields["emb_class"] == _CHARACTERS,
-        n_ctx=fields.get("n_ctx", 100),
+        n_ctx=fields.get("n_ctx", _N_CTX[fields["emb_class"]]),
         lowercase=fields.get("lowercase", True),
         token_emb_dim=fields.get("token_emb_dim"),
         parameters={name: value for name, value in fields.items() if name not in _TEXT_KEYS | _FIXED_KEYS},

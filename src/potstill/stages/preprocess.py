@@ -161,6 +161,8 @@ def _preprocess_student(
         sources[0] = _transfer(options.data_dir / TRANSFER, labels, train)
     texts = (text for chunk in sources[0].chunks() for text in chunk.texts if isinstance(text, str))
     if config.reads_characters:
+        if options.embedding_path != "auto":
+            raise PotstillError("--embedding_path is of word vectors, and characters have none: leave it out")
         vocabulary = build_characters(texts, config.lowercase)
     else:
         vocabulary = build_vocabulary(

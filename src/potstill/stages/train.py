@@ -123,6 +123,8 @@ def _train_teacher(options: TrainOptions, config: TeacherConfig, labels: list[st
 
 
 def _train_student(options: TrainOptions, config: StudentTextConfig, labels: list[str], progress: Progress) -> Trained:
+    if config.reads_characters and not options.embedding_trainable:
+        raise PotstillError("--no-embedding_trainable keeps word vectors, and characters have none: leave it out")
     vocabulary = load_vocabulary(options.data_dir)
     source = options.data_dir / TRANSFER if options.augmented else find_split(options.data_dir, "train")
     folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]

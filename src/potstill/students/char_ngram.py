@@ -1,6 +1,7 @@
 """Character n-gram: Charagram (Wieting et al. 2016), https://arxiv.org/abs/1607.02789, over the hashed n-grams of
 fastText (Bojanowski et al. 2017), https://arxiv.org/abs/1607.04606, weighted by inverse document frequency."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,7 @@ class CharNGramForSequenceClassification(StudentModel):
         return graph.linear(divided, self.output.weight, bias)
 
 
+@cache
 def _factors(longest: int) -> NDArray[np.int64]:
     """What the ids of a window are multiplied by, of each length of an n-gram: 0 for those behind it.
 
