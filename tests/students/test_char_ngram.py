@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.encoded import Encoded, encode, limited
@@ -101,6 +102,22 @@ def test_in_training_some_n_grams_are_left_out() -> None:
     torch.manual_seed(0)
     answers = torch.stack([model(ids).logits[0] for _ in range(20)])
     assert answers.std(dim=0).min() > 0.01 and torch.isfinite(answers).all()
+
+
+def test_loaded_again_it_learns_with_any_optimizer(tmp_path: Path) -> None:
+    student().save_pretrained(tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path).train()
+    ids = torch.from_numpy(texts("abc").token_ids[None].astype(np.int64))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    losses = []
+    for _ in range(5):
+        loss = model(ids, labels=torch.tensor([1])).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_a_step_changes_nothing_but_the_rows_that_it_has_read() -> None:

@@ -155,10 +155,9 @@ def test_a_student_with_a_sparse_table_goes_on_too(tmp_path: Path) -> None:
 
 
 def test_a_sparse_table_takes_no_weight_decay(tmp_path: Path) -> None:
-    tokenizer = build_character_tokenizer("a", lower=True)
-    model, _ = new_student(
-        "char-ngram", PARAMETERS, Vocabulary(tokenizer, None), ["0"], embedding_trainable=True, seed=1
-    )
+    vocabulary = Vocabulary(build_character_tokenizer("a", lower=True), None)
+    model: Any = new_student("char-ngram", PARAMETERS, vocabulary, ["0"], embedding_trainable=True, seed=1)[0]
+    model.prepare_for(TRAIN)
     with pytest.raises(PotstillError, match="--weight_decay would change the whole of this student's table"):
         train_model(model, TRAIN, VALID, Optimisation(weight_decay=0.1, use_transformers_optimizer=True), tmp_path)
 

@@ -52,7 +52,8 @@ class CharNGramForSequenceClassification(StudentModel):
 
     A weight is the inverse document frequency of its n-gram, and 0 where the training set has none of its bucket; the
     sum is divided by the weights' Euclidean length, as scikit-learn's TF-IDF is, so that long texts do not count more.
-    The gradient is sparse: a step costs the n-grams of its texts, not the whole table.
+    From :meth:`prepare_for` on the gradient is sparse: a step costs the n-grams of its texts, not the whole table. Else
+    it is dense, as most optimisers want it.
 
     :ivar weights: of the rows of the table, ``[num_buckets]``; 1 until :meth:`prepare_for`.
     """
@@ -63,7 +64,7 @@ class CharNGramForSequenceClassification(StudentModel):
 
     def __init__(self, config: CharNGramConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NOTHING, sparse=True)
+        self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NOTHING)
         self.output = nn.Linear(config.ngram_width, int(config.num_labels or 0))
         self.register_buffer("weights", torch.ones(config.num_buckets))
         with torch.no_grad():
@@ -86,7 +87,8 @@ class CharNGramForSequenceClassification(StudentModel):
         return rows.masked_fill(mask.unsqueeze(2) == 0, _NOTHING).flatten(1)
 
     def prepare_for(self, train: Encoded, progress: Progress = silent) -> None:
-        """Weigh every row by how few texts of the training set it stands in."""
+        """Weigh every row by how few texts of the training set it stands in; make the gradient sparse."""
+        self.embedding.sparse = True
         counts = torch.zeros_like(self.weights)
         with progress("counting n-grams", len(train)) as bar:
             for texts in token_batches(train.lengths, _COUNTED):
