@@ -31,14 +31,14 @@ import tyro
 
 from potstill.artifacts import CARD, MANIFEST, REPORT, RUN
 from potstill.corpus import streams
+from potstill.labelling import label
 from potstill.manifests import find_faults
-from potstill.stages import label
 from watching import Ended, Operation, Point, log_of, run
 
 ROOT = Path(__file__).parents[1]
 _SHARD_ROWS = 40  # so that there are several
 _SLOW_TO_IMPORT = (
-    "datasets", "onnxscript", "pyarrow.parquet", "sklearn.metrics", "potstill.stages.onnx_files",
+    "datasets", "onnxscript", "pyarrow.parquet", "sklearn.metrics", "potstill.export.onnx_files",
     "potstill.training.trainer",
 )  # fmt: skip
 _TIMES = ("seconds", "p50_ms", "p95_ms", "mean_ms", "date")

@@ -14,7 +14,7 @@ from itertools import cycle
 
 import numpy as np
 
-from potstill.serving.heads import MAX_HEAD
+from potstill.serving.header_limit import MAX_HEAD
 from potstill.serving.limits import Limits
 from serving import PATIENCE, Question, Tally, check, post, read_answer
 

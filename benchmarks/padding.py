@@ -28,14 +28,14 @@ from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.splits import find_split
+from potstill.labelling.label import Backend, open_backend
 from potstill.runtime.threads import available_cpus
-from potstill.stages.label import Backend, open_backend
-from potstill.stages.prepare import build_vocabulary, open_vectors
-from potstill.stages.train import new_student
 from potstill.teachers.checkpoints import Checkpoint, open_finetuned
 from potstill.teachers.labelling import predict_logits
+from potstill.training.fitting import new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
+from potstill.training.vocabulary import build_vocabulary, open_vectors
 
 WIDTH, BATCH = 100, 128
 

@@ -4,7 +4,7 @@
     python benchmarks/peers.py --data DIR --students runs/x/students/cnn ... --teacher runs/x/teacher \
         --peers fasttext tfidf model2vec:ENCODER --out peers.json
 
-Peers learn train's gold labels. Their hyper-parameters, those of ``potstill.stages.peers``, are chosen on valid with
+Peers learn train's gold labels. Their hyper-parameters, those of ``evaluation/peers.py``, are chosen on valid with
 the first seed; then each seed trains one with the best. Students' folders of the same name are seeds of one student.
 Accuracy is test's, the mean over the seeds. Latency is raw text to label, one text a call, one thread: all rows take
 turns in every round on the same texts, the figures are medians. Megabytes are of the files that are deployed. Seconds
@@ -38,11 +38,11 @@ from potstill.artifacts import ONNX_FILES, RUN, read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
+from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
 from potstill.printing import table
+from potstill.reporting.scatter import Point, find_front
 from potstill.runtime.classifier import deployed_files
-from potstill.stages.bench_plot import Point, find_front
-from potstill.stages.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
-from potstill.stages.scores import Labelled
 
 _VERSIONS = ("potstill", "onnxruntime", "scikit-learn", "fasttext-community", "fasttext", "model2vec")
 

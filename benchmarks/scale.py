@@ -27,10 +27,10 @@ from potstill.corpus.encoded import Encoded, Text, encode, limited
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import in_parts
-from potstill.engines import ENGINES, Engine
 from potstill.errors import require
+from potstill.labelling import ENGINES, Engine
+from potstill.labelling.label import TeacherLogits
 from potstill.progress import Progress
-from potstill.stages.label import TeacherLogits
 from potstill.teachers.checkpoints import TextForm, open_encoder
 
 STORE = 200 * 2**20  # bytes of a node's object store

@@ -82,9 +82,9 @@ def write_student(
     :param parameters: of its configuration that are not the recipe's.
     """
     from potstill.corpus.words import build_tokenizer
-    from potstill.stages.onnx_files import save_model
-    from potstill.stages.prepare import Vocabulary
-    from potstill.stages.train import new_student
+    from potstill.export.onnx_files import save_model
+    from potstill.training.fitting import new_student
+    from potstill.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
     save_model(

@@ -142,6 +142,6 @@ def test_a_failed_command_leaves_what_was_made_before(tmp_path: Path, capsys: py
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.json")))
 def test_every_configuration_of_the_folder_can_be_read(name: str) -> None:
-    from potstill.stages.configs import read_model_config
+    from potstill.recipe.configs import read_model_config
 
     assert read_model_config(CONFIGS / name).n_ctx == 100

@@ -14,9 +14,9 @@ import pytest
 
 from hubs import Hub
 from potstill.cli import main
-from potstill.stages.distill import distill
-from runs import small_run
+from potstill.distillation.distill import distill
 from servers import Client, command
+from small_runs import small_run
 from standins import sentences, write_data
 from test_docs import ROOT, blocks
 

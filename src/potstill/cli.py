@@ -14,26 +14,26 @@ import tyro
 
 from potstill import __version__
 from potstill.artifacts import writing
+from potstill.commands.bench import BenchOptions, bench
+from potstill.commands.export import ExportOptions, export
+from potstill.commands.label import LabelOptions, label_files
+from potstill.commands.predict import PredictOptions, predict
+from potstill.commands.push import PushOptions, push
+from potstill.commands.serve import ServeOptions, serve
+from potstill.commands.verify import Verified, VerifyOptions, verify
+from potstill.distillation.demo import DemoOptions, demo
+from potstill.distillation.distill import distill
+from potstill.distributed import is_first, n_processes
 from potstill.errors import PotstillError
 from potstill.printing import report
 from potstill.progress import Bar, silent
-from potstill.ranks import is_first, n_processes
+from potstill.recipe.augment import AugmentOptions, augment_data
+from potstill.recipe.evaluate import EvaluateOptions, evaluate
+from potstill.recipe.preprocess import PreprocessOptions, preprocess
+from potstill.recipe.train import TrainOptions, train
+from potstill.reporting.report import ReportOptions, report_runs
+from potstill.runs.options import DistillOptions
 from potstill.runtime.threads import available_cpus
-from potstill.stages.augment import AugmentOptions, augment_data
-from potstill.stages.bench import BenchOptions, bench
-from potstill.stages.demo import DemoOptions, demo
-from potstill.stages.distill import distill
-from potstill.stages.distill_options import DistillOptions
-from potstill.stages.evaluate import EvaluateOptions, evaluate
-from potstill.stages.export import ExportOptions, export
-from potstill.stages.label_files import LabelOptions, label_files
-from potstill.stages.predict import PredictOptions, predict
-from potstill.stages.preprocess import PreprocessOptions, preprocess
-from potstill.stages.push import PushOptions, push
-from potstill.stages.report import ReportOptions, report_runs
-from potstill.stages.serve import ServeOptions, serve
-from potstill.stages.train import TrainOptions, train
-from potstill.stages.verify import Verified, VerifyOptions, verify
 
 VERBS: dict[str, tuple[Any, Any]] = {
     "demo": (DemoOptions, demo),

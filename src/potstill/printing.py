@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from functools import singledispatch
 
-from potstill.stages.augment import Augmented
-from potstill.stages.bench import Bench
-from potstill.stages.distill import Distilled
-from potstill.stages.evaluate import Evaluated, LabelledFile
-from potstill.stages.evaluation import Score
-from potstill.stages.export import Exported
-from potstill.stages.label_files import LabelledTexts
-from potstill.stages.predict import Predicted
-from potstill.stages.preprocess import Preprocessed
-from potstill.stages.push import Pushed
-from potstill.stages.report import Reported
-from potstill.stages.serve import Served
-from potstill.stages.train import Trained
-from potstill.stages.verify import Verified
+from potstill.commands.bench import Bench
+from potstill.commands.export import Exported
+from potstill.commands.label import LabelledTexts
+from potstill.commands.predict import Predicted
+from potstill.commands.push import Pushed
+from potstill.commands.serve import Served
+from potstill.commands.verify import Verified
+from potstill.distillation.distill import Distilled
+from potstill.evaluation.results import Score
+from potstill.recipe.augment import Augmented
+from potstill.recipe.evaluate import Evaluated, LabelledFile
+from potstill.recipe.preprocess import Preprocessed
+from potstill.recipe.train import Trained
+from potstill.reporting.report import Reported
 
 _COLUMNS = ("model", "accuracy", "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
 

@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from potstill.augment.analyzers import make_analyzer
-from potstill.augment.analyzers.analysis import Form, analyse
 from potstill.augment.augmentation import augment, rewrite
+from potstill.augment.replaceable import Form, analyse
 from potstill.augment.sampling import Rules
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.tokens import Token
+from potstill.corpus.analysis import Token
 from potstill.errors import PotstillError
 
 REPLACE = Rules(n_iter=60, p_mask=0, p_pos=1, p_ng=0)

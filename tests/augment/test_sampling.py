@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from potstill.augment.analyzers.analysis import Analysis
 from potstill.augment.augmentation import augment
+from potstill.augment.replaceable import Analysis
 from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.corpus.words import word_splitter
 from potstill.errors import PotstillError

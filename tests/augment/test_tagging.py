@@ -7,7 +7,7 @@ import pytest
 
 from potstill.augment import tagging
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.tokens import Token, split_words
+from potstill.corpus.analysis import Token, split_words
 
 
 class Counting:

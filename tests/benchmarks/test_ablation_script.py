@@ -9,7 +9,7 @@ from ablation import BASE, GOLD, Options, Reached
 from potstill.artifacts import write_json
 from potstill.cli import parse
 from potstill.corpus.examples import Example
-from potstill.stages.distill_options import DistillOptions
+from potstill.runs.options import DistillOptions
 
 OPTIONS = Options(Path("data"), "teacher", vectors="glove.txt", threads=1)
 

@@ -10,11 +10,11 @@ import peers
 from potstill.artifacts import read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
-from potstill.stages.onnx_files import save_model
-from potstill.stages.peers import PEERS, Peer, PeerKind, Settings, Task
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.scores import Labelled
-from potstill.stages.train import new_student
+from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.peers import PEERS, Peer, PeerKind, Settings, Task
+from potstill.export.onnx_files import save_model
+from potstill.training.fitting import new_student
+from potstill.training.vocabulary import Vocabulary
 
 
 def test_a_row_is_on_the_front_unless_another_is_faster_and_as_accurate(monkeypatch: pytest.MonkeyPatch) -> None:

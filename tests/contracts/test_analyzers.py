@@ -9,11 +9,11 @@ import pytest
 import potstill.augment.analyzers
 import potstill.morphology
 from potstill.augment.analyzers import ANALYZERS, make_analyzer
-from potstill.augment.analyzers.analysis import Analysis, Form
 from potstill.augment.augmentation import augment, rewrite
+from potstill.augment.replaceable import Analysis, Form
 from potstill.augment.sampling import Rules
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.tokens import Analyzer
+from potstill.corpus.analysis import Analyzer
 from potstill.corpus.words import MASK, word_splitter
 from potstill.morphology import MORPHOLOGIES, compose
 
@@ -117,7 +117,7 @@ def test_an_analyzer_without_models_takes_none(name: str) -> None:
 
 def test_every_file_of_the_folders_is_registered() -> None:
     for package, helpers, known in (
-        (potstill.augment.analyzers, {"analysis"}, set(ANALYZERS) - set(MORPHOLOGIES)),
+        (potstill.augment.analyzers, set[str](), set(ANALYZERS) - set(MORPHOLOGIES)),
         (potstill.morphology, {"morphemes"}, set(MORPHOLOGIES)),
     ):
         folder = Path(str(package.__file__)).parent

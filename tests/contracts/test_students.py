@@ -15,10 +15,10 @@ from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.stages.onnx_files import export_int8, save_model
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
+from potstill.export.onnx_files import export_int8, save_model
 from potstill.students import STUDENTS, StudentModel, find_student
+from potstill.training.fitting import new_student
+from potstill.training.vocabulary import Vocabulary
 
 WORDS = [f"w{chr(97 + i)}" for i in range(20)]
 CHARACTERS = "wabcdefghijklmnopqr"  # with what stands for a space as many as words
@@ -147,7 +147,7 @@ def test_every_file_of_the_folder_is_registered() -> None:
         "__init__",
         "base",
         "layers",
-        "graph",
+        "onnx_graph",
     }
     assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
 

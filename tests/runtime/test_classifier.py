@@ -14,10 +14,10 @@ import potstill
 from potstill.artifacts import read_json, write_json
 from potstill.corpus.words import build_tokenizer, unify_masks
 from potstill.errors import PotstillError
+from potstill.export.onnx_files import save_model
 from potstill.morphology import morpheme_splitter
-from potstill.stages.onnx_files import save_model
-from potstill.stages.prepare import Vocabulary, split_morphemes
-from potstill.stages.train import new_student
+from potstill.training.fitting import new_student
+from potstill.training.vocabulary import Vocabulary, split_morphemes
 from standins import write_student
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from potstill.serving.heads import MAX_HEAD
+from potstill.serving.header_limit import MAX_HEAD
 from servers import Client, Serve
 
 

@@ -11,11 +11,11 @@ from transformers import AutoModelForSequenceClassification
 
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.encoded import Encoded, encode, limited
-from potstill.stages.onnx_files import export_int8, export_onnx
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
+from potstill.export.onnx_files import export_int8, export_onnx
+from potstill.training.fitting import new_student
 from potstill.training.optimizers import make_optimizer
 from potstill.training.options import Optimisation
+from potstill.training.vocabulary import Vocabulary
 
 TOKENIZER = build_character_tokenizer("abcdef", lower=True)
 TEXTS = ["ab", "abc", "b", "ab ab"]

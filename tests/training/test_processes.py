@@ -19,11 +19,11 @@ from potstill.corpus.encoded import encode, limited
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
 from potstill.training.batching import LengthBatchSampler
+from potstill.training.fitting import new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
+from potstill.training.vocabulary import Vocabulary
 
 TESTS = Path(__file__).parents[1]
 OPTIONS = Optimisation(epoch=4, batch_size=8, lr=3e-3)  # an epoch has 6 steps, its last one of 6 texts
@@ -76,7 +76,7 @@ def be_one_of_two() -> None:
 def train_both(place: str) -> None:
     """A teacher, without its ONNX file, and a student."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("potstill.stages.onnx_files.export_onnx", lambda model, inputs, path: path.touch())
+        patch.setattr("potstill.export.onnx_files.export_onnx", lambda model, inputs, path: path.touch())
         main(f"{TEACHER} --bert_output_dir={place}/teacher".split())
     main(f"{STUDENT} --save_path={place}/student".split())
 

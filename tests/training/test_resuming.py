@@ -14,11 +14,11 @@ from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
 from potstill.training import trainer
+from potstill.training.fitting import new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
+from potstill.training.vocabulary import Vocabulary
 
 TOKENIZER = build_tokenizer("abcdef", lower=True)
 GOLD = np.array([0, 1] * 24)

@@ -13,13 +13,13 @@ import torch
 from potstill.corpus.encoded import NO_GOLD, Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
 from potstill.progress import Progress
-from potstill.stages.prepare import Vocabulary
-from potstill.stages.train import new_student
 from potstill.training import trainer
 from potstill.training.batching import LengthBatchSampler
+from potstill.training.fitting import new_student
 from potstill.training.optimizers import make_optimizer
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
+from potstill.training.vocabulary import Vocabulary
 
 TOKENIZER = build_tokenizer("abcdef", lower=True)
 TEXTS = ["a b c", "d e f", "a c", "f d", "b a", "e d"] * 10

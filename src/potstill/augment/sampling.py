@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.augment.analyzers.analysis import Analysis
+from potstill.augment.replaceable import Analysis
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 

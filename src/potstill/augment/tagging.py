@@ -9,10 +9,10 @@ from functools import cache, partial
 from multiprocessing import get_context
 
 from potstill.augment.analyzers import make_analyzer
-from potstill.augment.analyzers.analysis import Analysis, Form, analyse
+from potstill.augment.replaceable import Analysis, Form, analyse
 from potstill.cache import Cache, open_cache
+from potstill.corpus.analysis import Analyzer, Token
 from potstill.corpus.streams import in_parts
-from potstill.corpus.tokens import Analyzer, Token
 from potstill.errors import PotstillError
 from potstill.morphology import compose, is_morphological
 from potstill.progress import Progress, silent

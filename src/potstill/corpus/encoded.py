@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import read_manifest
-from potstill.corpus.growing import growing_arrays
-from potstill.corpus.untrusted import open_array
+from potstill.corpus.npy_writer import growing_arrays
+from potstill.corpus.safe_loading import open_array
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 

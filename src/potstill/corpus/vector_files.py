@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from potstill.artifacts import TOKENIZER
 from potstill.corpus.characters import reads_characters
 from potstill.corpus.examples import read_lines
-from potstill.corpus.untrusted import DAMAGED, Refusing, open_array, open_tokenizer
+from potstill.corpus.safe_loading import DAMAGED, Refusing, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.errors import PotstillError, reason, require
 

@@ -7,7 +7,7 @@ Korean glues particles and endings to its words. A student that reads morphemes 
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from potstill.corpus.tokens import Analyzer
+from potstill.corpus.analysis import Analyzer
 from potstill.errors import unknown_name
 from potstill.morphology.khaiii import KhaiiiAnalyzer
 from potstill.morphology.kiwi import KiwiAnalyzer

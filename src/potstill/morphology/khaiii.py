@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Iterator, Sequence
 
-from potstill.corpus.tokens import Token, refuse_model
+from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import PotstillError
 
 

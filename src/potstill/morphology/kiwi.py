@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
-from potstill.corpus.tokens import Token, refuse_model
+from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
 
 

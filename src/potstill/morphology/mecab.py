@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from potstill.corpus.tokens import Token, refuse_model
+from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from potstill.corpus.tokens import Token, fill_gaps, split_words
+from potstill.corpus.analysis import Token, fill_gaps, split_words
 from potstill.corpus.words import MASK
 
 _MASK = re.compile(re.escape(MASK))

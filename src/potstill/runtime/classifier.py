@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_object
 from potstill.corpus.encoded import Encoded, Text, encode, token_batches
 from potstill.corpus.examples import has_half
-from potstill.corpus.untrusted import DAMAGED, Refusing, open_tokenizer
+from potstill.corpus.safe_loading import DAMAGED, Refusing, open_tokenizer
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder

@@ -1,6 +1,6 @@
 """The pages for people, each one file without any outside resource, and the policy that holds it to that.
 
-The files of ``page/`` are put together here; the page of the API is written from its OpenAPI description.
+The files of ``templates/`` are put together here; the page of the API is written from its OpenAPI description.
 """
 
 import base64
@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent / "page"
+_FOLDER = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)

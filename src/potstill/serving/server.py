@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from potstill.errors import PotstillError
-from potstill.serving.heads import HeadLimit
+from potstill.serving.header_limit import HeadLimit
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 30  # for requests under way when the server is told to stop

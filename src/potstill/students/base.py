@@ -19,7 +19,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
 from potstill.progress import Progress, silent
-from potstill.students.graph import Graph
+from potstill.students.onnx_graph import Graph
 
 
 class StudentConfig(PreTrainedConfig):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, Graph
 
 
 class BiLSTMConfig(StudentConfig):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from potstill.corpus.encoded import Encoded, token_batches
 from potstill.progress import Progress, silent
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import Graph
+from potstill.students.onnx_graph import Graph
 
 _FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
 _COUNTED = 1 << 15  # characters at once

@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import IDS, Graph
 from potstill.students.layers import DenseNet, MaxOverTime
+from potstill.students.onnx_graph import IDS, Graph
 
 
 class DenseNetCNNConfig(StudentConfig):

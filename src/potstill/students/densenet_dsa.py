@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.graph import IDS, Graph
 from potstill.students.layers import DenseNet
+from potstill.students.onnx_graph import IDS, Graph
 
 _SLOPE = 0.01  # of the activation below zero
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from potstill.students.graph import Graph, Operand
+from potstill.students.onnx_graph import Graph, Operand
 
 
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:

@@ -26,9 +26,9 @@ from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
+from potstill.distributed import is_first, n_processes, rank
 from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
-from potstill.ranks import is_first, n_processes, rank
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
 from potstill.training.calibration import refinement_loss
 from potstill.training.losses import training_loss
@@ -67,7 +67,7 @@ def train_model(
 ) -> Training:
     """Train a model in place; it ends with the weights of its best evaluation on valid.
 
-    Several processes (see :mod:`potstill.ranks`) share each batch; the number of steps is that of one process.
+    Several processes (see :mod:`potstill.distributed`) share each batch; the number of steps is that of one process.
 
     :param train: label ids as targets (then the loss is cross-entropy), or logits (then it is ``options.loss``).
     :param valid: label ids as targets.

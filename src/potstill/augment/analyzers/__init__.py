@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from potstill.augment.analyzers.spacy import SpacyAnalyzer
 from potstill.augment.analyzers.whitespace import WhitespaceAnalyzer
-from potstill.corpus.tokens import Analyzer
+from potstill.corpus.analysis import Analyzer
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import MORPHOLOGIES
 

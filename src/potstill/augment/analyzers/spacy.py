@@ -6,7 +6,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
-from potstill.corpus.tokens import Token, split_words
+from potstill.corpus.analysis import Token, split_words
 from potstill.corpus.words import splitter_hash
 from potstill.errors import PotstillError, require
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from potstill.corpus.tokens import Token, refuse_model, split_words
+from potstill.corpus.analysis import Token, refuse_model, split_words
 
 
 class WhitespaceAnalyzer:

@@ -1,0 +1,277 @@
+"""Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, and a cascade's routes.
+
+Every precision that a folder has an ONNX file for is a row; peers, other libraries' classifiers, are rows beside them.
+All are measured in turn in every round, so that all meet the same machine.
+"""
+
+import logging
+import os
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from potstill.artifacts import BENCH, BENCH_PLOT, CONFIG, ONNX_FILES, atomic_file, write_json
+from potstill.corpus.encoded import Text
+from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.labels import label_ids
+from potstill.corpus.splits import find_split
+from potstill.errors import PotstillError
+from potstill.evaluation.cascades import Answerer, Route, find_routes
+from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.peers import Peer, Task, check_peer, train_peer
+from potstill.progress import Progress, silent
+from potstill.reporting.scatter import Point, draw_svg
+from potstill.runtime.classifier import Classifier, deployed_files, load
+from potstill.runtime.threads import asked_threads
+
+logger = logging.getLogger(__name__)
+
+_ROUNDS = 3
+_TIMED = 300  # texts that are timed in each round, for each row
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Measure students and teachers side by side, raw text to label."""
+
+    models: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of students, each measured in every precision it has a file for."""
+    data: Path
+    """Data folder whose test is predicted and timed, after a warm-up on its valid."""
+    teacher: Path | None = None
+    """Folder of an exported teacher: measured too, and the second stage of each student's cascade."""
+    peers: tuple[str, ...] = ()
+    """Classifiers of other libraries, trained on the data's train for comparison: fasttext, tfidf (with logistic
+    regression), model2vec:ENCODER (a static model distilled from that encoder, then trained)."""
+    batch: tuple[int, ...] = (1, 32)
+    """Texts a call."""
+    out: Path | None = None
+    """Folder for bench.json and bench.svg, the plot of accuracy against latency."""
+
+    def __post_init__(self) -> None:
+        if not self.models or min(self.batch, default=0) < 1:
+            raise PotstillError("give at least one model, and a --batch of 1 or more")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One model's times with so many threads and texts a call; milliseconds a call.
+
+    :param tokenise_ms: median of text to ids, measured by itself; ``model_ms`` is the rest of ``p50_ms``. None for a
+        peer, which does not part them.
+    :param texts_per_second: over all calls.
+    """
+
+    threads: int
+    batch: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    tokenise_ms: float | None
+    model_ms: float | None
+    texts_per_second: float
+
+
+@dataclass(frozen=True)
+class Benched:
+    """One model in one precision.
+
+    :param accuracy: the share of right labels on test.
+    :param timings: a peer's are of one thread alone: its library takes no number of threads.
+    :param routes: with the teacher's fastest precision behind it; empty for the teacher and for a peer.
+    """
+
+    name: str
+    precision: str
+    accuracy: float
+    megabytes: float
+    timings: list[Timing]
+    routes: list[Route] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All models.
+
+    :param out: the folder with the JSON file and the plot, or None.
+    """
+
+    rows: list[Benched]
+    out: Path | None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A model in one precision, ready for each number of threads.
+
+    :param is_right: whether the likeliest label of each of test's texts is the gold one.
+    :param sure: the likeliest label's probability for each of them; None for a peer.
+    """
+
+    name: str
+    precision: str
+    megabytes: float
+    models: Mapping[int, Classifier | Peer]
+    is_right: NDArray[np.bool_]
+    sure: NDArray[np.float32] | None = None
+
+    def answerer(self, ms: float) -> Answerer:
+        """A student or a teacher as one side of a cascade."""
+        assert self.sure is not None
+        return Answerer(self.sure, self.is_right, ms)
+
+
+class _Call(NamedTuple):
+    """One call's milliseconds, and those of its tokenising, measured by itself; None for a peer."""
+
+    ms: float
+    tokenise_ms: float | None
+
+
+def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
+    """Measure every model on test.
+
+    :raises PotstillError: when a folder, the data or a peer's library is missing, or a label of test is not the
+        model's.
+    """
+    peers = [check_peer(name) for name in options.peers]
+    examples = read_examples(find_split(options.data, "test"))
+    test, valid = Labelled.of(examples), Labelled.of(read_examples(find_split(options.data, "valid")))
+    batches = [size for size in options.batch if size <= len(examples)]
+    if not batches:
+        raise PotstillError(f"--batch={min(options.batch)}: test has {len(examples)} texts; give a smaller --batch")
+    for size in sorted(set(options.batch) - set(batches)):
+        logger.warning("--batch=%d is left out: test has %d texts", size, len(examples))
+    students = [entry for folder in options.models for entry in _open(folder, examples)]
+    teachers = _open(options.teacher, examples) if options.teacher else []
+    others = [entry for peer in peers for entry in _train(*peer, options.data, valid, test)]
+    entries = [*students, *teachers, *others]
+    timings = _time_all(entries, batches, valid.texts, test.texts, progress)
+    slow = range(len(students), len(students) + len(teachers))
+    fastest = min(slow, key=lambda row: timings[row][0].p50_ms, default=None)
+    rows = []
+    for number, (entry, times) in enumerate(zip(entries, timings, strict=True)):
+        routes = []
+        if fastest is not None and number < len(students):
+            teacher = entries[fastest].answerer(timings[fastest][0].p50_ms)
+            routes = find_routes(entry.answerer(times[0].p50_ms), teacher)
+        accuracy = float(entry.is_right.mean())
+        rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, routes))
+    if options.out:
+        _write(rows, options.out)
+    return Bench(rows, options.out)
+
+
+def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
+    """A row for each precision that a folder has a file of."""
+    if not (folder / CONFIG).is_file():
+        raise PotstillError(
+            f"{folder}: no {CONFIG} in it; give the folder of a trained model, such as runs/NAME/student"
+        )
+    entries = []
+    for precision in [name for name, file in ONNX_FILES.items() if (folder / file).is_file()] or ["fp32"]:
+        classifiers = {threads: load(folder, threads, precision) for threads in _thread_counts()}
+        classifier = classifiers[max(classifiers)]
+        gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
+        probabilities = classifier.predict_proba([example.content for example in examples])
+        size = sum(file.stat().st_size for file in deployed_files(folder, precision)) / 1e6
+        is_right = probabilities.argmax(axis=1) == gold
+        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, probabilities.max(axis=1)))
+    return entries
+
+
+def _train(name: str, encoder: str, data: Path, valid: Labelled, test: Labelled) -> list[_Entry]:
+    """A row for each form that a peer has."""
+    train = Labelled.of(read_examples(find_split(data, "train")))
+    entries = []
+    with TemporaryDirectory() as scratch:
+        for peer in train_peer(name, Task(train, valid, Path(scratch), encoder)):
+            is_right = np.array(peer.predict(test.texts), dtype=object) == np.array(test.labels, dtype=object)
+            entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
+    return entries
+
+
+def _thread_counts() -> list[int]:
+    return sorted({1, asked_threads()})
+
+
+def _time_all(
+    entries: list[_Entry], batches: Sequence[int], warm_up: Sequence[Text], texts: Sequence[Text], progress: Progress
+) -> list[list[Timing]]:
+    """The times of each entry; first those on one thread and of the first batch size."""
+    modes = [(threads, batch) for threads in _thread_counts() for batch in batches]
+    found: list[dict[tuple[int, int], list[_Call]]] = [
+        {mode: [] for mode in modes if mode[0] in entry.models} for entry in entries
+    ]
+    with progress("timing", _ROUNDS * sum(map(len, found))) as bar:
+        for _ in range(_ROUNDS):
+            for threads, batch in modes:
+                with _tokenizer_threads(threads):
+                    for entry, calls in zip(entries, found, strict=True):
+                        if threads in entry.models:
+                            calls[threads, batch] += _time(entry.models[threads], batch, warm_up, texts)
+                            bar.update(1)
+    return [[_summarise(calls, *mode) for mode, calls in one.items()] for one in found]
+
+
+@contextmanager
+def _tokenizer_threads(threads: int) -> Iterator[None]:
+    """Keep ``tokenizers`` to one thread where one is measured: it splits the texts of a call among all of them."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+    try:
+        yield
+    finally:
+        os.environ.pop("TOKENIZERS_PARALLELISM")
+        if before is not None:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def _time(model: Classifier | Peer, batch: int, warm_up: Sequence[Text], texts: Sequence[Text]) -> list[_Call]:
+    for start in range(0, min(_TIMED, len(warm_up)), batch):
+        model.predict(warm_up[start : start + batch])
+    calls = []
+    for start in range(0, min(_TIMED, len(texts)) - batch + 1, batch):
+        given = texts[start : start + batch]
+        began = time.perf_counter()
+        model.predict(given)
+        ended = time.perf_counter()
+        tokenise_ms = None
+        if isinstance(model, Classifier):
+            model.encode(given)
+            tokenise_ms = 1000 * (time.perf_counter() - ended)
+        calls.append(_Call(1000 * (ended - began), tokenise_ms))
+    return calls
+
+
+def _summarise(calls: list[_Call], threads: int, batch: int) -> Timing:
+    total = np.array([call.ms for call in calls])
+    p50, p95, p99 = np.percentile(total, (50, 95, 99)).tolist()
+    parts = [call.tokenise_ms for call in calls if call.tokenise_ms is not None]
+    tokenise_ms = statistics.median(parts) if parts else None
+    return Timing(
+        threads=threads,
+        batch=batch,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        tokenise_ms=tokenise_ms,
+        model_ms=None if tokenise_ms is None else max(0.0, p50 - tokenise_ms),
+        texts_per_second=1000 * batch * len(total) / float(total.sum()),
+    )
+
+
+def _write(rows: list[Benched], out: Path) -> None:
+    points = [Point(f"{row.name} {row.precision}", row.timings[0].p50_ms, 100 * row.accuracy) for row in rows]
+    with atomic_file(out / BENCH_PLOT) as partial:
+        partial.write_text(draw_svg(points), encoding="utf-8")
+    write_json(out / BENCH, {"rows": [asdict(row) for row in rows]})

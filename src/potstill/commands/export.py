@@ -1,0 +1,213 @@
+"""Export: a model's ONNX files, one a precision; an inexact one counts only if it keeps the accuracy on valid."""
+
+import shutil
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from potstill.artifacts import (
+    CONFIG,
+    ONNX_FILES,
+    ONNX_MODEL,
+    PRECISION,
+    RUN,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    link_or_copy,
+    write_json,
+    writing,
+)
+from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.labels import label_ids
+from potstill.corpus.splits import find_split
+from potstill.errors import PotstillError, require
+from potstill.evaluation.measuring import Labelled, time_texts
+from potstill.manifests import replacing
+from potstill.progress import Progress, silent
+from potstill.runtime.classifier import deployed_files, load
+
+_AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
+_ROUNDS = 3  # in which the precisions are timed in turn
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy."""
+
+    model: Annotated[Path, tyro.conf.Positional]
+    """A student's folder, a teacher's, or a run's, which stands for its student/."""
+    int8: bool = False
+    """Write the file in 8-bit integers too: a quarter of the size, and faster."""
+    check: Path | None = None
+    """Data folder whose valid each precision is measured on; 8-bit ranges are found on its train. A run's student needs
+    none: it is measured on the run's own."""
+    max_drop: float = 0.3
+    """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_drop <= 100:
+            raise PotstillError(f"--max_drop={self.max_drop}: must be between 0 and 100, in points of accuracy")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What one precision costs and gives.
+
+    :param accuracy: the share of right labels on valid; ``agreement`` that of labels the same as in fp32.
+    :param drop: points of accuracy lost against fp32.
+    :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label.
+    :param megabytes: of the ONNX file, the tokenizer and the configuration.
+    """
+
+    accuracy: float
+    agreement: float
+    drop: float
+    p50_ms: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model's ONNX files.
+
+    :param folder: where they are.
+    :param default: the precision that ``load`` takes from now on.
+    :param n_valid: texts that were measured.
+    :param precisions: by name; empty where nothing was measured.
+    """
+
+    folder: Path
+    default: str
+    n_valid: int
+    precisions: dict[str, Precision]
+
+
+def export(options: ExportOptions, progress: Progress = silent) -> Exported:
+    """Write the ONNX files of a model's folder; nothing in it changes before all of them are good.
+
+    :raises PotstillError: when int8 loses more than it may, or the folder or the data is not fit.
+    """
+    require("train", "torch", "transformers", "onnx", "onnxscript")
+    folder, data = _find(options)
+    with writing(folder), _scratch(folder) as work:
+        labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
+        valid = _read(data, "valid") if data else []
+        label_ids(valid, labels, f"{data}/valid")
+        precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
+        exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)
+        _install(work, exported)
+    return exported
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder within a model's, for the time of an export; one that a kill left behind goes."""
+    work = folder / ".export"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _find(options: ExportOptions) -> tuple[Path, Path | None]:
+    """The model's folder and that of the data."""
+    is_run = (options.model / RUN).is_file()
+    folder = options.model / "student" if is_run else options.model
+    if not (folder / CONFIG).is_file():
+        raise PotstillError(f"{folder}: no {CONFIG} in it; give the folder of a trained model, or of a run")
+    data = options.check or (options.model / "data" if is_run else None)
+    if options.int8 and data is None:
+        raise PotstillError("--int8 is measured before it counts: give --check DATA, a folder with train and valid")
+    return folder, data
+
+
+def _read(data: Path, split: str) -> list[Example]:
+    return read_examples(find_split(data, split))
+
+
+def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[str]:
+    """Write what a classifier is loaded from; in 8-bit integers too if there is text to measure ranges on.
+
+    :return: its labels.
+    """
+    from potstill.export.onnx_files import export_int8, export_onnx
+    from potstill.teachers.checkpoints import open_finetuned
+
+    checkpoint = open_finetuned(str(folder))
+    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG):
+        if (folder / name).is_file():
+            link_or_copy(folder / name, work / name)
+    export_onnx(checkpoint.model, checkpoint.tokenizer.model_input_names, work / ONNX_MODEL)
+    if train is not None:
+        mixed = np.random.default_rng(0).permutation(len(train))  # files are often sorted by label or length
+        texts = [train[row].text for row in mixed]
+        export_int8(checkpoint.model, work / ONNX_MODEL, checkpoint.tokenizer.backend_tokenizer, texts)
+    return checkpoint.labels
+
+
+def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
+    """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
+    names = [name for name, file in ONNX_FILES.items() if (work / file).is_file()]
+    classifiers = {name: load(work, threads=1, precision=name) for name in names}
+    answers, times = {}, {name: list[float]() for name in names}
+    with progress("measuring", len(names) * (1 + _ROUNDS)) as bar:
+        for name, classifier in classifiers.items():
+            answers[name] = classifier.predict(valid.texts)
+            bar.update(1)
+        for _ in range(_ROUNDS):
+            for name, classifier in classifiers.items():
+                times[name] += time_texts(classifier, valid.texts)
+                bar.update(1)
+    right = {name: float((answer == np.array(valid.labels, dtype=object)).mean()) for name, answer in answers.items()}
+    return {
+        name: Precision(
+            accuracy=right[name],
+            agreement=float((answers[name] == answers["fp32"]).mean()),
+            drop=round(100 * (right["fp32"] - right[name]), 6),
+            p50_ms=statistics.median(times[name]),
+            megabytes=sum(file.stat().st_size for file in deployed_files(work, name)) / 1e6,
+        )
+        for name in names
+    }
+
+
+def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> str:
+    """The smallest of the fastest precisions; each must keep the accuracy."""
+    for name, precision in precisions.items():
+        if precision.drop > max_drop:
+            raise PotstillError(
+                f"{folder}: {name} loses {precision.drop:.2f} points on valid ({100 * precisions['fp32'].accuracy:.2f} "
+                f"to {100 * precision.accuracy:.2f}), more than --max_drop={max_drop:g}: refused, nothing was changed; "
+                f"allow more, or keep fp32"
+            )
+    if not precisions:
+        return "fp32"
+    limit = _AS_FAST * min(precision.p50_ms for precision in precisions.values())
+    fast = [name for name, precision in precisions.items() if precision.p50_ms <= limit]
+    return min(fast, key=lambda name: precisions[name].megabytes)
+
+
+def _install(work: Path, exported: Exported) -> None:
+    """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
+    folder = exported.folder
+    with replacing(folder, [PRECISION, *ONNX_FILES.values()]):
+        (folder / PRECISION).unlink(missing_ok=True)
+        for file in ONNX_FILES.values():
+            if (work / file).is_file():
+                (work / file).replace(folder / file)
+            else:
+                (folder / file).unlink(missing_ok=True)
+        if exported.precisions:
+            measured = {name: asdict(precision) for name, precision in exported.precisions.items()}
+            write_json(
+                folder / PRECISION,
+                {"default": exported.default, "n_valid": exported.n_valid, "precisions": measured},
+            )

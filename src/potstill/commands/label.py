@@ -1,0 +1,115 @@
+"""Label files: a teacher's logits on Parquet files of texts, here or wherever fsspec reaches, as a transfer set."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from potstill.artifacts import MANIFEST, WEIGHTS, atomic_folder, hash_file, hash_json, shards
+from potstill.errors import PotstillError, require
+from potstill.labelling import Engine
+from potstill.labelling.label import Backend, count_rows, label_texts, texts_of_parquet
+from potstill.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """Let a fine-tuned teacher label the texts of Parquet files, here or on a Ray cluster."""
+
+    input: str
+    """A Parquet file with a column text, or a folder of such: a path, or a URL that fsspec knows (s3://bucket/texts)."""
+    output: str
+    """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
+    input and teacher, what is missing is made."""
+    teacher: str
+    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub."""
+    labelling: Backend = "torch"
+    """What runs the teacher; torch-bf16 and onnx-int8 are faster and less exact."""
+    engine: Engine = "local"
+    """Where it runs: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start names. The result is the
+    same."""
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """A transfer set.
+
+    :param output: its folder.
+    :param n_texts: the texts in it.
+    """
+
+    output: str
+    n_texts: int
+
+
+def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts:
+    """Label the texts of files, in their order.
+
+    :raises PotstillError: when there are none, the teacher is not fine-tuned, or a place cannot be reached.
+    """
+    require("train", "torch", "transformers", "pyarrow", "onnxscript")
+    from potstill.teachers.checkpoints import open_finetuned
+
+    files = _find_files(options.input)
+    rows = {file.name: count_rows(file) for file in files}
+    teacher = open_finetuned(options.teacher)
+    weights = Path(options.teacher) / WEIGHTS
+    inputs = {
+        "texts": {file.name: [rows[file.name], file.stat().st_size] for file in files},
+        "teacher": hash_file(weights) if weights.is_file() else options.teacher,
+        "labelling": options.labelling,
+    }
+    with _working_folder(options.output, inputs) as work:
+        texts = texts_of_parquet(files, sum(rows.values()), teacher)
+        label_texts(texts, teacher, work, backend=options.labelling, engine=options.engine, progress=progress)
+    return LabelledTexts(options.output, sum(rows.values()))
+
+
+def _find_files(name: str) -> "list[Path | UPath]":
+    place = _place(name)
+    found: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
+    files = sorted(found)
+    if not files:
+        raise PotstillError(f"{name}: no Parquet file, and no folder of such")
+    return files
+
+
+def _place(name: str) -> "Path | UPath":
+    """A path, or what stands for one behind a URL.
+
+    :raises PotstillError: when it cannot be reached.
+    """
+    if "://" not in name:
+        return Path(name)
+    require("ray", "upath")
+    from upath import UPath
+
+    try:
+        place = UPath(name)
+        place.exists()
+    except (ImportError, ValueError, OSError) as error:
+        raise PotstillError(f"{name}: cannot be reached ({' '.join(str(error).split())})") from error
+    return place
+
+
+@contextmanager
+def _working_folder(name: str, inputs: dict[str, Any]) -> "Iterator[Path | UPath]":
+    """Where shards are made: behind a URL, where nothing can be renamed, in their place. The manifest comes last."""
+    place = _place(name)
+    if isinstance(place, Path):
+        with atomic_folder(place, inputs) as work:
+            yield work
+        return
+    mark = place / ".inputs"
+    if mark.exists() and mark.read_text() != hash_json(inputs):
+        raise PotstillError(f"{name}: was begun from other texts or with another teacher: choose another, or remove it")
+    place.mkdir(parents=True, exist_ok=True)
+    mark.write_text(hash_json(inputs))
+    yield place
+    sizes = {file.name: file.stat().st_size for file in shards(place)}
+    (place / MANIFEST).write_text(json.dumps({"inputs": inputs, "files": sizes}, indent=2))

@@ -1,0 +1,184 @@
+"""Verify: whether a folder is what it claims to be: its files' hashes, what was made from what, the table's figures."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from potstill.artifacts import (
+    EVALUATION,
+    MANIFEST,
+    ONNX_FILES,
+    RUN,
+    WEIGHTS,
+    hash_file,
+    hash_json,
+    read_json,
+)
+from potstill.errors import PotstillError, require
+from potstill.evaluation.measuring import Labelled, Model, score_models
+from potstill.evaluation.results import Score, read_evaluation
+from potstill.manifests import find_faults
+from potstill.progress import Progress, silent
+from potstill.runs.contents import read_split
+
+_LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
+_COMPARED = (  # of a model's own answers; no times, and no megabytes: export may have written other files since
+    "accuracy", "correct", "total", "macro_f1", "valid_accuracy", "calibration_error", "uncalibrated_error",
+    "parameters", "confusion", "coverage",
+)  # fmt: skip
+_TOLERANCE = 1e-6  # of figures that are no counts: another number of threads adds them up in another order
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Check whether a run is what it claims to be: hash all its files, and measure its models again."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """A run's folder; or one with a manifest.json, such as a student's, whose files are hashed and no more."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found.
+
+    :param n_files: in folders without a fault.
+    :param n_models: that were measured again.
+    :param faults: what is not as it is claimed, a line each.
+    """
+
+    folder: Path
+    n_files: int
+    n_models: int
+    faults: list[str]
+
+
+def verify(options: VerifyOptions, progress: Progress = silent) -> Verified:
+    """Verify a folder; nothing in it is changed.
+
+    :raises PotstillError: when it is neither a run's nor one with a manifest.
+    """
+    folder = options.folder
+    if (folder / RUN).is_file():
+        return _verify_run(folder, progress)
+    if not (folder / MANIFEST).is_file():
+        raise PotstillError(f"{folder}: neither {RUN} nor {MANIFEST} in it; give the folder of a run, or of a model")
+    faults = find_faults(folder)
+    return Verified(folder, 0 if faults else _n_files(folder), 0, faults)
+
+
+def _n_files(folder: Path) -> int:
+    return len(read_json(folder / MANIFEST)["files"])
+
+
+def _verify_run(run: Path, progress: Progress) -> Verified:
+    require("train", "pyarrow", "sklearn")
+    record = read_json(run / RUN)
+    if not isinstance(record, dict) or not isinstance(record.get("stages"), dict):
+        raise PotstillError(f"{run / RUN}: lists no stages; give the potstill distill command of this run again")
+    stages = sorted({*record["stages"], *_found_stages(run)})
+    faults = [f"{run / stage}: is not there: the run did not come to its end" for stage in _LAST if stage not in stages]
+    whole = []
+    with progress("hashing", len(stages)) as bar:
+        for stage in stages:
+            found = find_faults(run / stage)
+            faults += found
+            whole += [] if found else [stage]
+            bar.update(1)
+    faults += _broken_links(run, record, whole)
+    rows, found = _rows(run, whole)
+    faults += found
+    with progress("measuring", len(rows)) as bar:
+        for row in rows:
+            faults += _wrong_figures(run, row)
+            bar.update(1)
+    return Verified(run, sum(_n_files(run / stage) for stage in whole), len(rows), faults)
+
+
+def _found_stages(run: Path) -> list[str]:
+    """The folders with a manifest where stages have theirs."""
+    places = ("*", "teachers/*", "students/*")
+    found = [path.parent.relative_to(run) for place in places for path in run.glob(f"{place}/{MANIFEST}")]
+    return [str(folder) for folder in found if not folder.name.startswith(".")]
+
+
+def _broken_links(run: Path, record: dict[str, Any], whole: list[str]) -> list[str]:
+    """Stages that were made from something else than ``run.json`` or a stage after them says."""
+    inputs = {stage: read_json(run / stage / MANIFEST)["inputs"] for stage in whole}
+    hashes = {stage: hash_json(given) for stage, given in inputs.items()}
+    faults = []
+    for stage in whole:
+        noted = record["stages"].get(stage)
+        if not isinstance(noted, dict) or noted.get("inputs") != hashes[stage]:
+            faults.append(f"{run / stage}: was made from other inputs than {RUN} says")
+    if "data" in whole and inputs["data"].get("data") != record.get("data"):
+        faults.append(f"{run / 'data'}: was made from other sources than {RUN} says")
+    for stage in _reached(inputs):
+        for name, given in _links(inputs[stage], stage):
+            if given != hashes.get(name, given):
+                faults.append(f"{run / stage}: was made from another {name} than the one that is there")
+    return faults
+
+
+def _links(inputs: dict[str, Any], stage: str) -> list[tuple[str, str]]:
+    """The earlier stages that a stage was made from, with their hashes; an option is no hash, or has another name."""
+    return [(name, given) for name, given in inputs.items() if name != stage and _is_hash(given)]
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64
+
+
+def _reached(inputs: dict[str, dict[str, Any]]) -> list[str]:
+    """The stages that the table rests on; a student that later commands left out may rest on older ones."""
+    reached, left = list[str](), list(_LAST)
+    while left:
+        stage = left.pop()
+        if stage in inputs and stage not in reached:
+            reached.append(stage)
+            left += [name for name, _ in _links(inputs[stage], stage)]
+    return reached
+
+
+def _rows(run: Path, whole: list[str]) -> tuple[list[Score], list[str]]:
+    """The table's rows, as far as they can be measured again, with a row for ``student``; or why there are none."""
+    if not {"data", "evaluation"} <= set(whole):
+        return [], []
+    try:
+        evaluation = read_evaluation(run)
+    except PotstillError as error:
+        return [], [str(error)]
+    rows = [*evaluation.scores, replace(evaluation.best, folder="student")]
+    return [row for row in rows if row.folder in whole], _wrong_student(run, evaluation.best.folder, whole)
+
+
+def _wrong_student(run: Path, best: str, whole: list[str]) -> list[str]:
+    """``student`` with other weights than the best on valid."""
+    weights = {hash_file(run / folder / WEIGHTS) for folder in {best, "student"} & set(whole)}
+    return [f"{run / 'student'}: has other weights than {best}, the best on valid"] if len(weights) > 1 else []
+
+
+def _wrong_figures(run: Path, row: Score) -> list[str]:
+    """Measure a model again, in each precision that it has a file for: one of them was measured for the table."""
+    test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
+    claimed, wrong = asdict(row), list[str]()
+    for precision in [name for name, file in ONNX_FILES.items() if (run / row.folder / file).is_file()]:
+        model = Model(row.name, row.role, row.folder, precision)
+        try:
+            found = asdict(score_models([model], run, test=test, valid=valid)[0])
+        except PotstillError as error:
+            return [str(error)]
+        differing = [name for name in _COMPARED if not _is_same(found[name], claimed[name])]
+        if not differing:
+            return []
+        figures = ", ".join(f"{name} is {found[name]} and not {claimed[name]}" for name in differing)
+        wrong = wrong or [f"{run / row.folder}: measured again, {figures} as in {EVALUATION}"]
+    return wrong or [f"{run / row.folder}: no {ONNX_FILES['fp32']} in it"]
+
+
+def _is_same(found: object, claimed: object) -> bool:
+    if isinstance(found, float) and isinstance(claimed, float):
+        return math.isclose(found, claimed, abs_tol=_TOLERANCE)
+    return found == claimed

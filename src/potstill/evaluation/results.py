@@ -1,0 +1,170 @@
+"""What ``evaluation.json`` holds: each model's figures, and how it stands to the teacher.
+
+It is the one source of them: tables, report and model card read it, and compute none again.
+:mod:`potstill.evaluation.measuring` measures them.
+"""
+
+import platform
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from potstill.artifacts import EVALUATION, read_json, write_json
+from potstill.errors import PotstillError
+from potstill.evaluation.cascades import Route
+from potstill.runtime.threads import available_cpus
+
+GOLD = "-gold"  # ends the name of a twin's folder
+
+Role = Literal["teacher", "student", "twin"]
+"""``twin``: a student trained on the gold labels alone."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of test a student over word vectors knows.
+
+    :param vocabulary: rows of its word table.
+    :param words: of all texts; ``unknown`` those of them that are not in the vocabulary.
+    :param texts_with_unknown: texts that have such a word.
+    """
+
+    vocabulary: int
+    words: int
+    unknown: int
+    texts_with_unknown: int
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A text of valid with its gold label, and the likeliest label of teacher and student with its probability."""
+
+    text: str
+    label: str
+    teacher_label: str
+    teacher_probability: float
+    student_label: str
+    student_probability: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """One model's row of the table, and what a report tells of it.
+
+    :param folder: in the run, such as ``students/cnn``.
+    :param accuracy: the share of right labels on test: ``correct`` of ``total``.
+    :param macro_f1: the mean of the labels' F1 on test.
+    :param valid_accuracy: the share of right labels on valid.
+    :param agreement: the share of test's texts to which the teacher gives the same label; None for the teacher.
+    :param calibration_error: on test, the expected difference between a probability and how often it is right;
+        ``uncalibrated_error`` that before the temperature.
+    :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label; ``p95_ms``
+        the 95th percentile.
+    :param parameters: numbers in the weights, the word table included.
+    :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration.
+    :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
+    :param coverage: of a student over word vectors, else None.
+    :param routes: on test, with the teacher behind it; none for the teacher.
+    :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
+        variation distance; the furthest first, none twice.
+    """
+
+    name: str
+    role: Role
+    folder: str
+    accuracy: float
+    correct: int
+    total: int
+    macro_f1: float
+    valid_accuracy: float
+    agreement: float | None
+    calibration_error: float
+    uncalibrated_error: float
+    p50_ms: float
+    p95_ms: float
+    parameters: int
+    megabytes: float
+    confusion: dict[str, dict[str, int]]
+    coverage: Coverage | None = None
+    routes: list[Route] = field(default_factory=list)
+    disagreements: list[Disagreement] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> "Score":
+        """The reverse of :func:`dataclasses.asdict`."""
+        parts = {
+            "coverage": Coverage(**given["coverage"]) if given["coverage"] else None,
+            "routes": [Route(**route) for route in given["routes"]],
+            "disagreements": [Disagreement(**one) for one in given["disagreements"]],
+        }
+        return cls(**given | parts)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and when the milliseconds were measured.
+
+    :param processor: its name, as the system gives it.
+    :param cpus: that the process might use.
+    """
+
+    processor: str
+    cpus: int
+    date: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores, the teacher's first, and the machine they were measured on."""
+
+    machine: Machine
+    scores: list[Score]
+
+    @property
+    def teacher(self) -> Score:
+        """The teacher's row."""
+        return self.scores[0]
+
+    @property
+    def students(self) -> list[Score]:
+        """The distilled students' rows."""
+        return [score for score in self.scores if score.role == "student"]
+
+    @property
+    def best(self) -> Score:
+        """The distilled student that is best on valid, of equals the first: it is ``student/``."""
+        return max(self.students, key=lambda score: score.valid_accuracy)
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write ``evaluation.json`` into a folder."""
+    write_json(folder / EVALUATION, asdict(evaluation))
+
+
+def read_evaluation(run: Path) -> Evaluation:
+    """A run's ``evaluation.json``.
+
+    :raises PotstillError: when there is none, or an older version's, which lacks figures.
+    """
+    path = run / "evaluation" / EVALUATION
+    if not path.is_file():
+        raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that came to its end")
+    given = read_json(path)
+    needed = {one.name for one in fields(Score)}
+    lacking = sorted({name for score in given["scores"] for name in needed - set(score)})
+    if lacking or "machine" not in given:
+        raise PotstillError(
+            f"{path}: an older version's, without {', '.join(lacking or ['machine'])}: give the potstill distill "
+            f"command of this run again, which measures anew and keeps the rest"
+        )
+    return Evaluation(Machine(**given["machine"]), [Score.from_json(score) for score in given["scores"]])
+
+
+def this_machine() -> Machine:
+    """The machine that this process runs on, today."""
+    info = Path("/proc/cpuinfo")  # Linux; elsewhere Python knows the name
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = next(filter(None, [*names, platform.processor(), platform.machine()]), "unknown")
+    return Machine(processor, available_cpus(), date.today().isoformat())

@@ -1,0 +1,164 @@
+"""A model as ONNX files: in floats, checked against the model before it counts, and in 8-bit integers.
+
+A student writes its own graph; a transformer goes through torch's exporter and ONNX Runtime's quantizer.
+"""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
+from potstill.corpus.encoded import encode, limited
+from potstill.errors import PotstillError
+from potstill.students import StudentModel
+from potstill.students.onnx_graph import IDS, Graph
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
+_SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens that are compared
+_MEASURED, _LONGEST = 500, 200  # texts, and words of each, that an int8 student's ranges are measured on
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Save a model as Hugging Face loads it, and as ONNX beside it.
+
+    :param folder: exists.
+    :raises PotstillError: when the ONNX file answers differently.
+    """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    export_onnx(model, tokenizer.model_input_names, folder / ONNX_MODEL)
+
+
+def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    """Write a classifier as an ONNX file with inputs ``[batch, length]`` and output ``logits``.
+
+    :param inputs: the tokenizer's names of what the model takes; a student's graph takes ``input_ids`` alone.
+    :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
+    """
+    logger.info("exporting %s to ONNX", type(model).__name__)
+    model = model.eval().cpu()  # type: ignore[no-untyped-call]
+    if isinstance(model, StudentModel):
+        graph = Graph()
+        graph.save(path, model.draw(graph))
+    else:
+        _trace(model, inputs, path)
+    _check(model, inputs, path)
+
+
+def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    example = _random_inputs(model, inputs, 2, 7)
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
+        program = torch.onnx.export(
+            model,
+            (),
+            kwargs=example,
+            dynamo=True,
+            input_names=list(example),
+            output_names=["logits"],
+            dynamic_shapes={name: axes for name in example},
+            verbose=False,
+        )
+    assert program is not None
+    program.save(path)
+
+
+def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts: Sequence[str]) -> Path:
+    """Write a classifier in 8-bit integers beside its ONNX file in floats.
+
+    A student's word tables and large matrices are integers, and what goes into the matrices too, within ranges that
+    are measured on texts: no answer depends on the other texts of a batch. Of a transformer see :func:`quantize`.
+
+    :param file: that in floats, :data:`ONNX_MODEL`.
+    :param texts: of the kind that the classifier will read; the first :data:`_MEASURED` are taken.
+    :return: the new file.
+    """
+    if not isinstance(model, StudentModel):
+        return quantize(file)
+    encoded = encode(texts[:_MEASURED], limited(tokenizer, _LONGEST))
+    graph = Graph(_measure_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
+    graph.save(file.with_name(ONNX_INT8), model.draw(graph))
+    return file.with_name(ONNX_INT8)
+
+
+def _measure_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """The smallest and the largest number of each value that the graph packs, ``[packed, 2]``."""
+    graph = Graph()
+    logits = model.draw(graph)
+    with tempfile.TemporaryDirectory() as folder, writing(Path(folder)):
+        file = Path(folder) / ONNX_MODEL
+        graph.save(file, logits, graph.packed)
+        session = _open(file)
+        ranges = []
+        for text in texts:
+            values = session.run(graph.packed, {IDS: text[None].astype(np.int64)}) if graph.packed else []
+            ranges.append([(value.min(), value.max()) for value in values])
+    found = np.array(ranges, dtype=np.float32).reshape(len(texts), -1, 2)
+    return np.stack([found[..., 0].min(axis=0), found[..., 1].max(axis=0)], axis=1)
+
+
+def quantize(path: Path) -> Path:
+    """Write a model's ONNX file in int8 beside it: tables, and weights by channel; what goes into them as it comes.
+
+    :return: the new file.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logger.info("quantizing %s to int8", path.name)
+    quantized = path.with_name(ONNX_INT8)
+    logging.getLogger().addFilter(_no_advice)
+    kinds = ["MatMul", "Gather"]  # a Gather reads the token table, half of a small model
+    quantize_dynamic(path, quantized, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=kinds)
+    logging.getLogger().removeFilter(_no_advice)
+    return quantized
+
+
+def _no_advice(record: logging.LogRecord) -> bool:
+    """Drop the quantizer's advice to prepare the model, which the exporter has done."""
+    return "pre-processing" not in record.getMessage()
+
+
+def _open(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+
+
+def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(texts * length)
+    values = {name: torch.ones((texts, length), dtype=torch.long) for name in inputs}
+    vocabulary = int(model.config.vocab_size)
+    values["input_ids"] = torch.randint(1, vocabulary, (texts, length), generator=generator)
+    if "token_type_ids" in values:
+        values["token_type_ids"] = torch.zeros((texts, length), dtype=torch.long)
+    return values
+
+
+def _check(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    session = _open(path)
+    taken = {given.name for given in session.get_inputs()}
+    for texts, length in _SHAPES:
+        values = _random_inputs(model, inputs, texts, length)
+        if "attention_mask" in taken and length > 1:
+            values["attention_mask"][0, length // 2 :] = 0
+        with torch.inference_mode():
+            expected = model(**values).logits.numpy()
+        given = {name: value.numpy() for name, value in values.items() if name in taken}
+        error = float(np.abs(session.run(None, given)[0] - expected).max())
+        if not error <= TOLERANCE:
+            raise PotstillError(f"{path}: the ONNX file's logits are off by {error:.2g}: not usable, please report it")

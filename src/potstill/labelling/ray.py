@@ -1,0 +1,247 @@
+"""Labelling and tagging on a Ray cluster. The driver, this process, reads texts and writes shards; workers load the
+teacher once and answer with logits, so that they need no file of the driver's.
+
+Who dies with a shard in hand gives it back. Nodes that join are used, where there is more to do than they had.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potstill.artifacts import shard_name
+from potstill.artifacts import shards as shard_files
+from potstill.augment.tagging import Submit, tag_part
+from potstill.corpus.encoded import Text
+from potstill.corpus.transfer import write_shard
+from potstill.errors import PotstillError, reason, require
+from potstill.labelling.local import Encode, Predict, Shard, missing_shards
+from potstill.progress import Progress, silent
+from potstill.runtime.threads import asked_threads
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+logger = logging.getLogger(__name__)
+
+_IN_HAND = 2  # shards a worker: one at the model, one that is sent and encoded meanwhile
+_TRIES = 5  # workers that may die with one shard in hand, or before they have loaded the teacher
+_LOOK_EVERY = 1.0  # seconds: for nodes that have joined
+
+
+def label_shards(
+    shards: Iterable[Sequence[Text]],
+    encode: Encode,
+    predict: Predict,
+    folder: "Path | UPath",
+    *,
+    n_shards: int,
+    progress: Progress = silent,
+) -> int:
+    """Label texts into ``part-*.parquet`` files of a folder, as :func:`potstill.labelling.local.label_shards` does.
+
+    :param encode: as :data:`Predict` it must be picklable: both are sent to every worker.
+    :param folder: seen by this process alone.
+    :raises PotstillError: when ray is not installed, the cluster has no room, or workers die of the same shard.
+    """
+    missing = missing_shards(shards, folder)
+    first = next(missing, None)
+    if first is None:
+        return 0
+    n_made, n_missing = 0, n_shards - len(shard_files(folder))
+    with _team(encode, predict, n_missing) as team, progress("labelling shards", n_missing) as bar:
+        for shard, logits in _labelled(chain([first], missing), team):
+            write_shard(folder / shard_name(shard.index), shard.texts, logits)
+            n_made += 1
+            bar.update(1)
+            bar.note(f"{team.size} workers")
+    return n_made
+
+
+@contextmanager
+def pool(analyzer: str) -> Iterator[tuple[Submit, int]]:
+    """Tag texts on the cluster: a :data:`potstill.augment.tagging.Pool`."""
+    ray = _connect()
+    tag = ray.remote(tag_part).options(max_retries=_TRIES)  # where a node dies; what tag_part raises is raised here
+
+    def submit(texts: list[str]) -> Any:
+        return partial(_get, tag.remote(analyzer, texts))
+
+    yield submit, max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _connect() -> Any:
+    """Join the cluster that ``RAY_ADDRESS`` or this machine's ``ray start`` names; else start one on this machine."""
+    require("ray", "ray")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # one that we start tells nobody of its use
+    import ray
+
+    if not ray.is_initialized():
+        try:
+            ray.init(logging_level=logging.WARNING, log_to_driver=False)
+        except (ConnectionError, RuntimeError) as error:  # the second: of another version
+            raise PotstillError(
+                f"the Ray cluster cannot be joined ({reason(error)}); see ray status, RAY_ADDRESS"
+            ) from error
+    return ray
+
+
+def _get(reference: Any) -> Any:
+    """What a task gave, or the error that it raised, without Ray's account of where."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+
+
+class _Worker:
+    """What runs on a node, in a process of its own: the local engine's two functions, the second for one at a time."""
+
+    def __init__(self, encode: Encode, predict: Predict) -> None:
+        self._encode, self._predict = encode, predict
+        self._at_model = Lock()
+
+    def label(self, start: int, texts: Sequence[Text]) -> NDArray[np.float32]:
+        encoded = self._encode(start, texts)
+        with self._at_model:
+            return self._predict(encoded, silent)
+
+    def ready(self) -> None:
+        """Return when the teacher is loaded."""
+
+
+class _Team:
+    """The workers, and which shards they have in hand.
+
+    :param most: workers that there is work for.
+    """
+
+    def __init__(self, ray: Any, encode: Encode, predict: Predict, most: int) -> None:
+        self._ray = ray
+        self._most = most
+        on_gpus = ray.cluster_resources().get("GPU", 0) >= 1
+        n_threads = 1 if on_gpus else asked_threads()
+        self._needs = {"CPU": float(n_threads)} | ({"GPU": 1.0} if on_gpus else {})
+        if not self._room():
+            needed = "1 GPU" if on_gpus else f"{n_threads} processors"
+            raise PotstillError(f"no node of the Ray cluster has {needed} for a worker; give fewer --threads")
+        self._worker = ray.remote(_Worker).options(
+            num_cpus=n_threads,
+            num_gpus=int(on_gpus),
+            max_concurrency=_IN_HAND,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_threads)}},  # logits' last bits depend on it
+        )
+        self._functions = ray.put(encode), ray.put(predict)  # each node fetches them once
+        self._starting: dict[Any, Any] = {}  # what ready() will give -> its worker
+        self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> what label() will give -> its shard
+        self._deaths: dict[int | None, int] = {}  # by shard; None: of workers that were loading
+
+    @property
+    def size(self) -> int:
+        """How many workers there are, without those that are loading."""
+        return len(self._in_hand)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no shard is in hand."""
+        return not any(self._in_hand.values())
+
+    def _room(self) -> int:
+        """How many workers the nodes that live have room for, were nothing else on them."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return sum(min(int(node.get(kind, 0) // need) for kind, need in self._needs.items()) for node in nodes)
+
+    def grow(self) -> None:
+        """Start as many workers as there is room and work for."""
+        while len(self._starting) + self.size < min(self._room(), self._most):
+            worker = self._worker.remote(*self._functions)
+            self._starting[worker.ready.remote()] = worker
+
+    def free_hand(self) -> Any:
+        """A worker that can take a shard, or None."""
+        return next((worker for worker, shards in self._in_hand.items() if len(shards) < _IN_HAND), None)
+
+    def give(self, worker: Any, shard: Shard) -> None:
+        """Let a worker label a shard."""
+        self._in_hand[worker][worker.label.remote(shard.start, shard.texts)] = shard
+
+    def results(self) -> Iterator[tuple[Shard, NDArray[np.float32] | None]]:
+        """Wait a moment, and give the shards that are labelled by then; without logits those whose worker has died."""
+        at_work = {reference: worker for worker, shards in self._in_hand.items() for reference in shards}
+        references = [*at_work, *self._starting]
+        done, _ = self._ray.wait(references, timeout=_LOOK_EVERY) if references else ([], [])
+        for reference in done:
+            if reference in self._starting:
+                self._welcome(reference)
+                continue
+            shard = self._in_hand.get(at_work[reference], {}).pop(reference, None)
+            if shard is None:  # given back already, with the other shards of its worker
+                continue
+            try:
+                yield shard, _get(reference)
+            except self._ray.exceptions.RayError as error:
+                self._ray.kill(at_work[reference])  # it may be its answer alone that is lost
+                for lost in (shard, *self._in_hand.pop(at_work[reference], {}).values()):
+                    self._count_death(lost.index, error)
+                    yield lost, None
+
+    def _welcome(self, reference: Any) -> None:
+        worker = self._starting.pop(reference)
+        try:
+            _get(reference)
+        except self._ray.exceptions.RayError as error:
+            self._count_death(None, error)
+        else:
+            self._in_hand[worker] = {}
+
+    def _count_death(self, shard: int | None, error: Exception) -> None:
+        logger.info("a worker of the Ray cluster died%s", "" if shard is None else f": shard {shard + 1} is given back")
+        self._deaths[shard] = self._deaths.get(shard, 0) + 1
+        if self._deaths[shard] == _TRIES:
+            what = "before they had loaded the teacher" if shard is None else f"with shard {shard + 1} in hand"
+            last = str(error).strip().splitlines()[-1].strip()  # the lines before it tell of Ray
+            raise PotstillError(f"{_TRIES} workers of the Ray cluster died {what}; is their memory enough? ({last})")
+
+    def dismiss(self) -> None:
+        """End the workers, those that wait for room too."""
+        for worker in (*self._in_hand, *self._starting.values()):
+            self._ray.kill(worker)
+
+
+@contextmanager
+def _team(encode: Encode, predict: Predict, most: int) -> Iterator[_Team]:
+    team = _Team(_connect(), encode, predict, most)
+    try:
+        yield team
+    finally:
+        team.dismiss()
+
+
+def _labelled(shards: Iterator[Shard], team: _Team) -> Iterator[tuple[Shard, NDArray[np.float32]]]:
+    """The shards as they are labelled; one is read when a worker has a hand free for it."""
+    lost: list[Shard] = []
+    following = next(shards, None)
+    while following or lost or not team.is_idle:
+        if following or lost:
+            team.grow()
+        while (worker := team.free_hand()) and (following or lost):
+            if lost:
+                team.give(worker, lost.pop())
+            elif following:
+                team.give(worker, following)
+                following = next(shards, None)
+        for shard, logits in team.results():
+            if logits is None:
+                lost.append(shard)
+            else:
+                yield shard, logits

@@ -1,0 +1,160 @@
+"""The model card of a run's student: ``README.md`` with the hub's metadata, from the figures of ``evaluation.json``."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
+from potstill.corpus.examples import READERS
+from potstill.corpus.soft_labels import Answers
+from potstill.corpus.splits import SPLITS
+from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
+from potstill.morphology import is_morphological
+from potstill.reporting.run import count_rows, write_command
+from potstill.runs.contents import run_labels
+
+_METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
+_NO_LIMIT = 1 << 20  # tokens; a model_max_length from here on is none
+
+
+def write_card(run: Path, folder: Path) -> None:
+    """Write a run's student's card. Of absolute paths it has the last part alone: it is made to be published.
+
+    :param folder: where the student's files are.
+    """
+    record, evaluation = read_json(run / RUN), read_evaluation(run)
+    metadata = _metadata(record, evaluation, folder)
+    with atomic_file(folder / CARD) as partial:
+        partial.write_text(f"---\n{metadata}\n---\n\n{_body(run, record, evaluation, folder)}", encoding="utf-8")
+
+
+def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
+    """The hub's metadata in YAML. The licence is the user's to choose: there is none."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    config, best = record["config"], evaluation.best
+    is_on_hub = not any(Path(name).suffix in READERS for name in record["data"])  # else files, by their names
+    name = config["data"].partition(":")[0] if is_on_hub else Path(config["data"]).stem
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split="test",
+            metric_type=metric,
+            metric_value=getattr(best, field),
+            metric_name="macro F1" if metric == "f1" else metric,
+        )
+        for metric, field in _METRICS.items()
+    ]
+    data = ModelCardData(
+        language=find_language(config),
+        library_name="potstill",
+        pipeline_tag="text-classification",
+        tags=["distillation", "onnx"],
+        base_model=_base_model(config, best, folder),
+        datasets=[name] if is_on_hub else None,
+        metrics=list(_METRICS),
+        model_name=best.name,
+        eval_results=results,
+    )
+    text: str = data.to_yaml()
+    return text.strip()
+
+
+def find_language(config: dict[str, Any]) -> str | None:
+    """The language of a run's text, as far as its analyzer tells: ``ko``, ``en``; None where it does not.
+
+    :param config: the run's options.
+    """
+    name, _, model = config["analyzer"].partition(":")
+    if is_morphological(name):
+        return "ko"
+    if name != "spacy" or not config["augment"] or config["transfer"]:  # not used
+        return None
+    found = re.match(r"([a-z]{2,3})_", model or "en_")
+    return found[1] if found else None
+
+
+def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None:
+    """The model on the hub that the student comes from: the teacher, or of a transformer itself."""
+    from potstill.teachers.checkpoints import resolve
+
+    name: str = config["teacher"]
+    if _is_transformer(folder):
+        own = best.name.removesuffix(f"-{config['layers']}-layers")
+        name = next((one for one in config["student"] if Path(one).name == own and one != "teacher"), name)
+    return None if Path(resolve(name)).exists() else name
+
+
+def _is_transformer(folder: Path) -> bool:
+    return not str(read_json(folder / CONFIG)["model_type"]).startswith("potstill-")
+
+
+def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
+    from potstill.reporting.page import open_templates
+
+    config, best = read_json(folder / CONFIG), evaluation.best
+    shown = {name: _without_folders(value) for name, value in record["config"].items()}
+    limit = int(read_json(folder / TOKENIZER_CONFIG).get("model_max_length", _NO_LIMIT))
+    templates = open_templates(autoescape=False)
+    templates.filters["code"] = as_code
+    return templates.get_template("card.md").render(
+        name=f"{Path(shown['data']).stem} {best.name}",
+        best=best,
+        scores=[
+            one for one in evaluation.scores if one.role == "teacher" or one.folder in (best.folder, best.folder + GOLD)
+        ],
+        machine=evaluation.machine,
+        labels=run_labels(run),
+        versions=record["versions"],
+        analyzer=config.get("analyzer"),
+        is_transformer=_is_transformer(folder),
+        sizes={split: count_rows(run / "data" / f"{split}.parquet") for split in SPLITS},
+        n_transfer=sum(map(count_rows, shards(run / "transfer"))),
+        origin=_origin(record["config"]),
+        learnt=_learnt(record["config"]),
+        teachers=[shown["teacher"], *shown.get("ensemble", [])],
+        command=write_command(shown),
+        temperature=config.get(TEMPERATURE),
+        max_length=limit if limit < _NO_LIMIT else None,
+        config=shown,
+        language=find_language(record["config"]),
+    )
+
+
+def _without_folders(value: Any) -> Any:
+    """An option's value with the last part alone of every absolute path in it."""
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    parts = [Path(part).name if Path(part).is_absolute() else part for part in value.split("+")]  # A+B: word vectors
+    return "+".join(parts)
+
+
+def _origin(config: dict[str, Any]) -> str:
+    """Where the texts of the transfer set come from, in words."""
+    if config["transfer"]:
+        return "a set that came labelled"
+    parts = ["those of train", *(["new ones sampled from them"] if config["augment"] else [])]
+    parts += ["others without labels"] if config["unlabelled"] else []
+    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _learnt(config: dict[str, Any]) -> str:
+    """What a student learnt of the texts of its transfer set, in words."""
+    answers = Answers(**config.get("answers", {}))
+    teachers = "teachers' averaged" if config.get("ensemble") else "teacher's"
+    learnt = f"{teachers} {'labels' if answers.hard_labeling else 'logits'}"
+    if answers.entropy_threshold < 0:
+        return learnt
+    return f"{learnt}, where their entropy is at most {answers.entropy_threshold:g} bits,"
+
+
+def as_code(text: str) -> str:
+    """A text as a code span of Markdown: whatever stands in it is shown, and does nothing."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"

@@ -1,0 +1,128 @@
+"""A report as one HTML page: the template and style of ``templates/``, filled. Everything from data is escaped."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from potstill.evaluation.results import Evaluation, Score
+from potstill.reporting.charts import SHAPES
+from potstill.reporting.plots import draw_models, draw_routes, draw_training, route_lines, training_lines
+from potstill.reporting.run import RunReport
+
+_FOLDER = Path(__file__).parent / "templates"
+_MATRIX_LABELS = 10  # more of them are shown as a list of confusions
+_N_CONFUSIONS = 10  # that such a list has
+_LEVELS = 8  # shades of a matrix' cells
+
+
+def render_page(runs: Sequence[RunReport], price: float) -> str:
+    """The page.
+
+    :param price: of a core for an hour.
+    """
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    return (
+        open_templates()
+        .get_template("report.html")
+        .render(
+            runs=runs,
+            price=price,
+            style=Markup(style),
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            models_plot=Markup(draw_models(runs)),
+            differing=find_differences(runs),
+            same_data=len({str(run.record["data"]) for run in runs}) == 1,
+            is_matrix=lambda run: len(run.labels) <= _MATRIX_LABELS,
+        )
+    )
+
+
+def open_templates(*, autoescape: bool = True) -> Environment:
+    """The templates of ``templates/`` with what they may call.
+
+    :param autoescape: as HTML, whatever they show.
+    """
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"percent": percent, "figures": figures, "short": short, "count": "{:,}".format}
+    made.globals |= {
+        "cost": cost,
+        "training_lines": training_lines,
+        "route_lines": route_lines,
+        "shapes": SHAPES,
+        "shade": shade,
+        "confusions": confusions,
+        "best_first": best_first,
+        "draw_training": lambda run: Markup(draw_training(run)),
+        "draw_routes": lambda run: Markup(draw_routes(run.name, run.evaluation)),
+    }
+    return made
+
+
+def percent(share: float) -> str:
+    """A share of 1 in percent, with two decimals."""
+    return f"{100 * share:.2f}"
+
+
+def figures(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, without exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def short(value: int) -> str:
+    """A large number in thousands or millions."""
+    for unit, name in ((1_000_000, " M"), (1_000, " k")):
+        if value >= unit:
+            return f"{figures(value / unit)}{name}"
+    return str(value)
+
+
+def cost(ms: float, price: float) -> float:
+    """What a million predictions cost, one after another on one core.
+
+    :param ms: a text.
+    :param price: of a core for an hour.
+    """
+    return ms * 1e6 / 3.6e6 * price
+
+
+def shade(n_texts: int, total: int) -> int:
+    """The shade of a cell of a confusion matrix, from 0 to :data:`_LEVELS`, by its share of the row."""
+    return math.ceil(_LEVELS * n_texts / total) if total else 0
+
+
+def confusions(score: Score) -> list[tuple[str, str, int]]:
+    """The most frequent confusions: gold label, the model's, texts."""
+    found = [
+        (gold, label, n_texts)
+        for gold, row in score.confusion.items()
+        for label, n_texts in row.items()
+        if gold != label
+    ]
+    return sorted(found, key=lambda one: -one[2])[:_N_CONFUSIONS]
+
+
+def best_first(evaluation: Evaluation) -> list[Score]:
+    """The distilled students, first the one that is best on valid."""
+    best = evaluation.best
+    return [best, *(score for score in evaluation.students if score is not best)]
+
+
+def find_differences(runs: Sequence[RunReport]) -> dict[str, list[str]]:
+    """The options whose values are not the same in all runs, each with the run's values; ``out`` always differs."""
+    names = dict.fromkeys(name for run in runs for name in run.options if name != "out")
+    values = {name: [run.options.get(name, "") for run in runs] for name in names}
+    return {name: found for name, found in values.items() if len(set(found)) > 1}

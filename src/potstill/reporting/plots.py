@@ -1,0 +1,94 @@
+"""The charts of a report: its models, its trainings, its cascades. Pure: figures in, SVG text out."""
+
+from collections.abc import Sequence
+
+from potstill.evaluation.results import Evaluation
+from potstill.reporting.charts import N_SERIES, Chart, linear
+from potstill.reporting.run import RunReport
+from potstill.reporting.scatter import Point, draw_scatter
+
+_LEVEL, _TAUGHT = "teacher", "taught"  # the teacher at its best, and on its way there
+
+
+def draw_models(runs: Sequence[RunReport]) -> str:
+    """Accuracy against latency of all models of all runs."""
+    points = [
+        Point(score.name, score.p50_ms, 100 * score.accuracy, score.role, group)
+        for group, run in enumerate(runs)
+        for score in run.evaluation.scores
+    ]
+    return draw_scatter(points)
+
+
+def training_lines(run: RunReport) -> list[tuple[str, str]]:
+    """The lines of :func:`draw_training`: names and classes."""
+    return [("the teacher at its best", _LEVEL), *((name, style) for name, style, _ in _curves(run))]
+
+
+def draw_training(run: RunReport) -> str:
+    """Each model's accuracy on valid after so many epochs, and the teacher's at its best as a level line."""
+    level = 100 * run.evaluation.teacher.valid_accuracy
+    curves = _curves(run)
+    points = [point for _, _, curve in curves for point in curve]
+    chart = Chart(
+        linear("epochs, each of the model's own training set", [0, *(epoch for epoch, _ in points)]),
+        linear("accuracy on valid, percent", [level, *(accuracy for _, accuracy in points)]),
+    )
+    chart.level(level, _LEVEL)
+    for _, style, curve in curves:
+        _draw_line(chart, curve, style)
+    return chart.svg(f"{run.name}: accuracy on valid during training")
+
+
+def _curves(run: RunReport) -> list[tuple[str, str, list[tuple[float, float]]]]:
+    """Name, class and points in percent of each training that the run did."""
+    return [
+        (
+            curve.score.name,
+            _series(number - 1) if number else _TAUGHT,
+            [(epoch, 100 * accuracy) for epoch, accuracy in curve.points],
+        )
+        for number, curve in enumerate(run.curves)
+        if curve.points
+    ]
+
+
+def route_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The lines of :func:`draw_routes`: names and classes."""
+    students = [(score.name, _series(number)) for number, score in enumerate(evaluation.students)]
+    return [("the teacher alone", _LEVEL), *students]
+
+
+def draw_routes(name: str, evaluation: Evaluation) -> str:
+    """What sending texts to the teacher gives, from none to all of them.
+
+    :param name: of the run.
+    """
+    teacher = 100 * evaluation.teacher.accuracy
+    lines = [
+        [
+            (0.0, 100 * score.accuracy),
+            *((100 * one.share, 100 * one.accuracy) for one in score.routes),
+            (100.0, teacher),
+        ]
+        for score in evaluation.students
+    ]
+    chart = Chart(
+        linear("percent of texts that go to the teacher", [0, 100]),
+        linear("accuracy on test, percent", [accuracy for line in lines for _, accuracy in line]),
+    )
+    chart.level(teacher, _LEVEL)
+    for number, line in enumerate(lines):
+        _draw_line(chart, line, _series(number))
+    return chart.svg(f"{name}: accuracy of a cascade of student and teacher")
+
+
+def _draw_line(chart: Chart, points: Sequence[tuple[float, float]], style: str) -> None:
+    if len(points) > 1:
+        chart.line(points, style)
+    for point in points:
+        chart.dot(point, style)
+
+
+def _series(number: int) -> str:
+    return f"series{number % N_SERIES}"

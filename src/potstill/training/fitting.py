@@ -1,0 +1,121 @@
+"""A student made of its vocabulary; a model trained, calibrated and saved with its ONNX file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from potstill.artifacts import TEMPERATURE, TRAINING, write_json
+from potstill.corpus.encoded import Encoded
+from potstill.distributed import is_first
+from potstill.errors import PotstillError
+from potstill.progress import Progress
+from potstill.training.options import Optimisation
+from potstill.training.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_NOT_CHOSEN = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data gives
+
+
+def new_student(
+    name: str,
+    parameters: dict[str, Any],
+    vocabulary: Vocabulary,
+    labels: list[str],
+    *,
+    embedding_trainable: bool,
+    seed: int,
+    analyzer: str = "",
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    """An untrained student with its word vectors, if it has any, and its tokenizer.
+
+    :param name: in ``STUDENTS``.
+    :param parameters: fields of its configuration; the others keep the recipe's values.
+    :param seed: of its initial weights.
+    :param analyzer: the morphological analyzer that split its words, if any: prediction runs it too.
+    :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
+        vocabulary is of characters, or the other way round.
+    """
+    from transformers import set_seed
+
+    from potstill.students import find_student, set_word_vectors, wrap_tokenizer
+
+    student = find_student(name)
+    known = vars(student.config_class())
+    unknown = [parameter for parameter in parameters if parameter not in known or parameter in _NOT_CHOSEN]
+    if unknown:
+        raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
+    if student.reads_characters != (vocabulary.table is None):
+        reads = "characters" if student.reads_characters else "words"
+        raise PotstillError(
+            f"the student '{name}' reads {reads}, which the text is not split into: emb_class in its configuration is "
+            f"glove for words and characters for characters; correct it and run potstill preprocess again"
+        )
+    widths = {} if vocabulary.table is None else {"embedding_width": vocabulary.table.shape[1]}
+    config = student.config_class(
+        vocab_size=vocabulary.tokenizer.get_vocab_size(),
+        analyzer=analyzer,
+        **widths,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        **parameters,
+    )
+    set_seed(seed)
+    model = student(config)
+    if vocabulary.table is not None:
+        set_word_vectors(model, vocabulary.table, embedding_trainable)
+    return model, wrap_tokenizer(vocabulary.tokenizer, analyzer)
+
+
+def fit(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    train_set: Encoded,
+    valid_set: Encoded,
+    options: Optimisation,
+    work: Path,
+    *,
+    progress: Progress,
+    description: str,
+) -> float:
+    """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
+
+    :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
+    :return: the best figure on valid.
+    """
+    from potstill.students import StudentModel
+    from potstill.training.trainer import train_model
+
+    if isinstance(model, StudentModel):
+        model.prepare_for(train_set, progress)
+    training = train_model(
+        model,
+        train_set,
+        valid_set,
+        options,
+        work / ".checkpoints",
+        progress=progress,
+        description=description,
+    )
+    if is_first():
+        write_json(work / TRAINING, asdict(training))
+        calibrate_and_save(model, tokenizer, valid_set, work)
+    return training.best
+
+
+def calibrate_and_save(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", valid_set: Encoded, work: Path
+) -> None:
+    """Fit a model's temperature on valid, keep it in the configuration, and save the model with its ONNX file.
+
+    :param valid_set: with label ids as targets.
+    """
+    from potstill.export.onnx_files import save_model
+    from potstill.teachers.labelling import in_torch, predict_logits
+    from potstill.training.calibration import fit_temperature
+
+    assert valid_set.targets is not None
+    logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
+    setattr(model.config, TEMPERATURE, round(fit_temperature(logits, valid_set.targets), 4))
+    save_model(model, tokenizer, work)

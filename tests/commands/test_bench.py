@@ -1,0 +1,132 @@
+"""Bench: every model in every precision is a row; the cascade's routes follow from the probabilities."""
+
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import potstill
+from potstill.artifacts import read_json
+from potstill.cli import main
+from potstill.commands import bench as stage
+from potstill.commands.bench import BenchOptions, bench
+from potstill.commands.export import ExportOptions, export
+from potstill.corpus.examples import read_examples
+from potstill.corpus.words import build_tokenizer
+from potstill.errors import PotstillError
+from potstill.evaluation.cascades import find_routes
+from potstill.export.onnx_files import save_model
+from potstill.printing import report
+from potstill.reporting.scatter import Point, draw_svg
+from potstill.training.fitting import new_student
+from potstill.training.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
+    """Two students with random weights, one of them in two precisions: stand-ins."""
+    folder = tmp_path_factory.mktemp("models")
+    words = sorted({word for row in read_examples(tiny_data / "train.txt") for word in row.text.split()})
+    table = np.random.default_rng(0).normal(size=(len(words) + 3, 16)).astype(np.float32)
+    for seed, name in enumerate(("ngram", "cnn")):
+        (folder / name).mkdir()
+        vocabulary = Vocabulary(build_tokenizer(words, lower=True), table)
+        save_model(*new_student(name, {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=seed), folder / name)
+    export(ExportOptions(folder / "ngram", int8=True, check=tiny_data, max_drop=100))
+    return folder
+
+
+def test_each_precision_is_a_row_and_each_mode_a_timing(models: Path, tiny_data: Path) -> None:
+    found = bench(BenchOptions((models / "ngram", models / "cnn"), tiny_data, batch=(1, 4)))
+    assert [(row.name, row.precision) for row in found.rows] == [("ngram", "fp32"), ("ngram", "int8"), ("cnn", "fp32")]
+    for row in found.rows:
+        assert [(one.threads, one.batch) for one in row.timings[:2]] == [(1, 1), (1, 4)]
+        assert all(0 < one.p50_ms <= one.p95_ms <= one.p99_ms for one in row.timings) and row.routes == []
+    test = read_examples(tiny_data / "test.txt")
+    student = potstill.load(models / "cnn")
+    right = student.predict([row.text for row in test]) == np.array([row.label for row in test], dtype=object)
+    assert found.rows[2].accuracy == pytest.approx(right.mean())
+
+
+@pytest.mark.parametrize(("threads", "measured"), [("1", [1]), ("3", [1, 3])])
+def test_only_the_threads_that_were_asked_for_are_measured(
+    models: Path, tiny_data: Path, threads: str, measured: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)  # as --threads does
+    row = bench(BenchOptions((models / "cnn",), tiny_data, batch=(1,))).rows[0]
+    assert [one.threads for one in row.timings] == measured
+
+
+def test_on_one_thread_the_tokenizers_have_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
+    for threads, parallel in ((1, "false"), (2, "true")):
+        with stage._tokenizer_threads(threads):
+            assert os.environ["TOKENIZERS_PARALLELISM"] == parallel
+    assert "TOKENIZERS_PARALLELISM" not in os.environ
+
+
+def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
+    models: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    ours = (models / "cnn",)
+    found = bench(BenchOptions(ours, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
+    peer = found.rows[-1]
+    assert (peer.name, peer.precision, peer.routes) == ("tfidf", "fp64", [])
+    assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
+    assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
+    assert [bool(row.routes) for row in found.rows] == [True, False, False, False]
+    assert "tfidf fp64    100.00" in report(found)
+
+
+def entry(sure: list[float], is_right: list[bool]) -> stage._Entry:
+    return stage._Entry("m", "fp32", 1.0, {}, np.array(is_right), np.array(sure, dtype=np.float32))
+
+
+def test_below_the_threshold_the_teacher_answers() -> None:
+    student = entry([0.99, 0.55, 0.65, 0.8], [True, False, True, True])
+    teacher = entry([0.9] * 4, [False, True, True, True])
+    routes = find_routes(student.answerer(ms=1), teacher.answerer(ms=10))
+    by = {route.threshold: route for route in routes}
+    assert (by[0.6].share, by[0.6].accuracy, by[0.6].mean_ms) == (0.25, 1.0, 3.5)
+    assert (by[0.9].share, by[0.9].mean_ms) == (0.75, 8.5)
+    assert by[0.9].accuracy == 1.0
+
+
+def test_the_command_prints_both_tables_and_writes_json_and_plot(
+    models: Path, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["bench", str(models / "ngram"), f"--data={tiny_data}", f"--teacher={models / 'cnn'}", "--batch", "1"]
+    main([*command, f"--out={tmp_path / 'out'}"])
+    printed = capsys.readouterr().out
+    assert "ngram int8" in printed and "a cascade of" in printed and "% to teacher" in printed
+    rows = read_json(tmp_path / "out" / "bench.json")["rows"]
+    assert [bool(row["routes"]) for row in rows] == [True, True, False]
+    assert rows[0]["timings"][0]["p50_ms"] > 0
+    picture = ElementTree.parse(tmp_path / "out" / "bench.svg")
+    assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 3
+
+
+def test_in_the_plot_fast_is_left_and_accurate_is_up() -> None:
+    root = ElementTree.fromstring(draw_svg([Point("a <b>", 0.05, 80), Point("c", 5, 90)]))
+    slow_y, fast_y = (float(dot.get("cy", "")) for dot in reversed(root.findall("{*}circle")))
+    fast_x, slow_x = (float(dot.get("cx", "")) for dot in root.findall("{*}circle"))
+    assert fast_x < slow_x and slow_y < fast_y
+    assert "a <b>" in [text.text for text in root.findall("{*}text")]
+
+
+def test_what_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> None:
+    with pytest.raises(PotstillError, match=r"nowhere: no config.json in it"):
+        bench(BenchOptions((Path("nowhere"),), tiny_data, batch=(1,)))
+    with pytest.raises(PotstillError, match="give at least one model"):
+        BenchOptions((), tiny_data)
+    with pytest.raises(PotstillError, match="--batch=32: test has 20 texts; give a smaller --batch"):
+        bench(BenchOptions((models / "cnn",), tiny_data, batch=(64, 32)))
+
+
+def test_batches_larger_than_test_are_left_out(models: Path, tiny_data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = bench(BenchOptions((models / "ngram",), tiny_data))
+    assert {time.batch for time in found.rows[0].timings} == {1}
+    assert "--batch=32 is left out: test has 20 texts" in caplog.text

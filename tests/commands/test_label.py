@@ -1,0 +1,132 @@
+"""Labelling Parquet files, on this machine and behind a URL; fsspec's memory stands in for a bucket."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from potstill.artifacts import read_manifest, shards
+from potstill.cli import main
+from potstill.commands.label import LabelOptions, label_files
+from potstill.corpus.transfer import read_transfer, write_shard
+from potstill.errors import PotstillError
+from potstill.labelling import label
+
+UPath = pytest.importorskip("upath", reason="needs the extra ray").UPath
+TEXTS = [["a fine film", "dull"], ["the story is [MASK]", "a bad cast", "and it doesn't end"]]
+BUCKET = "memory://bucket"
+
+
+def write(folder: Any, parts: list[list[Any]], column: str = "text") -> None:
+    for number, texts in enumerate(parts):
+        table = pyarrow.table({column: texts, "id": list(range(len(texts)))})
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(table, sink)
+        (folder / f"{number}.parquet").write_bytes(sink.getvalue().to_pybytes())
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label, "PART_ROWS", 2)
+    monkeypatch.setattr(label, "in_parts", lambda items: in_twos(items))
+
+
+def in_twos(items: Iterator[Any]) -> Iterator[list[Any]]:
+    left = list(items)
+    return (left[start : start + 2] for start in range(0, len(left), 2))
+
+
+@pytest.fixture
+def teacher(classifier_folder: Callable[[dict[int, str]], Path]) -> str:
+    return str(classifier_folder({0: "0", 1: "1"}))
+
+
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    place = UPath(BUCKET)
+    (place / "texts").mkdir(parents=True)
+    yield place
+    place.fs.rm(place.path, recursive=True)
+
+
+@pytest.fixture
+def local(tmp_path: Path, teacher: str, small_shards: None) -> Path:
+    """A transfer set on this machine."""
+    (tmp_path / "texts").mkdir()
+    write(tmp_path / "texts", TEXTS)
+    main(["label", f"--input={tmp_path / 'texts'}", f"--output={tmp_path / 'out'}", f"--teacher={teacher}"])
+    return tmp_path / "out"
+
+
+def test_files_become_the_shards_of_one_transfer_set_in_order(local: Path) -> None:
+    assert [path.name for path in shards(local)] == [f"part-0000{number}.parquet" for number in range(3)]
+    assert read_transfer(local).texts == [text for part in TEXTS for text in part]
+    manifest = read_manifest(local)
+    assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher", "labelling"}
+
+
+def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
+    local: Path, teacher: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(bucket / "texts", TEXTS)
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
+    assert label_files(options).n_texts == 5
+    expected = {path.name: path.read_bytes() for path in shards(local)}
+    assert {path.name: path.read_bytes() for path in shards(bucket / "out")} == expected
+    manifest = json.loads((bucket / "out" / "manifest.json").read_text())
+    assert manifest["files"] == {name: len(content) for name, content in expected.items()}
+    (bucket / "out" / "part-00001.parquet").unlink()
+    written: list[str] = []
+
+    def write_one(path: Any, *rest: Any) -> None:
+        written.append(path.name)
+        write_shard(path, *rest)
+
+    monkeypatch.setattr("potstill.labelling.local.write_shard", write_one)
+    label_files(options)
+    assert written == ["part-00001.parquet"]
+    assert (bucket / "out" / "part-00001.parquet").read_bytes() == expected["part-00001.parquet"]
+
+
+def test_what_was_begun_from_other_texts_is_not_gone_on_with(teacher: str, bucket: Any, small_shards: None) -> None:
+    write(bucket / "texts", TEXTS)
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
+    label_files(options)
+    write(bucket / "texts", [["another text", "dull"]])
+    with pytest.raises(PotstillError, match="out: was begun from other texts or with another teacher"):
+        label_files(options)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("missing", "missing: no Parquet file, and no folder of such"),
+        ("memory://nowhere/x", "no Parquet file"),
+        ("foo://bucket/x", "foo://bucket/x: cannot be reached"),
+        ("empty", "no Parquet file"),
+        ("named", "no column 'text'; it has words, id: rename one"),
+        ("damaged", "0.parquet: not a Parquet file"),
+        ("holes", "0.parquet:2: no text"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_one_line(
+    given: str, complaint: str, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty", "named", "damaged", "holes"):
+        Path(name).mkdir()
+    write(Path("named"), TEXTS, column="words")
+    Path("damaged/0.parquet").write_bytes(b"PAR1 and no more")
+    write(Path("holes"), [["fine", None]])
+    with pytest.raises(PotstillError, match=complaint):
+        label_files(LabelOptions(given, "out", teacher))
+
+
+def test_a_url_without_its_library_is_one_line(teacher: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "upath" else True)
+    with pytest.raises(PotstillError, match=r"this needs upath, not installed here: pip install 'potstill\[ray\]'"):
+        label_files(LabelOptions(f"{BUCKET}/texts", "out", teacher))

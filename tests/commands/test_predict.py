@@ -1,0 +1,101 @@
+"""Predict: a line for a line, from files and pipes, in bounded memory."""
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import potstill
+from potstill.cli import main
+from potstill.commands import predict as stage
+from standins import write_student
+
+TEXTS = ["a b c", "d", "e f a b c d e f", "f f", "b"]
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student with random weights: a stand-in."""
+    return write_student(tmp_path_factory.mktemp("student"), "ngram")
+
+
+def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
+def test_a_pipe_gives_a_label_a_line_and_nothing_else(
+    student: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe(monkeypatch, "\n".join(TEXTS).encode())
+    main(["predict", str(student)])
+    assert capsys.readouterr().out.splitlines() == potstill.load(student).predict(TEXTS).tolist()
+
+
+def test_a_file_gives_a_file_with_probabilities(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_LINES", 2)
+    (tmp_path / "in.txt").write_bytes("\r\n".join(TEXTS).encode() + b"\r\n")
+    main(["predict", str(student), f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'out.tsv'}", "--proba"])
+    assert "5 lines labelled with no, yes sir" in capsys.readouterr().out
+    rows = [line.split("\t") for line in (tmp_path / "out.tsv").read_text().splitlines()]
+    classifier = potstill.load(student)
+    assert [row[0] for row in rows] == classifier.predict(TEXTS).tolist()
+    found = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    np.testing.assert_allclose(found, classifier.predict_proba(TEXTS), atol=1e-4)
+
+
+def test_bad_lines_are_named_and_keep_their_place(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a b\n\nc\n\xff\xfe\nd\n")
+    with pytest.raises(SystemExit) as raised:
+        main(["predict", str(student), f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'out'}", "--quiet"])
+    printed = capsys.readouterr().err
+    assert raised.value.code == 2 and printed.count("\n") == 1
+    assert f"2 of 5 lines got an empty line for an answer ({tmp_path / 'in.txt'}:2: no text" in printed
+    assert f"{tmp_path / 'in.txt'}:4: not UTF-8)" in printed
+    answers = (tmp_path / "out").read_text().split("\n")
+    assert [bool(answer) for answer in answers] == [True, False, True, False, True, False]
+
+
+def test_what_is_read_is_answered_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "_LINES", 3)
+    out = io.StringIO()
+    ahead = []
+
+    def lines() -> Iterator[bytes]:
+        for number in range(30):
+            ahead.append(number - out.getvalue().count("\n"))
+            yield b"a b\n"
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    monkeypatch.setattr(sys, "stdout", out)
+    found = stage.predict(stage.PredictOptions(student))
+    assert found.n_lines == 30 and max(ahead) <= 3
+
+
+def test_a_missing_file_is_named(student: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", str(student), "--input=nowhere.txt"])
+    assert "nowhere.txt: no such file; give one with a text a line" in capsys.readouterr().err
+
+
+def test_it_predicts_on_as_many_threads_as_asked(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def load(folder: Path, threads: int | None = None) -> potstill.Classifier:
+        asked.append(threads)
+        return potstill.load(folder, threads)
+
+    monkeypatch.setattr(stage, "load", load)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    (tmp_path / "texts.txt").write_text("a b\n")
+    stage.predict(stage.PredictOptions(student, input=tmp_path / "texts.txt", output=tmp_path / "labels.txt"))
+    assert asked == [3]

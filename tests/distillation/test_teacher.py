@@ -1,0 +1,20 @@
+"""What a run's first stages say."""
+
+import pytest
+
+from potstill.distillation.teacher import warn_of_few_steps
+from potstill.training.options import Optimisation
+
+
+@pytest.mark.parametrize(("n_texts", "epochs", "is_said"), [(400, 3, True), (400, 15, False), (67_349, 2, False)])
+def test_a_teacher_of_few_steps_is_warned_of_with_the_options_that_mend_it(
+    n_texts: int, epochs: int, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_few_steps(n_texts, Optimisation(lr=5e-5, epoch=epochs, batch_size=64))
+    assert ("--teacher_epochs" in caplog.text) == is_said
+    assert ("400 texts are only 21 steps" in caplog.text) == is_said
+
+
+def test_a_teacher_that_gets_its_fewest_steps_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_few_steps(400, Optimisation(lr=5e-5, epoch=2, min_steps=300, batch_size=64))
+    assert not caplog.text

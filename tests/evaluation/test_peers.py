@@ -1,0 +1,55 @@
+"""Peers: trained on gold labels; what cannot be made is one line. fastText and model2vec are tested where they are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from potstill.corpus.examples import Example, read_examples
+from potstill.errors import PotstillError
+from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.peers import PEERS, Task, check_peer, train_peer
+
+
+def task(data: Path, folder: Path, encoder: str = "") -> Task:
+    train, valid = (Labelled.of(read_examples(data / f"{split}.txt")) for split in ("train", "valid"))
+    names = {"0": "not good", "1": "good"}  # labels may hold spaces
+    train = Labelled([*train.texts] * 20, [names[label] for label in train.labels] * 20)  # enough for 5 epochs
+    return Task(train, Labelled(valid.texts, [names[label] for label in valid.labels]), folder, encoder)
+
+
+@pytest.mark.parametrize("peer", ["tfidf", "fasttext", "model2vec"])
+def test_a_peer_learns_gold_labels_in_each_of_its_settings(
+    peer: str, tiny_data: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    for module in PEERS[peer].modules:
+        pytest.importorskip(module)
+    given = task(tiny_data, tmp_path, str(tiny_encoder) if PEERS[peer].needs_encoder else "")
+    forms = list(train_peer(peer, given, seed=1))
+    others = [next(train_peer(peer, given, settings, seed=1)) for settings in PEERS[peer].settings[1:]]
+    for form in forms + others:
+        right = np.array(form.predict(given.valid.texts)) == np.array(given.valid.labels)
+        assert right.mean() > 0.9 and form.seconds > 0
+    assert [form.megabytes for form in forms] == sorted((form.megabytes for form in forms), reverse=True)
+
+
+def test_what_is_no_peer_or_lacks_its_encoder_is_refused() -> None:
+    with pytest.raises(PotstillError, match="there is no peer 'bert': choose one of fasttext, model2vec, tfidf"):
+        check_peer("bert")
+    with pytest.raises(PotstillError, match="the peer 'model2vec': write model2vec:ENCODER"):
+        check_peer("model2vec")
+    with pytest.raises(PotstillError, match="the peer 'tfidf:x': write tfidf"):
+        check_peer("tfidf:x")
+    assert check_peer("tfidf") == ("tfidf", "")
+
+
+def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PotstillError, match="needs fasttext, not installed here: pip install fasttext-community"):
+        check_peer("fasttext")
+
+
+def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
+    pairs = Labelled.of([Example("a", "0", "b"), Example("c", "1", "d")])
+    with pytest.raises(PotstillError, match="pairs of texts: peers and students take single texts only"):
+        list(train_peer("tfidf", Task(pairs, pairs, tmp_path)))

@@ -1,0 +1,76 @@
+"""Finished runs, small and on stand-ins, for several files of tests."""
+
+from pathlib import Path
+
+import pytest
+
+from potstill.augment.sampling import Rules
+from potstill.distillation.distill import distill
+from potstill.runs.options import DistillOptions
+from standins import sentences
+
+SCRIPT = "<script>alert('x')</script>"
+LABELS = {"0": "<i>bad</i>", "1": "good & fine"}
+
+
+def small_run(data: Path, teacher: Path, vectors: Path, out: Path, **changes: object) -> DistillOptions:
+    """The options of a run on small stand-ins, changed as given."""
+    settings: dict[str, object] = {
+        "data": str(data),
+        "out": out,
+        "teacher": str(teacher),
+        "analyzer": "whitespace",
+        "rules": Rules(n_iter=3),
+        "embedding_path": str(vectors),
+        "n_frequent": 50,
+        "teacher_epochs": 1,
+        "student_epochs": 2,
+        "student_batch_size": 16,
+        "gold_epochs": 1,
+        "processes": 1,
+    }
+    return DistillOptions(**(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path) -> Path:
+    """A finished run of `cnn` on stand-ins. Read it only."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    distill(small_run(tiny_data, tiny_encoder, tiny_vectors, out))
+    return out
+
+
+def written(run: Path, *stages: str) -> list[int]:
+    """When these stages' manifests were written."""
+    return [(run / stage / "manifest.json").stat().st_mtime_ns for stage in stages]
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
+    """A run of two students and their twins, on own, new and unlabelled texts with markup in them. Read it only."""
+    folder = tmp_path_factory.mktemp("reported")
+    (folder / "data").mkdir()
+    for seed, (split, n) in enumerate((("train", 60), ("valid", 20), ("test", 20))):
+        rows = [f"{text} {SCRIPT}\t{LABELS[label]}\n" for text, label in sentences(n, seed)]
+        (folder / "data" / f"{split}.txt").write_text("".join(rows))
+    (folder / "more.txt").write_text(f"an unseen line {SCRIPT}\n")
+    out = folder / "run <b>"
+    distill(
+        DistillOptions(
+            data=str(folder / "data"),
+            out=out,
+            teacher=str(tiny_encoder),
+            student=("ngram", "cnn"),
+            analyzer="whitespace",
+            rules=Rules(n_iter=3, p_ng=0.5, p_window=0.2),
+            unlabelled=(folder / "more.txt",),
+            embedding_path=str(tiny_vectors),
+            n_frequent=50,
+            teacher_epochs=1,
+            student_epochs=1,
+            student_batch_size=16,
+            gold_epochs=1,
+            processes=1,
+        )
+    )
+    return out
