@@ -3,7 +3,7 @@
     python benchmarks/ablation.py --data DIR --teacher CHECKPOINT --lines 4000 --steps 1000 --out runs/ablation
 
 Every run learns on the same lines of train, drawn once, with the whole of valid and test, for the same number of steps;
-the twin on gold labels alone for ``potstill distill``'s 10 epochs at most. Checkpoints are picked on valid. The table
+the gold-label baseline for ``potstill distill``'s 10 epochs at most. Checkpoints are picked on valid. The table
 has the accuracy on valid and on test, and how far test is from the base's of the same seed. What a change does not
 touch is not done again: its run folder starts as hard links to that of the base, or of a variant nearer to it. Killed
 and run again, the script goes on.
@@ -174,7 +174,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def read_scores(folder: Path, student: str) -> tuple[Reached, Reached | None]:
-    """The distilled student of a run and its twin on gold labels, if it has one."""
+    """The distilled student of a run and its baseline on gold labels, if it has one."""
     scores = {one["name"]: one for one in read_json(folder / "evaluation" / EVALUATION)["scores"]}
     found = {name: Reached(one["valid_accuracy"], one["accuracy"]) for name, one in scores.items()}
     return found[student], found.get(f"{student}, gold labels alone")
@@ -189,10 +189,10 @@ def measure(options: Options, data: Path, seed: int) -> dict[str, Reached]:
     """All runs of a seed."""
     root = options.out / f"seed-{seed}"
     run(command(options, data, root / BASE, seed, {}))
-    student, twin = read_scores(root / BASE, options.student)
+    student, baseline = read_scores(root / BASE, options.student)
     found = {BASE: student}
-    if twin is not None:
-        found[GOLD] = twin
+    if baseline is not None:
+        found[GOLD] = baseline
     done: dict[str, Mapping[str, object]] = {BASE: {}}
     for name, changed in wanted(options).items():
         folder = root / folder_name(name)

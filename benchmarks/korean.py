@@ -7,7 +7,7 @@
 Every experiment is a list of ``potstill`` commands, which are printed before they run:
 
     augmented    the teacher fine-tuned on the first rows of train; students on its logits of those rows and of new
-                 texts (--n_iter=2 --max_ng=2), read through mecab; their twin on the gold labels that the teacher had
+                 texts (--n_iter=2 --max_ng=2), read through mecab; their baseline on the gold labels of the teacher
     unlabelled   the same teacher's logits of texts without labels in the place of the new ones
     gold         as ``unlabelled``, with train's gold labels in the loss beside the logits
     kiwi         as ``augmented``, with kiwi in mecab's place
@@ -61,7 +61,7 @@ class Options:
     kiwi_vectors: Path | None = None
     """Word vectors of kiwi's morphemes; default: those of mecab's."""
     teacher_rows: int = 12_000
-    """Rows of train that the teacher learns, and the twin."""
+    """Rows of train that the teacher learns, and the baseline."""
     unlabelled_rows: int = 200_000
     """Texts without labels."""
     valid_rows: int = 2_000
@@ -75,7 +75,7 @@ class Options:
     student_steps: int = 1_700
     """Steps of 128 texts of every distilled student."""
     gold_epochs: int = 6
-    """Epochs of the twin."""
+    """Epochs of the baseline."""
     seeds: tuple[int, ...] = (42,)
     """The first is of everything; each further one trains students again, on the same logits."""
     labelling: str = "onnx-int8"
@@ -89,7 +89,7 @@ class Row:
     """One model's row of the table.
 
     :param experiment: with its seed.
-    :param model: teacher, student or twin.
+    :param model: teacher, student or baseline.
     :param form: natural text, or split by mecab.
     """
 
@@ -246,13 +246,13 @@ def rows_of(options: Options, name: str) -> Iterator[Row]:
     folder = options.out / name
     if name == "split":
         yield Row(name, "teacher", folder / "bert-checkpoint", "split")
-        yield Row(name, "twin", folder / f"{_STUDENT}-gold", "split")
+        yield Row(name, "baseline", folder / f"{_STUDENT}-gold", "split")
         yield Row(name, "student", folder / _STUDENT, "split")
         return
     if name == "augmented":
         yield Row(name, "teacher", folder / "teacher")
     if (folder / "students" / f"{_STUDENT}-gold").is_dir():
-        yield Row(name, "twin", folder / "students" / f"{_STUDENT}-gold")
+        yield Row(name, "baseline", folder / "students" / f"{_STUDENT}-gold")
     yield Row(name, "student", folder / "students" / _STUDENT)
 
 

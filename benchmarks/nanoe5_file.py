@@ -117,11 +117,11 @@ def unpack(reader: Reader, n: int) -> NDArray[np.float32]:
     return (whole * scales[:, None]).reshape(-1)
 
 
-def one_layer(file: Path, packed: Packed, number: int) -> bytes:
+def one_layer(file: Path, quantized: Packed, number: int) -> bytes:
     """The package's file as a model that has one of its layers alone."""
     data = bytearray(file.read_bytes())
-    for name, place in packed.places.items():
+    for name, place in quantized.places.items():
         if name.startswith(f"l{number}."):
-            data[packed.places[f"l0.{name.partition('.')[2]}"]] = data[place]
+            data[quantized.places[f"l0.{name.partition('.')[2]}"]] = data[place]
     struct.pack_into("<i", data, _N_LAYERS_AT, 1)
     return bytes(data)

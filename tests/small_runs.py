@@ -47,7 +47,7 @@ def written(run: Path, *stages: str) -> list[int]:
 
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
-    """A run of two students and their twins, on own, new and unlabelled texts with markup in them. Read it only."""
+    """A run of two students and their baselines, on own, new and unlabelled texts with markup in them. Read it only."""
     folder = tmp_path_factory.mktemp("reported")
     (folder / "data").mkdir()
     for seed, (split, n) in enumerate((("train", 60), ("valid", 20), ("test", 20))):

@@ -67,7 +67,7 @@ class General:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; the exit status is 2 for what the user can mend, 130 when interrupted."""
+    """Run one command; the exit status is 2 for what the user can fix, 130 when interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help"):
         print(overview())

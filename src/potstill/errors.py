@@ -4,7 +4,7 @@ import importlib.util
 
 
 class PotstillError(Exception):
-    """Something the user can mend: one line that says what is wrong, where, and how to mend it."""
+    """Something the user can fix: one line that says what is wrong, where, and how to fix it."""
 
 
 def shown(given: object, longest: int = 200) -> str:

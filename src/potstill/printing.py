@@ -127,7 +127,7 @@ def _(result: Bench) -> str:
         for row in result.rows
         for one in row.timings
     ]
-    routes = [
+    cascades = [
         (
             f"{row.name} {row.precision}",
             f"{route.threshold:g}",
@@ -136,11 +136,11 @@ def _(result: Bench) -> str:
             f"{route.mean_ms:.3f}",
         )
         for row in result.rows
-        for route in row.routes
+        for route in row.cascades
     ]
     lines = [table(header, rows), "", "milliseconds a call, raw text to label"]
-    if routes:
-        lines += ["", table(("a cascade of", "below", "% to teacher", "accuracy", "mean ms"), routes)]
+    if cascades:
+        lines += ["", table(("a cascade of", "below", "% to teacher", "accuracy", "mean ms"), cascades)]
     return "\n".join([*lines, *([f"{result.out}: bench.json, bench.svg"] if result.out else [])])
 
 

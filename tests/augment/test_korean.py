@@ -93,7 +93,7 @@ def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("analyzer", "module", "mend"),
+    ("analyzer", "module", "fix"),
     [
         ("khaiii", "khaiii", r"khaiii is not installed here.*--analyzer=kiwi"),
         ("kiwi", "kiwipiepy", r"needs kiwipiepy.*pip install 'potstill\[korean\]'"),
@@ -101,8 +101,8 @@ def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
     ],
 )
 def test_an_analyzer_that_is_not_installed_says_how_to_get_it(
-    analyzer: str, module: str, mend: str, monkeypatch: pytest.MonkeyPatch
+    analyzer: str, module: str, fix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(PotstillError, match=mend):
+    with pytest.raises(PotstillError, match=fix):
         make_analyzer(analyzer)

@@ -55,7 +55,7 @@ def test_a_variant_starts_from_the_run_that_shares_most_with_it() -> None:
         assert ablation.nearest(changes[f"{vectors}, frozen"], later) == vectors
 
 
-def test_the_student_and_its_twin_are_read_from_the_evaluation(tmp_path: Path) -> None:
+def test_the_student_and_its_baseline_are_read_from_the_evaluation(tmp_path: Path) -> None:
     names = ("teacher (x)", "cnn", "cnn, gold labels alone")
     scores = [{"name": name, "valid_accuracy": 0.5 + row, "accuracy": row} for row, name in enumerate(names)]
     write_json(tmp_path / "evaluation" / "evaluation.json", {"scores": scores})

@@ -1,4 +1,4 @@
-"""Bench: every model in every precision is a row; the cascade's routes follow from the probabilities."""
+"""Bench: every model in every precision is a row; the cascade's cascades follow from the probabilities."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from potstill.commands.export import ExportOptions, export
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import find_routes
+from potstill.evaluation.cascades import cascade_points
 from potstill.export.onnx_files import save_model
 from potstill.printing import report
 from potstill.reporting.scatter import Point, draw_svg
@@ -43,7 +43,7 @@ def test_each_precision_is_a_row_and_each_mode_a_timing(models: Path, tiny_data:
     assert [(row.name, row.precision) for row in found.rows] == [("ngram", "fp32"), ("ngram", "int8"), ("cnn", "fp32")]
     for row in found.rows:
         assert [(one.threads, one.batch) for one in row.timings[:2]] == [(1, 1), (1, 4)]
-        assert all(0 < one.p50_ms <= one.p95_ms <= one.p99_ms for one in row.timings) and row.routes == []
+        assert all(0 < one.p50_ms <= one.p95_ms <= one.p99_ms for one in row.timings) and row.cascades == []
     test = read_examples(tiny_data / "test.txt")
     student = potstill.load(models / "cnn")
     right = student.predict([row.text for row in test]) == np.array([row.label for row in test], dtype=object)
@@ -74,10 +74,10 @@ def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
     ours = (models / "cnn",)
     found = bench(BenchOptions(ours, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
     peer = found.rows[-1]
-    assert (peer.name, peer.precision, peer.routes) == ("tfidf", "fp64", [])
+    assert (peer.name, peer.precision, peer.cascades) == ("tfidf", "fp64", [])
     assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
     assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
-    assert [bool(row.routes) for row in found.rows] == [True, False, False, False]
+    assert [bool(row.cascades) for row in found.rows] == [True, False, False, False]
     assert "tfidf fp64    100.00" in report(found)
 
 
@@ -88,8 +88,8 @@ def entry(sure: list[float], is_right: list[bool]) -> stage._Entry:
 def test_below_the_threshold_the_teacher_answers() -> None:
     student = entry([0.99, 0.55, 0.65, 0.8], [True, False, True, True])
     teacher = entry([0.9] * 4, [False, True, True, True])
-    routes = find_routes(student.answerer(ms=1), teacher.answerer(ms=10))
-    by = {route.threshold: route for route in routes}
+    cascades = cascade_points(student.as_cascade_model(ms=1), teacher.as_cascade_model(ms=10))
+    by = {route.threshold: route for route in cascades}
     assert (by[0.6].share, by[0.6].accuracy, by[0.6].mean_ms) == (0.25, 1.0, 3.5)
     assert (by[0.9].share, by[0.9].mean_ms) == (0.75, 8.5)
     assert by[0.9].accuracy == 1.0
@@ -103,7 +103,7 @@ def test_the_command_prints_both_tables_and_writes_json_and_plot(
     printed = capsys.readouterr().out
     assert "ngram int8" in printed and "a cascade of" in printed and "% to teacher" in printed
     rows = read_json(tmp_path / "out" / "bench.json")["rows"]
-    assert [bool(row["routes"]) for row in rows] == [True, True, False]
+    assert [bool(row["cascades"]) for row in rows] == [True, True, False]
     assert rows[0]["timings"][0]["p50_ms"] > 0
     picture = ElementTree.parse(tmp_path / "out" / "bench.svg")
     assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 3

@@ -87,13 +87,13 @@ def in_8_bits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> potstil
     return potstill.load(work, threads=2, precision="int8")
 
 
-def test_in_8_bits_a_student_answers_nearly_the_same(folder: Path, in_8_bits: potstill.Classifier) -> None:
+def test_to_int8_a_student_answers_nearly_the_same(folder: Path, in_8_bits: potstill.Classifier) -> None:
     texts = ["wa", "wb wc " * 100, "never seen before", "we wf wg wh wi", "wa wb"]
     exact = potstill.load(folder).logits(texts)
     assert np.abs(in_8_bits.logits(texts) - exact).max() < 0.15
 
 
-def test_in_8_bits_a_text_alone_and_among_others_has_the_same_logits(in_8_bits: potstill.Classifier) -> None:
+def test_to_int8_a_text_alone_and_among_others_has_the_same_logits(in_8_bits: potstill.Classifier) -> None:
     texts = ["wa wb wc", "wd we wf", "wg wh", "wi wi wi", "wa"]
     alone = np.concatenate([in_8_bits.logits([text]) for text in texts])
     np.testing.assert_allclose(in_8_bits.logits(texts), alone, atol=1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from potstill.corpus.safe_loading import Refusing, open_array
+from potstill.corpus.safe_loading import OneLineErrors, open_array
 from potstill.errors import PotstillError
 
 
@@ -88,12 +88,12 @@ class PanicException(BaseException):
 
 @pytest.mark.parametrize("error", [ValueError("two\nlines"), PanicException("two"), MemoryError()])
 def test_whatever_a_library_raises_is_one_line(error: BaseException) -> None:
-    with pytest.raises(PotstillError, match=r"^bad \((two|MemoryError)\)$"), Refusing("bad"):
+    with pytest.raises(PotstillError, match=r"^bad \((two|MemoryError)\)$"), OneLineErrors("bad"):
         raise error
 
 
 def test_an_interrupt_and_our_own_errors_pass() -> None:
     for error in (KeyboardInterrupt(), PotstillError("ours")):
-        with pytest.raises(type(error)) as raised, Refusing("bad"):
+        with pytest.raises(type(error)) as raised, OneLineErrors("bad"):
             raise error
         assert raised.value is error

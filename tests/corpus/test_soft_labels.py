@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from potstill.corpus.soft_labels import Answers, entropy
+from potstill.corpus.soft_labels import SoftLabelFilter, entropy
 from potstill.errors import PotstillError
 
 # probabilities 1/2 and 1/2; 1/9 and 8/9; all but 1; the second with large logits
@@ -20,10 +20,10 @@ def test_entropy_is_in_bits() -> None:
     ("threshold", "rows"), [(-1.0, [0, 1, 2, 3]), (0.0, [2]), (0.51, [1, 2, 3]), (0.49, [2]), (1.0, [0, 1, 2, 3])]
 )
 def test_texts_of_larger_entropy_are_left_out(threshold: float, rows: list[int]) -> None:
-    assert Answers(entropy_threshold=threshold).chosen(LOGITS).tolist() == rows
+    assert SoftLabelFilter(entropy_threshold=threshold).chosen(LOGITS).tolist() == rows
 
 
 def test_that_none_is_left_is_an_error() -> None:
-    Answers(entropy_threshold=0.1).check_some(1)
+    SoftLabelFilter(entropy_threshold=0.1).check_some(1)
     with pytest.raises(PotstillError, match=r"--entropy_threshold=0\.1: the teacher is sure of no text"):
-        Answers(entropy_threshold=0.1).check_some(0)
+        SoftLabelFilter(entropy_threshold=0.1).check_some(0)

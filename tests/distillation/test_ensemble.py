@@ -11,7 +11,7 @@ import torch
 import potstill
 from potstill.artifacts import hash_file, read_json, read_manifest
 from potstill.augment.sampling import Rules
-from potstill.corpus.soft_labels import Answers, entropy
+from potstill.corpus.soft_labels import SoftLabelFilter, entropy
 from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import unify_masks
 from potstill.distillation.distill import distill
@@ -110,7 +110,7 @@ def test_labels_that_the_teachers_are_sure_of_are_learnt_in_the_place_of_their_l
     run = go_on(ensemble=(str(other_teacher),))
     labelled, before = read_transfer(run / "transfer"), written(run, "augmented", "transfer")
     threshold = float(np.median(entropy(labelled.logits)))
-    go_on(ensemble=(str(other_teacher),), answers=Answers(threshold, hard_labeling=True))
+    go_on(ensemble=(str(other_teacher),), answers=SoftLabelFilter(threshold, hard_labeling=True))
     assert written(run, "augmented", "transfer") == before, "nothing is labelled again"
     sure = entropy(labelled.logits) <= threshold
     assert 0 < sure.sum() < len(sure)

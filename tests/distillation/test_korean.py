@@ -73,7 +73,7 @@ def test_the_teacher_labels_natural_text(run: Path) -> None:
     assert "analyzer" not in read_json(run / "teacher" / "config.json")
 
 
-def test_the_student_and_its_twin_know_morphemes_and_record_their_analyzer(run: Path) -> None:
+def test_the_student_and_its_baseline_know_morphemes_and_record_their_analyzer(run: Path) -> None:
     for folder in ("student", "students/cnn", "students/cnn-gold"):
         assert read_json(run / folder / "config.json")["analyzer"] == "mecab"
         assert {"영화", "는", "재미있", "었", "다"} <= words_of(run / folder)

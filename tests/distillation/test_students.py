@@ -29,7 +29,7 @@ def table(run: Path) -> dict[str, dict[str, Any]]:
     return {score["name"]: score for score in read_json(run / "evaluation" / "evaluation.json")["scores"]}
 
 
-def test_all_trains_every_student_and_its_twin_and_the_best_on_valid_becomes_student(
+def test_all_trains_every_student_and_its_baseline_and_the_best_on_valid_becomes_student(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
     run = begun(finished, tmp_path / "run")
@@ -51,7 +51,7 @@ def test_all_trains_every_student_and_its_twin_and_the_best_on_valid_becomes_stu
 def joined(
     finished: Path, tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path
 ) -> Callable[..., Path]:
-    """Runs students, without twins, on the teacher's vectors and those of a file end to end, in one folder."""
+    """Runs students, without baselines, on the teacher's vectors and those of a file end to end, in one folder."""
     run = begun(finished, tmp_path_factory.mktemp("runs") / "joined")
     vectors = Path(f"teacher:6+{tiny_vectors}")
 

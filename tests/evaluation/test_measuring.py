@@ -36,9 +36,9 @@ def test_the_routes_are_what_a_cascade_does(reported: Path, evaluation: Evaluati
     rows = read_examples(reported / "data" / "test.parquet")
     texts, gold = [row.text for row in rows], np.array([row.label for row in rows], dtype=object)
     teacher = potstill.load(reported / "teacher")
-    assert evaluation.teacher.routes == []
+    assert evaluation.teacher.cascades == []
     for score in evaluation.students:
-        for route in score.routes[:2]:
+        for route in score.cascades[:2]:
             cascade = Cascade(potstill.load(reported / score.folder), teacher, below=route.threshold)
             assert route.share == pytest.approx(float(cascade.answer(texts).from_fallback.mean()))
             assert route.accuracy == pytest.approx(float((cascade.predict(texts) == gold).mean()))
@@ -86,7 +86,7 @@ def test_the_best_is_the_distilled_student_that_is_best_on_valid_and_of_equals_t
     rows: list[tuple[Role, float]] = [
         ("teacher", 1.0),
         ("student", 0.7),
-        ("twin", 1.0),
+        ("baseline", 1.0),
         ("student", 0.8),
         ("student", 0.8),
     ]

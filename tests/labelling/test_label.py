@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from potstill.corpus.encoded import encode, limited
-from potstill.corpus.soft_labels import Answers, entropy
+from potstill.corpus.soft_labels import SoftLabelFilter, entropy
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
@@ -55,7 +55,7 @@ def test_a_folder_with_all_its_shards_is_left_alone(
 
 def written(path: Path, teacher: Checkpoint, **answers: Any) -> list[list[str]]:
     texts = unlabelled(TEXTS, teacher, rows=2)
-    n_written = label_to_tsv(texts, teacher, path, inputs={}, answers=Answers(**answers))
+    n_written = label_to_tsv(texts, teacher, path, inputs={}, answers=SoftLabelFilter(**answers))
     lines = [line.split("\t") for line in path.read_text().splitlines()]
     assert len(lines) == n_written
     return lines

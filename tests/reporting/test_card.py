@@ -30,7 +30,7 @@ def test_the_hub_reads_the_students_figures_from_it(card: Any, reported: Path) -
     assert all(data.get(name) is None for name in missing)
 
 
-def test_it_shows_teacher_student_and_twin_and_how_to_use_them(card: Any, reported: Path) -> None:
+def test_it_shows_teacher_student_and_baseline_and_how_to_use_them(card: Any, reported: Path) -> None:
     evaluation = read_evaluation(reported)
     rows = [line for line in card.text.splitlines() if line.startswith("| `")]
     names = [row.split("`")[1] for row in rows]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
 from potstill.distillation.students import student_names
@@ -30,8 +30,8 @@ def test_a_student_that_is_named_twice_is_one() -> None:
         ({"temperature": 2.0}, "--temperature is for probabilities"),
         ({"gold_weight": 2.0}, "--gold_weight=2.0: a weight from 0 to 1"),
         ({"teacher_epochs": 0}, "--epoch=0: must be more than 0"),
-        ({"answers": Answers(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
-        ({"answers": Answers(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
+        ({"answers": SoftLabelFilter(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
+        ({"answers": SoftLabelFilter(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
     ],
 )
 def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], complaint: str) -> None:
@@ -41,15 +41,15 @@ def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], compl
 
 def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_some_hundred_steps() -> None:
     given = options()
-    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_twin)]
+    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_baseline)]
     assert lengths == [(2, 300), (5, 1000), (10, 300)]
-    assert given.has_twin
+    assert given.has_baseline
 
 
 def test_epochs_and_steps_that_are_given_are_kept_to() -> None:
     given = options(teacher_epochs=1, student_epochs=3, gold_epochs=4)
-    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_twin)]
+    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_baseline)]
     assert lengths == [(1, 0), (3, 0), (4, 0)]
     of_steps = options(student_steps=50, gold_epochs=0)
     assert (of_steps.for_student.steps, of_steps.for_student.min_steps) == (50, 0)
-    assert not of_steps.has_twin
+    assert not of_steps.has_baseline

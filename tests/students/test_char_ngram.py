@@ -31,7 +31,7 @@ def student(n_labels: int = 3, **parameters: Any) -> Any:
     labels = [str(label) for label in range(n_labels)]
     vocabulary = Vocabulary(TOKENIZER, None)
     model: Any = new_student("char-ngram", parameters, vocabulary, labels, embedding_trainable=True, seed=1)[0]
-    model.prepare_for(texts(*TEXTS))
+    model.fit_statistics(texts(*TEXTS))
     with torch.no_grad():
         model.embedding.weight[1:].normal_()
     return model.eval()

@@ -143,7 +143,7 @@ def test_a_student_with_a_sparse_table_goes_on_too(tmp_path: Path) -> None:
         model: Any = new_student(
             "char-ngram", PARAMETERS, Vocabulary(tokenizer, None), ["0", "1"], embedding_trainable=True, seed=1
         )[0]
-        model.prepare_for(spelt)
+        model.fit_statistics(spelt)
         options = replace(OPTIONS, use_transformers_optimizer=True)
         training = train_model(model, spelt, spelt, options, tmp_path)
         return model.state_dict(), training.evaluations
@@ -157,7 +157,7 @@ def test_a_student_with_a_sparse_table_goes_on_too(tmp_path: Path) -> None:
 def test_a_sparse_table_takes_no_weight_decay(tmp_path: Path) -> None:
     vocabulary = Vocabulary(build_character_tokenizer("a", lower=True), None)
     model: Any = new_student("char-ngram", PARAMETERS, vocabulary, ["0"], embedding_trainable=True, seed=1)[0]
-    model.prepare_for(TRAIN)
+    model.fit_statistics(TRAIN)
     with pytest.raises(PotstillError, match="--weight_decay would change the whole of this student's table"):
         train_model(model, TRAIN, VALID, Optimisation(weight_decay=0.1, use_transformers_optimizer=True), tmp_path)
 

@@ -1,4 +1,4 @@
-"""Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, and a cascade's routes.
+"""Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, cascades.
 
 Every precision that a folder has an ONNX file for is a row; peers, other libraries' classifiers, are rows beside them.
 All are measured in turn in every round, so that all meet the same machine.
@@ -25,7 +25,7 @@ from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import Answerer, Route, find_routes
+from potstill.evaluation.cascades import CascadeModel, CascadePoint, cascade_points
 from potstill.evaluation.measuring import Labelled
 from potstill.evaluation.peers import Peer, Task, check_peer, train_peer
 from potstill.progress import Progress, silent
@@ -87,7 +87,7 @@ class Benched:
 
     :param accuracy: the share of right labels on test.
     :param timings: a peer's are of one thread alone: its library takes no number of threads.
-    :param routes: with the teacher's fastest precision behind it; empty for the teacher and for a peer.
+    :param cascades: with the teacher's fastest precision behind it; empty for the teacher and for a peer.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Benched:
     accuracy: float
     megabytes: float
     timings: list[Timing]
-    routes: list[Route] = field(default_factory=list)
+    cascades: list[CascadePoint] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ class _Entry:
     is_right: NDArray[np.bool_]
     sure: NDArray[np.float32] | None = None
 
-    def answerer(self, ms: float) -> Answerer:
+    def as_cascade_model(self, ms: float) -> CascadeModel:
         """A student or a teacher as one side of a cascade."""
         assert self.sure is not None
-        return Answerer(self.sure, self.is_right, ms)
+        return CascadeModel(self.sure, self.is_right, ms)
 
 
 class _Call(NamedTuple):
@@ -160,12 +160,12 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     fastest = min(slow, key=lambda row: timings[row][0].p50_ms, default=None)
     rows = []
     for number, (entry, times) in enumerate(zip(entries, timings, strict=True)):
-        routes = []
+        cascades = []
         if fastest is not None and number < len(students):
-            teacher = entries[fastest].answerer(timings[fastest][0].p50_ms)
-            routes = find_routes(entry.answerer(times[0].p50_ms), teacher)
+            teacher = entries[fastest].as_cascade_model(timings[fastest][0].p50_ms)
+            cascades = cascade_points(entry.as_cascade_model(times[0].p50_ms), teacher)
         accuracy = float(entry.is_right.mean())
-        rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, routes))
+        rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, cascades))
     if options.out:
         _write(rows, options.out)
     return Bench(rows, options.out)

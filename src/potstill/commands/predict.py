@@ -79,7 +79,7 @@ class _Lines:
             more = ", ..." if self.n_bad > _NAMED else ""
             raise PotstillError(
                 f"{self.n_bad} of {self.n_lines} lines got an empty line for an answer ({', '.join(self.bad)}{more}); "
-                f"mend them and run this again"
+                f"fix them and run this again"
             )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import read_manifest
-from potstill.corpus.npy_writer import growing_arrays
+from potstill.corpus.npy_writer import npy_writer
 from potstill.corpus.safe_loading import open_array
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
@@ -161,7 +161,7 @@ def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, p
     :param tokenizer: one that does not pad (see :func:`limited`).
     """
     n_tokens = 0
-    with progress("tokenising", 0) as bar, growing_arrays(folder) as append:
+    with progress("tokenising", 0) as bar, npy_writer(folder) as append:
         append("offsets", np.zeros(1, dtype=np.int64))
         for chunk in chunks:
             part = encode(chunk.texts, tokenizer, targets=chunk.targets, gold=chunk.gold)

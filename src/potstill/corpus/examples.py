@@ -117,13 +117,13 @@ def check_row(row: Row) -> Example:
         if not text.strip():
             raise PotstillError(f"{row.where}: empty text; give it one or remove it")
         if has_half(text):
-            raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; mend or remove it")
+            raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; fix or remove it")
     if not isinstance(row.label, str | int) or not str(row.label).strip():
         raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
     if any(sign in str(row.label).strip() for sign in "\t\r\n"):
         raise PotstillError(f"{row.where}: the label has a tab or a line end in it; write it on one line without")
     if has_half(str(row.label)):
-        raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; mend or remove it")
+        raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; fix or remove it")
     pair = None if row.pair is None else str(row.pair).strip()
     return Example(text=str(row.text).strip(), label=str(row.label).strip(), pair=pair, line=row.line)
 

@@ -13,18 +13,18 @@ Append = Callable[[str, NDArray[Any]], None]
 
 
 @contextmanager
-def growing_arrays(folder: Path) -> Iterator[Append]:
+def npy_writer(folder: Path) -> Iterator[Append]:
     """Give a function that appends to the arrays ``NAME.npy`` of a folder; they are readable at the end.
 
     The first rows of an array say its type and, but for the number of rows, its shape.
     """
     with ExitStack() as files:
-        opened: dict[str, _GrowingArray] = {}
+        opened: dict[str, _NpyFile] = {}
 
         def append(name: str, rows: NDArray[Any]) -> None:
             if name not in opened:
                 file = files.enter_context((folder / f"{name}.npy").open("wb"))
-                opened[name] = _GrowingArray(file, rows)
+                opened[name] = _NpyFile(file, rows)
             opened[name].append(rows)
 
         yield append
@@ -32,7 +32,7 @@ def growing_arrays(folder: Path) -> Iterator[Append]:
             array.finish()
 
 
-class _GrowingArray:
+class _NpyFile:
     """One ``.npy`` file: its header, which numpy keeps wide enough for any number of rows, is written last again."""
 
     def __init__(self, file: BinaryIO, like: NDArray[Any]) -> None:

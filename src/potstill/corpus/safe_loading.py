@@ -16,7 +16,7 @@ from potstill.errors import PotstillError, reason
 DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
 
-class Refusing:
+class OneLineErrors:
     """Turn whatever a library raises on bad content into one line. A class, as it stands around every answer.
 
     :param complaint: what to say; the library's reason follows in brackets.
@@ -42,7 +42,7 @@ def open_array(path: Path) -> NDArray[Any]:
     """
     if not path.is_file():
         raise PotstillError(f"{path}: no such file")
-    with Refusing(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
+    with OneLineErrors(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
         array = npy.open_memmap(path, mode="r")
         if array.dtype.kind not in "fiu":
             raise ValueError(f"it holds {array.dtype}")
@@ -54,7 +54,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
     :raises PotstillError: when it is damaged, or cannot even read a word that it does not know.
     """
-    with Refusing(f"{path}: {DAMAGED}"):
+    with OneLineErrors(f"{path}: {DAMAGED}"):
         tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_padding()
         tokenizer.no_truncation()

@@ -9,7 +9,7 @@ from potstill.errors import PotstillError
 
 
 @dataclass(frozen=True)
-class Answers:
+class SoftLabelFilter:
     """What of a teacher's logits is learnt."""
 
     entropy_threshold: float = -1.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from potstill.artifacts import TOKENIZER
 from potstill.corpus.characters import reads_characters
 from potstill.corpus.examples import read_lines
-from potstill.corpus.safe_loading import DAMAGED, Refusing, open_array, open_tokenizer
+from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.errors import PotstillError, reason, require
 
@@ -137,7 +137,7 @@ def _load_static(folder: Path) -> PieceVectors:
     if weights is None or not (weights.parent / TOKENIZER).is_file():
         raise PotstillError(f"{folder}: not a static model: it lacks {TOKENIZER} or model.safetensors")
     with (
-        Refusing(f"{weights}: {DAMAGED}"),
+        OneLineErrors(f"{weights}: {DAMAGED}"),
         safe_open(weights, framework="numpy") as file,
     ):
         name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118

@@ -26,7 +26,7 @@ from potstill.training.vocabulary import find_vectors, is_from_teacher, split_ve
 class Distilled:
     """A finished run.
 
-    :param scores: the teacher, and each student with its twin trained on the gold labels alone.
+    :param scores: the teacher, and each student with its baseline trained on the gold labels alone.
     :param report: the page that shows them.
     """
 
@@ -125,10 +125,10 @@ def _students(options: DistillOptions, progress: Progress, run: Run) -> None:
         else:
             inputs |= {"embedding_trainable": options.embedding_trainable}
             text = _prepared(options, progress, run)
-        for twin in (False, True) if options.has_twin else (False,):
-            optimisation = students.student_optimisation(name, options, twin)
-            stage = f"students/{folder}{GOLD if twin else ''}"
-            train = partial(students.make_student, name, options, twin, text, run.folder, progress)
+        for baseline in (False, True) if options.has_baseline else (False,):
+            optimisation = students.student_optimisation(name, options, baseline)
+            stage = f"students/{folder}{GOLD if baseline else ''}"
+            train = partial(students.make_student, name, options, baseline, text, run.folder, progress)
             run.stage(stage, inputs | _named("student", optimisation), [text], train)
 
 
@@ -143,7 +143,7 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
         "cased": options.cased,
         "student_words": options.student_words,
         "seed": options.seed,
-        **asdict(options.answers),
+        **asdict(options.soft_labels),
     }
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
@@ -157,7 +157,7 @@ def _prepared(options: DistillOptions, progress: Progress, run: Run) -> str:
 
 def _prepared_characters(name: str, options: DistillOptions, progress: Progress, run: Run) -> str:
     """The stage of a student that reads characters."""
-    inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.answers)}
+    inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.soft_labels)}
     build = partial(prepared.make_prepared_characters, options, run.folder, progress)
     run.stage(f"prepared-{name}", inputs, ["data", "transfer"], build)
     return f"prepared-{name}"
@@ -167,7 +167,7 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
     """The stage of a transformer student."""
     weights = None if name == students.TEACHER else steps.hash_weights(name)
     inputs = {"student": name, "weights": weights, "teacher_tokens": options.teacher_tokens}
-    inputs |= asdict(options.answers)
+    inputs |= asdict(options.soft_labels)
     after = ["data", "transfer"] + (["teacher"] if name == students.TEACHER else [])
     source = students.source_of(name, run.folder)
     build = partial(prepared.make_prepared_for, source, options, run.folder, progress)
@@ -177,8 +177,8 @@ def _prepared_for(name: str, folder: str, options: DistillOptions, progress: Pro
 
 def _evaluation(options: DistillOptions, run: Run) -> None:
     trained = [f"students/{name}" for name in students.student_names(options)]
-    twins = [f"{name}{GOLD}" for name in trained] if options.has_twin else []
-    after = ["data", "teacher", *steps.ensemble_stages(options), *trained, *twins]
+    baselines = [f"{name}{GOLD}" for name in trained] if options.has_baseline else []
+    after = ["data", "teacher", *steps.ensemble_stages(options), *trained, *baselines]
     measured = [field.name for field in fields(Score)]  # of an older version the table would lack some
     run.stage("evaluation", {"measured": measured}, after, partial(students.make_evaluation, options, run.folder))
     run.stage("student", {}, ["evaluation", *trained], partial(students.make_best, run.folder))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.corpus.encoded import Chunk, Text, gold_of
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
 from potstill.corpus.words import MASK
@@ -44,7 +44,7 @@ def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Pr
         gold = {name: (list(split(texts)), ids) for name, (texts, ids) in gold.items()}
         transfer = work / ".split"  # read twice below, and splitting takes long
         write_shards(transfer, _split_parts(run / "transfer", split))
-    sets = _sets(transfer, gold, options.answers)
+    sets = _sets(transfer, gold, options.soft_labels)
     vocabulary = build_vocabulary(
         _texts(sets["transfer"]),
         open_vectors(vectors, str(run / "teacher"), progress),
@@ -58,7 +58,7 @@ def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Pr
 
 def make_prepared_characters(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
     """``prepared-NAME``: the characters and encoded text of a student that reads those."""
-    sets = _sets(run / "transfer", _read_gold(run), options.answers)
+    sets = _sets(run / "transfer", _read_gold(run), options.soft_labels)
     vocabulary = build_characters(_texts(sets["transfer"]), lower=not options.cased)
     save_vocabulary(vocabulary, work)
     n_ctx = _CHARACTERS_A_WORD * options.student_words
@@ -78,7 +78,7 @@ def make_prepared_for(source: str, options: DistillOptions, run: Path, progress:
 
     n_ctx = options.teacher_tokens
     tokenizer = open_tokenizer(source, TextForm(n_ctx=n_ctx))
-    sets = _sets(run / "transfer", _read_gold(run), options.answers)
+    sets = _sets(run / "transfer", _read_gold(run), options.soft_labels)
     backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
     _encode_sets(sets, backend, work, n_ctx=n_ctx, mask_token=mask_token, progress=progress)
 
@@ -94,7 +94,7 @@ def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]
         yield TransferSet(texts, part.logits)
 
 
-def _sets(transfer: Path, gold: dict[str, _Gold], answers: Answers) -> dict[str, _Chunks]:
+def _sets(transfer: Path, gold: dict[str, _Gold], answers: SoftLabelFilter) -> dict[str, _Chunks]:
     """The three sets by the names of their folders."""
     known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
     sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(transfer, answers, known)}
@@ -103,7 +103,7 @@ def _sets(transfer: Path, gold: dict[str, _Gold], answers: Answers) -> dict[str,
     return sets
 
 
-def _learnt(transfer: Path, answers: Answers, known: dict[Text, int]) -> Iterator[Chunk]:
+def _learnt(transfer: Path, answers: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
     """What is learnt of a transfer set: logits beside the gold labels, or labels."""
     n_texts = 0
     for part in transfer_parts(transfer):

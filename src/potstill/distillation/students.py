@@ -106,26 +106,26 @@ def _hash_part(source: Path) -> str:
     return hash_json([hash_file(file) for file in files]) if source.is_file() else str(source)
 
 
-def student_optimisation(name: str, options: DistillOptions, twin: bool) -> Optimisation:
-    """How a student or its twin is trained: a transformer with the teacher's learning rate."""
-    optimisation = options.for_twin if twin else options.for_student
+def student_optimisation(name: str, options: DistillOptions, baseline: bool) -> Optimisation:
+    """How a student or its baseline is trained: a transformer with the teacher's learning rate."""
+    optimisation = options.for_baseline if baseline else options.for_student
     return replace(optimisation, lr=options.teacher_lr) if is_transformer(name) else optimisation
 
 
 def make_student(
-    name: str, options: DistillOptions, twin: bool, prepared: str, run: Path, progress: Progress, work: Path
+    name: str, options: DistillOptions, baseline: bool, prepared: str, run: Path, progress: Progress, work: Path
 ) -> None:
-    """``students/NAME`` learns the transfer set; ``students/NAME-gold``, its twin, train's gold labels.
+    """``students/NAME`` learns the transfer set; ``students/NAME-gold``, its baseline, train's gold labels.
 
     :param prepared: the stage with its encoded text.
     """
     from potstill.training.fitting import fit
 
     model, tokenizer = _open_student(name, options, run, prepared)
-    source = "train" if twin else "transfer"
+    source = "train" if baseline else "transfer"
     train, valid = (Encoded.load(run / prepared / part) for part in (source, "valid"))
-    optimisation = student_optimisation(name, options, twin)
-    description = f"training {Path(name).name}" + (" on gold labels" if twin else "")
+    optimisation = student_optimisation(name, options, baseline)
+    description = f"training {Path(name).name}" + (" on gold labels" if baseline else "")
     fit(model, tokenizer, train, valid, optimisation, work, progress=progress, description=description)
 
 
@@ -172,8 +172,8 @@ def make_evaluation(options: DistillOptions, run: Path, work: Path) -> None:
         models.append(Model(f"teacher ({Path(name).name})", "teacher", stage))
     for name in student_names(options):
         models.append(Model(name, "student", f"students/{name}"))
-        if options.has_twin:
-            models.append(Model(f"{name}, gold labels alone", "twin", f"students/{name}{GOLD}"))
+        if options.has_baseline:
+            models.append(Model(f"{name}, gold labels alone", "baseline", f"students/{name}{GOLD}"))
     scores = score_models(models, run, test=test, valid=valid)
     write_evaluation(Evaluation(this_machine(), scores), work)
 

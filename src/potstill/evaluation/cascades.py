@@ -1,6 +1,6 @@
 """What a cascade of a student and a teacher would do: how many texts go to the teacher, and what that gives and costs.
 
-Pure: answers in, routes out.
+Pure: answers in, cascades out.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
-class Route:
+class CascadePoint:
     """A cascade: what the student is less sure of than a threshold goes to the teacher.
 
     :param share: of the texts that go to the teacher.
@@ -26,7 +26,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Answerer:
+class CascadeModel:
     """One side of a cascade, on some texts.
 
     :param sure: the probability of each text's likeliest label, ``[n_texts]``.
@@ -39,12 +39,12 @@ class Answerer:
     ms: float
 
 
-def find_routes(student: Answerer, teacher: Answerer) -> list[Route]:
+def cascade_points(student: CascadeModel, teacher: CascadeModel) -> list[CascadePoint]:
     """What a cascade of the two does at each threshold."""
-    routes = []
+    cascades = []
     for threshold in _THRESHOLDS:
         asks = student.sure < threshold
         share = float(asks.mean())
         right = np.where(asks, teacher.right, student.right)
-        routes.append(Route(threshold, share, float(right.mean()), student.ms + share * teacher.ms))
-    return routes
+        cascades.append(CascadePoint(threshold, share, float(right.mean()), student.ms + share * teacher.ms))
+    return cascades

@@ -18,7 +18,7 @@ from potstill.artifacts import CONFIG, read_json
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example
 from potstill.corpus.words import UNK_ID
-from potstill.evaluation.cascades import Answerer, find_routes
+from potstill.evaluation.cascades import CascadeModel, cascade_points
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
 from potstill.runtime.classifier import Classifier, deployed_files, load, softmax
 from potstill.training.calibration import calibration_error
@@ -87,9 +87,9 @@ class _Answers:
         sure: NDArray[np.float32] = softmax(self.logits / self.classifier.temperature).max(axis=1)
         return sure
 
-    def answerer(self, test: Labelled) -> Answerer:
+    def as_cascade_model(self, test: Labelled) -> CascadeModel:
         """As one side of a cascade."""
-        return Answerer(self.sure, test.is_right(self.labels), statistics.median(self.times))
+        return CascadeModel(self.sure, test.is_right(self.labels), statistics.median(self.times))
 
 
 def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: Labelled) -> list[Score]:
@@ -138,7 +138,7 @@ def _score(
         megabytes=sum(file.stat().st_size for file in deployed_files(folder, model.precision)) / 1e6,
         confusion=count_confusion(test.labels, answers.labels.tolist()),
         coverage=_cover(answers.classifier, folder, test),
-        routes=[] if is_teacher else find_routes(answers.answerer(test), teacher.answerer(test)),
+        cascades=[] if is_teacher else cascade_points(answers.as_cascade_model(test), teacher.as_cascade_model(test)),
         disagreements=[] if is_teacher else _disagree(answers, teacher, valid),
     )
 

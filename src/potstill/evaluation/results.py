@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from potstill.artifacts import EVALUATION, read_json, write_json
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import Route
+from potstill.evaluation.cascades import CascadePoint
 from potstill.runtime.threads import available_cpus
 
-GOLD = "-gold"  # ends the name of a twin's folder
+GOLD = "-gold"  # ends the name of a baseline's folder
 
-Role = Literal["teacher", "student", "twin"]
-"""``twin``: a student trained on the gold labels alone."""
+Role = Literal["teacher", "student", "baseline"]
+"""``baseline``: a student trained on the gold labels alone."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Score:
     :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration.
     :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
     :param coverage: of a student over word vectors, else None.
-    :param routes: on test, with the teacher behind it; none for the teacher.
+    :param cascades: on test, with the teacher behind it; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
         variation distance; the furthest first, none twice.
     """
@@ -87,7 +87,7 @@ class Score:
     megabytes: float
     confusion: dict[str, dict[str, int]]
     coverage: Coverage | None = None
-    routes: list[Route] = field(default_factory=list)
+    cascades: list[CascadePoint] = field(default_factory=list)
     disagreements: list[Disagreement] = field(default_factory=list)
 
     @classmethod
@@ -95,7 +95,7 @@ class Score:
         """The reverse of :func:`dataclasses.asdict`."""
         parts = {
             "coverage": Coverage(**given["coverage"]) if given["coverage"] else None,
-            "routes": [Route(**route) for route in given["routes"]],
+            "cascades": [CascadePoint(**route) for route in given["cascades"]],
             "disagreements": [Disagreement(**one) for one in given["disagreements"]],
         }
         return cls(**given | parts)

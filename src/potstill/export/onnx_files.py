@@ -21,7 +21,7 @@ from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
 from potstill.corpus.encoded import encode, limited
 from potstill.errors import PotstillError
 from potstill.students import StudentModel
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     logger.info("exporting %s to ONNX", type(model).__name__)
     model = model.eval().cpu()  # type: ignore[no-untyped-call]
     if isinstance(model, StudentModel):
-        graph = Graph()
-        graph.save(path, model.draw(graph))
+        graph = OnnxGraph()
+        graph.save(path, model.to_onnx(graph))
     else:
         _trace(model, inputs, path)
     _check(model, inputs, path)
@@ -91,22 +91,22 @@ def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts:
     if not isinstance(model, StudentModel):
         return quantize(file)
     encoded = encode(texts[:_MEASURED], limited(tokenizer, _LONGEST))
-    graph = Graph(_measure_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
-    graph.save(file.with_name(ONNX_INT8), model.draw(graph))
+    graph = OnnxGraph(_measure_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
+    graph.save(file.with_name(ONNX_INT8), model.to_onnx(graph))
     return file.with_name(ONNX_INT8)
 
 
 def _measure_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
-    """The smallest and the largest number of each value that the graph packs, ``[packed, 2]``."""
-    graph = Graph()
-    logits = model.draw(graph)
+    """The smallest and the largest number of each value that the graph packs, ``[quantized, 2]``."""
+    graph = OnnxGraph()
+    logits = model.to_onnx(graph)
     with tempfile.TemporaryDirectory() as folder, writing(Path(folder)):
         file = Path(folder) / ONNX_MODEL
-        graph.save(file, logits, graph.packed)
+        graph.save(file, logits, graph.quantized)
         session = _open(file)
         ranges = []
         for text in texts:
-            values = session.run(graph.packed, {IDS: text[None].astype(np.int64)}) if graph.packed else []
+            values = session.run(graph.quantized, {IDS: text[None].astype(np.int64)}) if graph.quantized else []
             ranges.append([(value.min(), value.max()) for value in values])
     found = np.array(ranges, dtype=np.float32).reshape(len(texts), -1, 2)
     return np.stack([found[..., 0].min(axis=0), found[..., 1].max(axis=0)], axis=1)

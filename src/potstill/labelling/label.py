@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import ONNX_MODEL, atomic_folder, shards, writing
 from potstill.corpus.encoded import Encoded, Text, encode, limited
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.corpus.words import MASK, unify_masks
@@ -191,7 +191,7 @@ def label_to_tsv(
     path: Path,
     *,
     inputs: dict[str, Any],
-    answers: Answers,
+    answers: SoftLabelFilter,
     backend: Backend = "torch",
     progress: Progress = silent,
 ) -> int:

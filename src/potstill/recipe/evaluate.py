@@ -13,7 +13,7 @@ import tyro
 from potstill.artifacts import LABELS, ONNX_MODEL, RAW, WEIGHTS, atomic_file, hash_file, read_manifest, writing
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import label_ids, read_labels
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.labelling.label import Backend, Unlabelled, label_to_tsv
@@ -40,7 +40,7 @@ class EvaluateOptions:
     """The teacher labels augmented.raw; the transfer set is augmented.raw.pred."""
     labelling: Backend = "torch"
     """What runs the teacher when it labels; torch-bf16 and onnx-int8 are faster and less exact."""
-    answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
+    soft_labels: Annotated[SoftLabelFilter, tyro.conf.arg(name="")] = field(default_factory=SoftLabelFilter)
     batch_size: int = 1
     """Texts a call when testing. (Labelling makes batches of like length by itself.)"""
     num_threads: int = 0
@@ -94,7 +94,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated
         if not isinstance(config, TeacherConfig):
             raise PotstillError("--augmented lets a teacher label: give the configuration of a teacher")
         return _label_raw(options, config, progress)
-    if options.answers != Answers():
+    if options.soft_labels != SoftLabelFilter():
         raise PotstillError(
             "--entropy_threshold and --hard_labeling are for a teacher that labels: give --augmented too"
         )
@@ -171,7 +171,7 @@ def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progre
         path,
         inputs=inputs,
         backend=options.labelling,
-        answers=options.answers,
+        answers=options.soft_labels,
         progress=progress,
     )
     return LabelledFile(path, n_texts, n_written)

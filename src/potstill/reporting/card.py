@@ -6,7 +6,7 @@ from typing import Any
 
 from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
 from potstill.corpus.examples import READERS
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
 from potstill.morphology import is_morphological
@@ -144,12 +144,12 @@ def _origin(config: dict[str, Any]) -> str:
 
 def _learnt(config: dict[str, Any]) -> str:
     """What a student learnt of the texts of its transfer set, in words."""
-    answers = Answers(**config.get("answers", {}))
+    soft_labels = SoftLabelFilter(**config["soft_labels"])
     teachers = "teachers' averaged" if config.get("ensemble") else "teacher's"
-    learnt = f"{teachers} {'labels' if answers.hard_labeling else 'logits'}"
-    if answers.entropy_threshold < 0:
+    learnt = f"{teachers} {'labels' if soft_labels.hard_labeling else 'logits'}"
+    if soft_labels.entropy_threshold < 0:
         return learnt
-    return f"{learnt}, where their entropy is at most {answers.entropy_threshold:g} bits,"
+    return f"{learnt}, where their entropy is at most {soft_labels.entropy_threshold:g} bits,"
 
 
 def as_code(text: str) -> str:

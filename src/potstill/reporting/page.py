@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from potstill.evaluation.results import Evaluation, Score
 from potstill.reporting.charts import SHAPES
-from potstill.reporting.plots import draw_models, draw_routes, draw_training, route_lines, training_lines
+from potstill.reporting.plots import cascade_lines, draw_cascades, draw_models, draw_training, training_lines
 from potstill.reporting.run import RunReport
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -58,13 +58,13 @@ def open_templates(*, autoescape: bool = True) -> Environment:
     made.globals |= {
         "cost": cost,
         "training_lines": training_lines,
-        "route_lines": route_lines,
+        "cascade_lines": cascade_lines,
         "shapes": SHAPES,
         "shade": shade,
         "confusions": confusions,
         "best_first": best_first,
         "draw_training": lambda run: Markup(draw_training(run)),
-        "draw_routes": lambda run: Markup(draw_routes(run.name, run.evaluation)),
+        "draw_cascades": lambda run: Markup(draw_cascades(run.name, run.evaluation)),
     }
     return made
 

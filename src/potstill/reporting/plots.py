@@ -53,13 +53,13 @@ def _curves(run: RunReport) -> list[tuple[str, str, list[tuple[float, float]]]]:
     ]
 
 
-def route_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """The lines of :func:`draw_routes`: names and classes."""
+def cascade_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The lines of :func:`draw_cascades`: names and classes."""
     students = [(score.name, _series(number)) for number, score in enumerate(evaluation.students)]
     return [("the teacher alone", _LEVEL), *students]
 
 
-def draw_routes(name: str, evaluation: Evaluation) -> str:
+def draw_cascades(name: str, evaluation: Evaluation) -> str:
     """What sending texts to the teacher gives, from none to all of them.
 
     :param name: of the run.
@@ -68,7 +68,7 @@ def draw_routes(name: str, evaluation: Evaluation) -> str:
     lines = [
         [
             (0.0, 100 * score.accuracy),
-            *((100 * one.share, 100 * one.accuracy) for one in score.routes),
+            *((100 * one.share, 100 * one.accuracy) for one in score.cascades),
             (100.0, teacher),
         ]
         for score in evaluation.students

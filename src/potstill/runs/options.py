@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 import tyro
 
 from potstill.augment.sampling import Rules
-from potstill.corpus.soft_labels import Answers
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.labelling import Engine
 from potstill.errors import PotstillError
 from potstill.morphology import is_morphological
 from potstill.labelling.label import Backend
 from potstill.training.options import Optimisation
 
-_TEACHER_LENGTH, _STUDENT_LENGTH, _TWIN_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least
+_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class DistillOptions:
     engine: Engine = "local"
     """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
     names. The result is the same."""
-    answers: Annotated[Answers, tyro.conf.arg(name="")] = field(default_factory=Answers)
+    soft_labels: Annotated[SoftLabelFilter, tyro.conf.arg(name="")] = field(default_factory=SoftLabelFilter)
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
     whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
@@ -101,13 +101,13 @@ class DistillOptions:
     """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
     embedding_trainable: bool = True
     """Train the word vectors too."""
-    gold_epochs: int | None = None
-    """Epochs of the student's twin that learns the gold labels alone, for comparison; 0 leaves it out. Default: ten,
-    or as many as make 300 steps."""
+    gold_epochs: Annotated[int | None, tyro.conf.arg(aliases=["--baseline_epochs"])] = None
+    """Epochs of the gold-label baseline: the same student, trained on the gold labels alone, for comparison; 0 leaves
+    it out. Default: ten, or as many as make 300 steps."""
 
     measure: Literal["accuracy", "loss"] = "accuracy"
     """The figure on valid that picks checkpoints; loss: the cross-entropy, less what being too sure everywhere costs,
-    which calibration mends after training."""
+    which calibration fixes after training."""
     seed: int = 42
     """Of everything that is drawn by chance."""
     bf16: bool = False
@@ -122,7 +122,7 @@ class DistillOptions:
         for name in ("unlabelled", "ensemble"):
             if self.transfer and getattr(self, name):
                 raise PotstillError(f"--transfer is a labelled set, to which --{name} adds nothing: give one of them")
-        if self.answers.hard_labeling and (self.loss != "mse" or self.gold_weight):
+        if self.soft_labels.hard_labeling and (self.loss != "mse" or self.gold_weight):
             raise PotstillError(
                 "--hard_labeling gives labels, --loss and --gold_weight are for logits: give one of them"
             )
@@ -131,7 +131,7 @@ class DistillOptions:
                 raise PotstillError(f"{path}: no such file")
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
-        self.for_teacher, self.for_student, self.for_twin  # noqa: B018  # checks their values
+        self.for_teacher, self.for_student, self.for_baseline  # noqa: B018  # checks their values
 
     @property
     def word_analyzer(self) -> str:
@@ -159,14 +159,14 @@ class DistillOptions:
         )
 
     @property
-    def for_twin(self) -> Optimisation:
-        """How a student's twin is trained."""
-        epochs = self.gold_epochs if self.has_twin else 1
-        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _TWIN_LENGTH)
+    def for_baseline(self) -> Optimisation:
+        """How a student's baseline is trained."""
+        epochs = self.gold_epochs if self.has_baseline else 1
+        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _BASELINE_LENGTH)
 
     @property
-    def has_twin(self) -> bool:
-        """Whether each student has a twin that learns the gold labels alone."""
+    def has_baseline(self) -> bool:
+        """Whether each student has a baseline that learns the gold labels alone."""
         return self.gold_epochs != 0
 
     def _optimisation(self, lr: float, epochs: int | None, batch_size: int, default: tuple[int, int]) -> Optimisation:

@@ -21,7 +21,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class CascadeAnswers:
+class CascadePredictions:
     """The answers to some texts, and who gave them.
 
     :param probabilities: float32 ``[n_texts, n_labels]``, in the order of the cascade's ``classes_``.
@@ -66,7 +66,7 @@ class Cascade:
         """The fallback's probabilities, float32 ``[n_texts, n_labels]``, in the order of ``classes_``."""
         return probabilities[:, self._columns]
 
-    def answer(self, texts: Sequence[Text]) -> CascadeAnswers:
+    def answer(self, texts: Sequence[Text]) -> CascadePredictions:
         """Ask the student, then the fallback for what the student is not sure of."""
         probabilities = self._student.predict_proba(texts)
         unsure = self.unsure(probabilities)
@@ -74,7 +74,7 @@ class Cascade:
             harder = [text for text, is_hard in zip(texts, unsure, strict=True) if is_hard]
             probabilities = probabilities.copy()
             probabilities[unsure] = self.in_student_order(self._fallback.predict_proba(harder))
-        return CascadeAnswers(probabilities, unsure)
+        return CascadePredictions(probabilities, unsure)
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The probability of each label, whoever answers, float32 ``[len(texts), len(classes_)]``."""

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_object
 from potstill.corpus.encoded import Encoded, Text, encode, token_batches
 from potstill.corpus.examples import has_half
-from potstill.corpus.safe_loading import DAMAGED, Refusing, open_tokenizer
+from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_tokenizer
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder
@@ -91,7 +91,7 @@ class Classifier:
         """What :meth:`logits_of` takes: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:
             texts = self._split([_single(text) for text in texts])
-        with Refusing(_UNFIT):
+        with OneLineErrors(_UNFIT):
             if not self._is_student:
                 return encode(texts, self._tokenizer)
             return list(map(self._words or self._ids, texts))
@@ -126,7 +126,7 @@ class Classifier:
 
     def _infer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """What the ONNX file gives for one batch."""
-        with Refusing(_UNFIT):
+        with OneLineErrors(_UNFIT):
             try:
                 logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
             except Exception as error:
@@ -255,7 +255,7 @@ def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised
     limit_memory(options)
-    with Refusing(f"{file}: {DAMAGED}"):
+    with OneLineErrors(f"{file}: {DAMAGED}"):
         session = onnxruntime.InferenceSession(
             str(file), options, ["CPUExecutionProvider"], enable_fallback=0
         )  # there is no other to fall back to, and trying it is told on standard output

@@ -104,6 +104,6 @@ class HealthResponse(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """Why a request was refused, and how to mend it."""
+    """Why a request was refused, and how to fix it."""
 
     error: str

@@ -19,7 +19,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
 from potstill.progress import Progress, silent
-from potstill.students.onnx_graph import Graph
+from potstill.students.onnx_graph import OnnxGraph
 
 
 class StudentConfig(PreTrainedConfig):
@@ -66,7 +66,7 @@ class StudentModel(PreTrainedModel):
         """The word table, where Hugging Face looks for it."""
         return self.embedding
 
-    def prepare_for(self, train: Encoded, progress: Progress = silent) -> None:
+    def fit_statistics(self, train: Encoded, progress: Progress = silent) -> None:
         """Take what is to be known of the training set before the weights are trained; by default nothing."""
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
@@ -89,12 +89,12 @@ class StudentModel(PreTrainedModel):
         """
         raise TypeError(f"{type(self).__name__} must define classify")
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The student as an ONNX graph: what :meth:`embed` and :meth:`classify` do, without a mask.
 
         :return: the logits' name, ``[batch, n_labels]``.
         """
-        raise TypeError(f"{type(self).__name__} must define draw")
+        raise TypeError(f"{type(self).__name__} must define to_onnx")
 
     def forward(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 
 class BiLSTMConfig(StudentConfig):
@@ -58,11 +58,11 @@ class BiLSTMForSequenceClassification(StudentModel):
         logits: Tensor = self.output(self.dropout(x))  # [batch, n_labels]
         return logits
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class. Without padding, backwards needs no mirrored copy."""
-        words = graph.look_up(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
+        words = graph.gather(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
         states = graph.bidirectional(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
         most = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
         most = graph.node("Flatten", graph.node("Transpose", most, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
-        x = graph.node("Relu", graph.linear(graph.pack(most), self.hidden.weight, self.hidden.bias))
+        x = graph.node("Relu", graph.linear(graph.quantize(most), self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)

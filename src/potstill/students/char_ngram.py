@@ -13,7 +13,7 @@ from torch.nn import functional
 from potstill.corpus.encoded import Encoded, token_batches
 from potstill.progress import Progress, silent
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.onnx_graph import Graph
+from potstill.students.onnx_graph import OnnxGraph
 
 _FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
 _COUNTED = 1 << 15  # characters at once
@@ -52,10 +52,10 @@ class CharNGramForSequenceClassification(StudentModel):
 
     A weight is the inverse document frequency of its n-gram, and 0 where the training set has none of its bucket; the
     sum is divided by the weights' Euclidean length, as scikit-learn's TF-IDF is, so that long texts do not count more.
-    From :meth:`prepare_for` on the gradient is sparse: a step costs the n-grams of its texts, not the whole table. Else
-    it is dense, as most optimisers want it.
+    From :meth:`fit_statistics` on the gradient is sparse: a step costs the n-grams of its texts, not the whole table.
+    Else it is dense, as most optimisers want it.
 
-    :ivar weights: of the rows of the table, ``[num_buckets]``; 1 until :meth:`prepare_for`.
+    :ivar weights: of the rows of the table, ``[num_buckets]``; 1 until :meth:`fit_statistics`.
     """
 
     config_class = CharNGramConfig
@@ -86,7 +86,7 @@ class CharNGramForSequenceClassification(StudentModel):
         rows: Tensor = hashes % self.config.num_buckets
         return rows.masked_fill(mask.unsqueeze(2) == 0, _NOTHING).flatten(1)
 
-    def prepare_for(self, train: Encoded, progress: Progress = silent) -> None:
+    def fit_statistics(self, train: Encoded, progress: Progress = silent) -> None:
         """Weigh every row by how few texts of the training set it stands in; make the gradient sparse."""
         self.embedding.sparse = True
         counts = torch.zeros_like(self.weights)
@@ -123,7 +123,7 @@ class CharNGramForSequenceClassification(StudentModel):
         logits: Tensor = self.output(embedded.squeeze(1))  # [batch, n_labels]
         return logits
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class.
 
         The weights are within the table, and so is the last layer where that makes its rows no longer. One more column
@@ -136,7 +136,7 @@ class CharNGramForSequenceClassification(StudentModel):
         vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
         scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # one range for both
         table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
-        sums = graph.node("ReduceSum", graph.floats(graph.look_up(table, rows)), np.array([1, 2]), keepdims=0)
+        sums = graph.node("ReduceSum", graph.dequantize(graph.gather(table, rows)), np.array([1, 2]), keepdims=0)
         found = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
         square = graph.node("Slice", sums, np.array([-1]), np.array([_MODULUS]), np.array([1]))
         length = graph.node("Sqrt", graph.node("Max", square, np.array(_TINY, np.float32)))

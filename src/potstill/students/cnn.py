@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import MaxOverTime
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 
 class CNNConfig(StudentConfig):
@@ -53,8 +53,8 @@ class CNNForSequenceClassification(StudentModel):
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class."""
-        x = graph.norm(self.filters.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_filters)
-        x = graph.norm(graph.linear(graph.pack(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        x = graph.norm(self.filters.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_filters)
+        x = graph.norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)

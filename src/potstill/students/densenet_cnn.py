@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet, MaxOverTime
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 
 class DenseNetCNNConfig(StudentConfig):
@@ -70,8 +70,8 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         logits: Tensor = self.output(self.dropout(self.norm_filters(x)))  # [batch, n_labels]
         return logits
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class."""
-        x = graph.norm(self.densenet.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.norm(self.filters.draw(graph, graph.pack(x)), self.norm_filters)
+        x = graph.norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.norm(self.filters.to_onnx(graph, graph.quantize(x)), self.norm_filters)
         return graph.linear(x, self.output.weight, self.output.bias)

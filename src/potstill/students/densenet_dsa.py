@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 _SLOPE = 0.01  # of the activation below zero
 
@@ -101,17 +101,17 @@ class DenseNetDSAForSequenceClassification(StudentModel):
             scores = scores + (x @ summed.unsqueeze(3)).squeeze(3)
         return summed.flatten(1)
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class."""
-        x = graph.norm(self.densenet.draw(graph, graph.look_up(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.norm(self._draw_attend(graph, x), self.norm_attentions)
-        x = graph.norm(graph.linear(graph.pack(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        x = graph.norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.norm(self._attend_to_onnx(graph, x), self.norm_attentions)
+        x = graph.norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)
 
-    def _draw_attend(self, graph: Graph, x: str) -> str:
+    def _attend_to_onnx(self, graph: OnnxGraph, x: str) -> str:
         """Without padding the first round's weights are even: its sum is the mean."""
         shape = np.array([0, 0, self.config.dsa_num_attentions, self.config.dsa_dim])
-        x = graph.linear(graph.pack(x), self.attentions.weight, self.attentions.bias)
+        x = graph.linear(graph.quantize(x), self.attentions.weight, self.attentions.bias)
         x = graph.node("Reshape", graph.node("LeakyRelu", x, alpha=_SLOPE), shape)
         x = graph.node("Transpose", x, perm=[0, 2, 1, 3])  # [batch, attentions, length, dsa_dim]
         turned = graph.node("Transpose", x, perm=[0, 1, 3, 2])

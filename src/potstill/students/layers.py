@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from potstill.students.onnx_graph import Graph, Operand
+from potstill.students.onnx_graph import OnnxGraph, Value
 
 
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
@@ -53,7 +53,7 @@ class MaxOverTime(nn.Module):
             pooled.append(found.masked_fill(padding, float("-inf")).amax(dim=1))
         return functional.relu(torch.cat(pooled, dim=1))
 
-    def draw(self, graph: Graph, x: Operand) -> str:
+    def to_onnx(self, graph: OnnxGraph, x: Value) -> str:
         """The same in a graph."""
         convolutions = _convolutions(self.convolutions)
         padded = graph.pad(x, 0, max(convolution.kernel_size[0] for convolution in convolutions) - 1)
@@ -112,18 +112,18 @@ class DenseNet(nn.Module):
             merged.append(layers[-1])
         return functional.relu(self.last(torch.cat(merged, dim=2)))
 
-    def draw(self, graph: Graph, x: Operand) -> str:
+    def to_onnx(self, graph: OnnxGraph, x: Value) -> str:
         """The same in a graph."""
-        merged = [graph.floats(x)]
+        merged = [graph.dequantize(x)]
         for stack in self.stacks:
             layers: list[str] = []
             for convolution in _convolutions(stack):
-                seen = x if not layers else graph.pack(graph.node("Concat", *layers, axis=2))
+                seen = x if not layers else graph.quantize(graph.node("Concat", *layers, axis=2))
                 reach = (convolution.kernel_size[0] - 1) // 2
                 found = graph.convolution(graph.pad(seen, reach, reach), convolution)
                 layers.append(graph.node("LeakyRelu", found, alpha=self._slope))
             merged.append(layers[-1])
-        joined = graph.pack(graph.node("Concat", *merged, axis=2))
+        joined = graph.quantize(graph.node("Concat", *merged, axis=2))
         return graph.node("Relu", graph.linear(joined, self.last.weight, self.last.bias))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.onnx_graph import IDS, Graph
+from potstill.students.onnx_graph import IDS, OnnxGraph
 
 _FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
 
@@ -80,9 +80,9 @@ class NGramForSequenceClassification(StudentModel):
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
 
-    def draw(self, graph: Graph) -> str:
+    def to_onnx(self, graph: OnnxGraph) -> str:
         """The same as a graph: see the base class."""
-        words = graph.floats(graph.look_up(self.embedding.weight, IDS))
+        words = graph.dequantize(graph.gather(self.embedding.weight, IDS))
         length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
         hashed, sums = IDS, []
         for i in range(1, self.config.max_ngram):
@@ -90,8 +90,8 @@ class NGramForSequenceClassification(StudentModel):
             following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
             joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
             hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
-            found = graph.look_up(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
-            sums.append(graph.node("ReduceSum", graph.floats(found), np.array([1]), keepdims=0))
+            found = graph.gather(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
+            sums.append(graph.node("ReduceSum", graph.dequantize(found), np.array([1]), keepdims=0))
         ngrams = graph.node("Div", graph.node("Sum", *sums), length)
         average = graph.node("ReduceMean", words, np.array([1]), keepdims=0)
         largest = graph.node("ReduceMax", words, np.array([1]), keepdims=0)

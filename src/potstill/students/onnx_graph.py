@@ -1,6 +1,6 @@
 """A student as an ONNX graph, written node by node: in 32-bit floats or, once calibrated, in 8-bit integers.
 
-Owns how words are looked up, layers applied and numbers stored; a student's :meth:`~StudentModel.draw` says which.
+Owns how words are looked up, layers applied and numbers stored; a student's :meth:`~StudentModel.to_onnx` says which.
 All texts of a batch have one length, so that the graph needs no mask and nothing is padded: half of its nodes less
 than torch's exporter writes, and every text has the same logits whatever stands beside it.
 """
@@ -28,7 +28,7 @@ _ZERO = 128  # of a word table in unsigned 8-bit integers
 
 
 @dataclass(frozen=True)
-class Operand:
+class Value:
     """What goes into a matrix product: floats, or unsigned 8-bit integers for ``scale * (integer - zero)``."""
 
     name: str
@@ -41,16 +41,16 @@ class Operand:
         return self.scale == 0
 
 
-class Graph:
+class OnnxGraph:
     """One student's graph under construction.
 
-    :param ranges: the smallest and the largest number of each packed value, in order, ``[packed, 2]``; then the
+    :param ranges: the smallest and the largest number of each quantized value, in order, ``[quantized, 2]``; then the
         graph computes in integers. None: in floats.
-    :ivar packed: the values that were packed, in order: what is to be measured for ``ranges``.
+    :ivar quantized: the values that were quantized, in order: what is to be measured for ``ranges``.
     """
 
     def __init__(self, ranges: NDArray[np.float32] | None = None) -> None:
-        self.packed: list[str] = []
+        self.quantized: list[str] = []
         self._ranges = ranges
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, NDArray[Any]] = {}
@@ -76,7 +76,7 @@ class Graph:
         self._constants[name] = array
         return name
 
-    def look_up(self, table: Tensor, ids: str) -> Operand:
+    def gather(self, table: Tensor, ids: str) -> Value:
         """Rows of a table.
 
         :param table: float ``[rows, width]``.
@@ -85,10 +85,10 @@ class Graph:
         """
         rows = to_numpy(table)
         if self._ranges is None:
-            return Operand(self.node("Gather", self._table(table, rows), ids))
+            return Value(self.node("Gather", self._table(table, rows), ids))
         scale = float(np.abs(rows).max()) / (_ZERO - 1) or 1.0
         integers = (np.round(rows / scale) + _ZERO).astype(np.uint8)
-        return Operand(self.node("Gather", self._table(table, integers), ids), scale, _ZERO)
+        return Value(self.node("Gather", self._table(table, integers), ids), scale, _ZERO)
 
     def _table(self, table: Tensor, rows: NDArray[Any]) -> str:
         """A table's constant, stored once however often it is read."""
@@ -97,24 +97,24 @@ class Graph:
             self._tables[key] = self._constant(rows)
         return self._tables[key]
 
-    def floats(self, x: Operand) -> str:
+    def dequantize(self, x: Value) -> str:
         """An operand in floats."""
         if x.is_float:
             return x.name
         return self.node("DequantizeLinear", x.name, np.array(x.scale, np.float32), np.array(x.zero, np.uint8))
 
-    def pack(self, x: str) -> Operand:
+    def quantize(self, x: str) -> Value:
         """Make floats ready for a large matrix product. A small one takes them as they are: packing costs more."""
-        self.packed.append(x)
+        self.quantized.append(x)
         if self._ranges is None:
-            return Operand(x)
-        low, high = self._ranges[len(self.packed) - 1].tolist()
+            return Value(x)
+        low, high = self._ranges[len(self.quantized) - 1].tolist()
         scale = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
         zero = round(-min(low, 0.0) / scale)
-        packed = self.node("QuantizeLinear", x, np.array(scale, np.float32), np.array(zero, np.uint8))
-        return Operand(packed, scale, zero)
+        quantized = self.node("QuantizeLinear", x, np.array(scale, np.float32), np.array(zero, np.uint8))
+        return Value(quantized, scale, zero)
 
-    def linear(self, x: Operand | str, weight: Tensor, bias: Tensor) -> str:
+    def linear(self, x: Value | str, weight: Tensor, bias: Tensor) -> str:
         """A matrix product and a bias.
 
         :param x: ``[..., n]``.
@@ -126,7 +126,7 @@ class Graph:
         if isinstance(x, str) or x.is_float:
             product = self.node("MatMul", x if isinstance(x, str) else x.name, matrix)
             return self.node("Add", product, offset)
-        integers, scales = _in_8_bits(matrix)
+        integers, scales = _to_int8(matrix)
         return self.node(
             "MatMulIntegerToFloat",
             x.name,
@@ -139,7 +139,7 @@ class Graph:
             domain="com.microsoft",
         )
 
-    def bidirectional(self, x: Operand, forwards: nn.LSTM, backwards: nn.LSTM) -> str:
+    def bidirectional(self, x: Value, forwards: nn.LSTM, backwards: nn.LSTM) -> str:
         """An LSTM that reads the words and one that reads them backwards.
 
         In integers the ranges of its states are found anew at every word: then a batch has a single text, so that
@@ -155,17 +155,17 @@ class Graph:
         offsets = np.concatenate([first, second], axis=1)
         sizes: dict[str, Any] = {"hidden_size": forwards.hidden_size, "direction": "bidirectional"}
         if self._ranges is None:
-            return self.node("LSTM", self.floats(x), inputs, states, offsets, **sizes)
+            return self.node("LSTM", self.dequantize(x), inputs, states, offsets, **sizes)
         self._batch = 1
         parts: list[str | NDArray[Any]] = []
         for weights in (inputs, states):
-            integers, scales = zip(*map(_in_8_bits, weights.transpose(0, 2, 1)), strict=True)
+            integers, scales = zip(*map(_to_int8, weights.transpose(0, 2, 1)), strict=True)
             parts += [np.stack(integers), np.stack(scales), np.zeros_like(scales, dtype=np.int8)]
         (into, *of_into), (onto, *of_onto) = parts[:3], parts[3:]
         unused = [""] * 4  # lengths, first states, peepholes
         return self.node(
             "DynamicQuantizeLSTM",
-            self.floats(x),
+            self.dequantize(x),
             into,
             onto,
             offsets,
@@ -176,7 +176,7 @@ class Graph:
             **sizes,
         )
 
-    def pad(self, x: Operand, before: int, after: int) -> Operand:
+    def pad(self, x: Value, before: int, after: int) -> Value:
         """Words of zeros around each text, for :meth:`convolution`.
 
         :param x: ``[batch, length, channels]``.
@@ -185,9 +185,9 @@ class Graph:
             return x
         padding = np.array(0, np.float32) if x.is_float else np.array(x.zero, np.uint8)
         padded = self.node("Pad", x.name, np.array([0, before, 0, 0, after, 0]), padding)
-        return Operand(padded, x.scale, x.zero)
+        return Value(padded, x.scale, x.zero)
 
-    def convolution(self, padded: Operand, layer: nn.Conv1d) -> str:
+    def convolution(self, padded: Value, layer: nn.Conv1d) -> str:
         """A convolution: the matrix product of each window's words, end to end.
 
         :param padded: ``[batch, length + size - 1 or more, channels]``.
@@ -199,7 +199,7 @@ class Graph:
             return self.linear(padded, layer.weight, layer.bias)
         windows = self.node("Gather", padded.name, self._places(size), axis=1)  # [batch, length, size, channels]
         flat = self.node("Reshape", windows, np.array([0, 0, size * layer.in_channels]))
-        return self.linear(Operand(flat, padded.scale, padded.zero), layer.weight, layer.bias)
+        return self.linear(Value(flat, padded.scale, padded.zero), layer.weight, layer.bias)
 
     def windows(self, size: int) -> str:
         """Each token of the input and those that follow it; past the end padding.
@@ -225,7 +225,7 @@ class Graph:
         """Write the file.
 
         :param logits: what becomes its output.
-        :param extra: more outputs, such as :attr:`packed`.
+        :param extra: more outputs, such as :attr:`quantized`.
         """
         import onnx
         from onnx import TensorProto, helper, numpy_helper
@@ -248,7 +248,7 @@ def to_numpy(weight: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _in_8_bits(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def _to_int8(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix ``[n, m]`` as integers and the scale of each of its columns."""
     scales = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / _WEIGHT_LIMIT
     return np.round(matrix / scales).astype(np.int8), scales.astype(np.float32)

@@ -25,7 +25,7 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
 
 
 def refinement_loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """The cross-entropy, less what it costs to be too sure everywhere: that a temperature mends after training.
+    """The cross-entropy, less what it costs to be too sure everywhere: that a temperature fixes after training.
 
     What is left is the refinement of Berta et al. 2025, https://arxiv.org/abs/2501.19195, but that a model which is too
     unsure is not helped: one that is never wrong would have no loss at all.

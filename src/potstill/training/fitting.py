@@ -88,7 +88,7 @@ def fit(
     from potstill.training.trainer import train_model
 
     if isinstance(model, StudentModel):
-        model.prepare_for(train_set, progress)
+        model.fit_statistics(train_set, progress)
     training = train_model(
         model,
         train_set,

@@ -33,7 +33,7 @@ class Optimisation:
     """Factor on the learning rate after each epoch (without --use_transformers_optimizer)."""
     measure: Literal["loss", "accuracy"] = "loss"
     """The figure on valid that picks the checkpoint and stops training early; loss: the cross-entropy, less what being
-    too sure everywhere costs, which calibration mends after training."""
+    too sure everywhere costs, which calibration fixes after training."""
     patience: int = 7
     """Epochs without a better figure on valid after which training stops."""
     loss: Literal["mse", "kl"] = "mse"

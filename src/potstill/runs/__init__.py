@@ -1,0 +1,1 @@
+"""A run folder: its options, when a stage is made again, and reading what is in it."""
