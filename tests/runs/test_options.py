@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from potstill.corpus.soft_labels import SoftLabelFilter
+from potstill.distillation.students import student_names
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
-from potstill.distillation.students import student_names
 
 
 def options(**given: Any) -> DistillOptions:
