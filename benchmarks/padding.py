@@ -92,7 +92,7 @@ def train_padded(model: PreTrainedModel, encoded: Encoded) -> None:
     order = np.random.default_rng(0).permutation(len(encoded))
     for start in range(0, len(order), BATCH):
         batch = padded_batch(encoded, order[start : start + BATCH], 0)
-        labels = batch.pop("labels")
+        labels = batch.pop("label_ids")
         loss = torch.nn.functional.cross_entropy(model(**batch).logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -153,7 +153,7 @@ def main(options: Options) -> None:
     vocabulary = build_vocabulary(texts, open_vectors(options.vectors, options.teacher), n_frequent=20_000, lower=True)
     tokenizer = limited(vocabulary.tokenizer, WIDTH)
     sets = [
-        encode([row.text for row in rows], tokenizer, targets=np.array(label_ids(rows, labels, "data")))
+        encode([row.text for row in rows], tokenizer, label_ids=np.array(label_ids(rows, labels, "data")))
         for rows in (chosen, valid)
     ]
 

@@ -4,6 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_log_level() -> None:
+    """No test sees the level that an earlier one's command has set."""
+    logging.getLogger("potstill").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 
 from potstill.artifacts import atomic_folder
-from potstill.corpus.encoded import NO_GOLD, Chunk, Encoded, encode, encode_chunks, limited, token_batches
+from potstill.corpus.encoded import Chunk, Encoded, encode, encode_chunks, limited, token_batches
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
+from potstill.tasks import NO_LABEL
 
 TOKENIZER = build_tokenizer("abcdef", lower=False)
 
 
 def test_texts_are_padded_to_the_longest_of_the_batch() -> None:
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 100), targets=np.array([0, 1, 1]))
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 100), label_ids=np.array([0, 1, 1]))
     batch = encoded.pad(np.array([2, 1]), pad_id=0)
     np.testing.assert_array_equal(batch["input_ids"], [[7, 8], [6, 0]])
     np.testing.assert_array_equal(batch["attention_mask"], [[1, 1], [1, 0]])
-    np.testing.assert_array_equal(batch["labels"], [1, 1])
+    np.testing.assert_array_equal(batch["label_ids"], [1, 1])
 
 
 def test_long_texts_are_cut() -> None:
@@ -28,10 +29,10 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_rows_are_the_same_texts() -> None:
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), targets=np.eye(3, dtype=np.float32))
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=np.eye(3, dtype=np.float32))
     part = encoded.rows(1, 3)
     assert part.token_ids.tolist() == [6, 7, 8] and part.offsets.tolist() == [0, 1, 3]
-    assert part.targets is not None and part.targets.tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert part.teacher_logits is not None and part.teacher_logits.tolist() == [[0, 1, 0], [0, 0, 1]]
 
 
 def test_batches_keep_to_the_budget_and_cover_every_row_once() -> None:
@@ -48,11 +49,11 @@ def test_a_folder_that_is_not_complete_is_refused(tmp_path: Path) -> None:
 
 
 def test_gold_labels_beside_logits_go_with_their_texts() -> None:
-    gold = np.array([1, NO_GOLD, 0])
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), targets=np.eye(3, dtype=np.float32), gold=gold)
-    assert encoded.pad(np.array([2, 0]), pad_id=0)["gold"].tolist() == [0, 1]
-    assert encoded.rows(1, 3).pad(np.array([0, 1]), pad_id=0)["gold"].tolist() == [NO_GOLD, 0]
-    assert "gold" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
+    logits, label_ids = np.eye(3, dtype=np.float32), np.array([1, NO_LABEL, 0])
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=logits, label_ids=label_ids)
+    assert encoded.pad(np.array([2, 0]), pad_id=0)["label_ids"].tolist() == [0, 1]
+    assert encoded.rows(1, 3).pad(np.array([0, 1]), pad_id=0)["label_ids"].tolist() == [NO_LABEL, 0]
+    assert "label_ids" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
 
 
 @pytest.mark.parametrize("chunks", [[["a b c", "d"], ["e f"]], [["a b c"], ["d", "e f"]], [["a b c", "d", "e f"]]])
@@ -61,7 +62,7 @@ def test_chunks_are_encoded_end_to_end(chunks: list[list[str]], tmp_path: Path) 
         encode_chunks([Chunk(texts) for texts in chunks], limited(TOKENIZER, 9), work)
     found = Encoded.load(tmp_path / "encoded")
     assert found.token_ids.tolist() == [3, 4, 5, 6, 7, 8] and found.offsets.tolist() == [0, 3, 4, 6]
-    assert found.token_types is None and found.targets is None and found.gold is None
+    assert found.token_types is None and found.label_ids is None and found.teacher_logits is None
 
 
 def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
@@ -69,9 +70,9 @@ def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "encoded", {}) as work:
         encode_chunks([Chunk([pair], np.array([i])) for i, pair in enumerate(pairs)], limited(TOKENIZER, 9), work)
     found, whole = Encoded.load(tmp_path / "encoded"), encode(pairs, limited(TOKENIZER, 9))
-    assert found.token_types is not None and whole.token_types is not None and found.targets is not None
+    assert found.token_types is not None and whole.token_types is not None and found.label_ids is not None
     assert found.token_types.tolist() == whole.token_types.tolist()
-    assert found.token_ids.tolist() == whole.token_ids.tolist() and found.targets.tolist() == [0, 1]
+    assert found.token_ids.tolist() == whole.token_ids.tolist() and found.label_ids.tolist() == [0, 1]
 
 
 def test_one_chunk_is_held_at_a_time(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import torch
 import potstill
 from potstill.artifacts import hash_file, read_json, read_manifest
 from potstill.augment.sampling import Rules
-from potstill.corpus.soft_labels import SoftLabelFilter, entropy
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import unify_masks
 from potstill.distillation.distill import distill
 from potstill.distillation.teacher import ensemble_stages
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
+from potstill.tasks import SingleLabel
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +110,13 @@ def test_labels_that_the_teachers_are_sure_of_are_learnt_in_the_place_of_their_l
 ) -> None:
     run = go_on(ensemble=(str(other_teacher),))
     labelled, before = read_transfer(run / "transfer"), written(run, "augmented", "transfer")
-    threshold = float(np.median(entropy(labelled.logits)))
+    threshold = float(np.median(SingleLabel().entropy(labelled.logits)))
     go_on(ensemble=(str(other_teacher),), answers=SoftLabelFilter(threshold, hard_labeling=True))
     assert written(run, "augmented", "transfer") == before, "nothing is labelled again"
-    sure = entropy(labelled.logits) <= threshold
+    sure = SingleLabel().entropy(labelled.logits) <= threshold
     assert 0 < sure.sum() < len(sure)
-    targets = np.load(run / "prepared" / "transfer" / "targets.npy")
-    assert targets.dtype == np.int64 and targets.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
+    label_ids = np.load(run / "prepared" / "transfer" / "label_ids.npy")
+    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
     assert not (run / "prepared" / "transfer" / "gold.npy").exists()
     assert (read_manifest(run / "prepared") or {})["inputs"]["entropy_threshold"] == threshold
     learnt = f"teachers' averaged labels, where their entropy is at most {threshold:g} bits, of"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from potstill.corpus.encoded import encode, limited
-from potstill.corpus.soft_labels import SoftLabelFilter, entropy
+from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
 from potstill.labelling.label import Backend, Unlabelled, label_texts, label_to_tsv
+from potstill.tasks import SingleLabel
 from potstill.teachers.checkpoints import Checkpoint, open_finetuned
 
 TEXTS = ["a fine film", "dull", "the story is warm , a clever plot and it doesn't end", "a bad cast"]
@@ -53,9 +54,9 @@ def test_a_folder_with_all_its_shards_is_left_alone(
     label_texts(unlabelled(TEXTS, teacher), teacher, tmp_path)
 
 
-def written(path: Path, teacher: Checkpoint, **answers: Any) -> list[list[str]]:
+def written(path: Path, teacher: Checkpoint, **options: Any) -> list[list[str]]:
     texts = unlabelled(TEXTS, teacher, rows=2)
-    n_written = label_to_tsv(texts, teacher, path, inputs={}, answers=SoftLabelFilter(**answers))
+    n_written = label_to_tsv(texts, teacher, path, inputs={}, soft_labels=SoftLabelFilter(**options))
     lines = [line.split("\t") for line in path.read_text().splitlines()]
     assert len(lines) == n_written
     return lines
@@ -63,7 +64,7 @@ def written(path: Path, teacher: Checkpoint, **answers: Any) -> list[list[str]]:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("corpus.transfer", "stages.label"):
+    for module in ("corpus.transfer", "labelling.label"):
         monkeypatch.setattr(f"potstill.{module}.PART_ROWS", 2)
 
 
@@ -73,8 +74,8 @@ def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
     lines = written(tmp_path / "all", teacher)
     assert [text for text, _ in lines] == TEXTS
     logits = np.array([field.split() for _, field in lines], dtype=np.float32)
-    threshold = float(np.sort(entropy(logits))[1:3].mean())
-    sure = np.flatnonzero(entropy(logits) <= threshold)
+    threshold = float(np.sort(SingleLabel().entropy(logits))[1:3].mean())
+    sure = np.flatnonzero(SingleLabel().entropy(logits) <= threshold)
     assert len(sure) == 2
     assert written(tmp_path / "sure", teacher, entropy_threshold=threshold) == [lines[i] for i in sure]
     labels = [teacher.labels[i] for i in logits.argmax(axis=1)]

@@ -10,8 +10,8 @@ import pytest
 
 import potstill
 from potstill.cli import main
-from potstill.corpus.soft_labels import entropy
 from potstill.corpus.transfer import read_transfer
+from potstill.tasks import SingleLabel
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ACCURACY = re.compile(r"^\[Accuracy\] : [01]\.\d{4}, +\d+/ +\d+$", re.MULTILINE)
@@ -90,7 +90,7 @@ def test_the_teacher_labels_each_text_once_and_a_student_learns_labels_that_it_i
     potstill_command(f"evaluate {bert} --bert_output_dir={teacher}")
     labelled = read_transfer(data / "augmented.raw.pred")
     assert labelled.texts == texts
-    bits = entropy(labelled.logits)
+    bits = SingleLabel().entropy(labelled.logits)
     threshold = float(np.median(bits))
     capsys.readouterr()
     potstill_command(f"evaluate {bert} --bert_output_dir={teacher} --entropy_threshold={threshold} --hard_labeling")
@@ -102,8 +102,8 @@ def test_the_teacher_labels_each_text_once_and_a_student_learns_labels_that_it_i
     shutil.copy(data / "augmented.raw.pred", data / "augmented.txt")
     cnn = "--config=configs/config-glove-cnn.json --data_dir=data/sst2 --augmented"
     potstill_command(f"preprocess {cnn} --embedding_path={tiny_vectors} --n_frequent=50")
-    targets = np.load(data / "augmented.txt.ids" / "targets.npy")
-    assert targets.dtype == np.int64 and targets.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
+    label_ids = np.load(data / "augmented.txt.ids" / "label_ids.npy")
+    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
     potstill_command(f"train {cnn} --epoch=1 --save_path=cnn")
     with pytest.raises(SystemExit):
         potstill_command(f"train {cnn} --epoch=1 --save_path=cnn --loss=kl")

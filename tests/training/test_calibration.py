@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from potstill.tasks import SingleLabel
 from potstill.training.calibration import calibration_error, fit_temperature, refinement_loss
 
 
@@ -17,16 +18,16 @@ def drawn(temperature: float) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 4.0])
 def test_the_temperature_that_logits_are_too_large_by_is_found(temperature: float) -> None:
-    assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.05)
+    assert fit_temperature(*drawn(temperature), SingleLabel()) == pytest.approx(temperature, rel=0.05)
 
 
 def test_a_model_that_is_never_wrong_still_gets_a_finite_temperature() -> None:
     labels = np.array([0, 1, 0])
-    assert 0 < fit_temperature(np.eye(2, dtype=np.float32)[labels], labels) < 1
+    assert 0 < fit_temperature(np.eye(2, dtype=np.float32)[labels], labels, SingleLabel()) < 1
 
 
 def test_being_too_sure_everywhere_costs_nothing_and_being_unsure_does() -> None:
-    right, sure, unsure = (refinement_loss(*drawn(temperature)) for temperature in (1.0, 4.0, 0.25))
+    right, sure, unsure = (refinement_loss(*drawn(temperature), SingleLabel()) for temperature in (1.0, 4.0, 0.25))
     assert sure == pytest.approx(right, rel=1e-3)
     assert unsure > right * 1.1
 

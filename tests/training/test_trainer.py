@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from potstill.corpus.encoded import NO_GOLD, Encoded, encode, limited
+from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.words import build_tokenizer
 from potstill.progress import Progress
+from potstill.tasks import NO_LABEL, SingleLabel
 from potstill.training import trainer
 from potstill.training.batching import LengthBatchSampler
 from potstill.training.fitting import new_student
@@ -31,26 +33,28 @@ def student(trainable: bool = True) -> Any:
     return new_student("cnn", {}, vocabulary, ["no", "yes"], embedding_trainable=trainable, seed=1)[0]
 
 
-def sets(targets: Any) -> tuple[Encoded, Encoded]:
+def sets(logits: NDArray[np.float32] | None = None) -> tuple[Encoded, Encoded]:
+    """Train with the teacher's logits, or with label ids; valid with label ids."""
     tokenizer = limited(TOKENIZER, 10)
-    return encode(TEXTS, tokenizer, targets=targets), encode(TEXTS, tokenizer, targets=GOLD)
+    valid = encode(TEXTS, tokenizer, label_ids=GOLD)
+    return valid if logits is None else encode(TEXTS, tokenizer, teacher_logits=logits), valid
 
 
-@pytest.mark.parametrize("targets", [GOLD, np.eye(2, dtype=np.float32)[GOLD] * 4 - 2])
-def test_a_student_learns_gold_labels_and_logits(targets: Any, tmp_path: Path) -> None:
-    training = train_model(student(), *sets(targets), Optimisation(epoch=5, batch_size=8, measure="accuracy"), tmp_path)
+@pytest.mark.parametrize("logits", [None, np.eye(2, dtype=np.float32)[GOLD] * 4 - 2])
+def test_a_student_learns_gold_labels_and_logits(logits: NDArray[np.float32] | None, tmp_path: Path) -> None:
+    training = train_model(student(), *sets(logits), Optimisation(epoch=5, batch_size=8, measure="accuracy"), tmp_path)
     assert training.best == 1.0
     assert len(training.evaluations) <= 5 and training.evaluations[-1]["step"] <= 40
 
 
 def test_the_model_ends_with_its_best_checkpoint(tmp_path: Path) -> None:
     model = student()
-    train, valid = sets(GOLD)
+    train, valid = sets()
     options = Optimisation(epoch=4, batch_size=8, lr=3e-2, measure="loss")
     training = train_model(model, train, valid, options, tmp_path)
     with torch.inference_mode():
         batch = {name: torch.from_numpy(array) for name, array in valid.pad(np.arange(60), 0).items()}
-        loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["labels"]).item()
+        loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["label_ids"]).item()
     assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3, abs=1e-6)
 
 
@@ -60,7 +64,8 @@ def test_a_checkpoint_that_knows_more_is_better_though_it_is_too_sure() -> None:
     early, late = (
         signs * np.where(np.arange(100) < wrong, -size, size)[:, None] for wrong, size in ((30, 0.4), (25, 4))
     )
-    losses = [trainer._measure(SimpleNamespace(predictions=one, label_ids=labels)) for one in (early, late)]
+    predictions = [SimpleNamespace(predictions=logits, label_ids=labels) for logits in (early, late)]
+    losses = [trainer._measure(SingleLabel(), prediction) for prediction in predictions]
     assert losses[1][trainer._LOSS] < losses[0][trainer._LOSS]
 
 
@@ -68,7 +73,7 @@ def test_frozen_word_vectors_stay(tmp_path: Path) -> None:
     for trainable in (True, False):
         model = student(trainable)
         before = model.embedding.weight.clone()
-        train_model(model, *sets(GOLD), Optimisation(epoch=1, batch_size=8), tmp_path / str(trainable))
+        train_model(model, *sets(), Optimisation(epoch=1, batch_size=8), tmp_path / str(trainable))
         assert torch.equal(before, model.embedding.weight) is not trainable
 
 
@@ -106,7 +111,7 @@ def test_each_epoch_has_its_own_batches(tmp_path: Path, monkeypatch: pytest.Monk
             return iter(batches)
 
     monkeypatch.setattr(trainer, "LengthBatchSampler", Recorded)
-    train_model(student(), *sets(GOLD), Optimisation(epoch=3, batch_size=8), tmp_path)
+    train_model(student(), *sets(), Optimisation(epoch=3, batch_size=8), tmp_path)
     assert len(epochs) == 3
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
@@ -137,7 +142,7 @@ def test_a_training_in_steps_takes_so_many_and_is_evaluated_after_the_last(
 ) -> None:
     told, progress = counted()
     options = Optimisation(steps=steps, batch_size=8, use_transformers_optimizer=transformers_optimizer)
-    training = train_model(student(), *sets(GOLD), options, tmp_path, progress=progress)  # an epoch has 8 steps
+    training = train_model(student(), *sets(), options, tmp_path, progress=progress)  # an epoch has 8 steps
     assert [entry["step"] for entry in training.evaluations] == evaluated
     total, *done = told
     assert sum(done) == total == steps
@@ -152,14 +157,14 @@ def test_fewest_steps_make_more_epochs_with_ten_evaluations_at_most(
 ) -> None:
     told, progress = counted()
     options = Optimisation(epoch=1, min_steps=min_steps, batch_size=8, use_transformers_optimizer=True)
-    training = train_model(student(), *sets(GOLD), options, tmp_path, progress=progress)
+    training = train_model(student(), *sets(), options, tmp_path, progress=progress)
     assert [entry["step"] for entry in training.evaluations] == evaluated
     assert told[0] == evaluated[-1]
 
 
 def test_fewest_steps_that_the_epochs_have_change_nothing(tmp_path: Path) -> None:
     options = Optimisation(epoch=3, min_steps=24, batch_size=8)
-    training = train_model(student(), *sets(GOLD), options, tmp_path)
+    training = train_model(student(), *sets(), options, tmp_path)
     assert [entry["step"] for entry in training.evaluations] == [8, 16, 24]
 
 
@@ -174,9 +179,9 @@ def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
 
 def test_gold_labels_beside_logits_are_learnt_as_their_weight_says(tmp_path: Path) -> None:
     wrong = np.eye(2, dtype=np.float32)[1 - GOLD] * 4 - 2  # the teacher says the opposite of the labels
-    known = np.where(np.arange(60) < 30, GOLD, NO_GOLD)
-    train = encode(TEXTS, limited(TOKENIZER, 10), targets=wrong, gold=known)
-    valid = sets(GOLD)[1]
+    known = np.where(np.arange(60) < 30, GOLD, NO_LABEL)
+    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=wrong, label_ids=known)
+    valid = sets()[1]
     for weight, accuracy in ((1.0, 1.0), (0.0, 0.0)):
         options = Optimisation(epoch=5, batch_size=8, gold_weight=weight, measure="loss")
         training = train_model(student(), train, valid, options, tmp_path / str(weight))
@@ -185,14 +190,15 @@ def test_gold_labels_beside_logits_are_learnt_as_their_weight_says(tmp_path: Pat
 
 def test_a_student_learns_probabilities_and_gold_labels_together(tmp_path: Path) -> None:
     logits = np.eye(2, dtype=np.float32)[GOLD] * 4 - 2
-    train = encode(TEXTS, limited(TOKENIZER, 10), targets=logits, gold=np.where(np.arange(60) % 3, GOLD, NO_GOLD))
+    known = np.where(np.arange(60) % 3, GOLD, NO_LABEL)
+    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=logits, label_ids=known)
     options = Optimisation(epoch=5, batch_size=8, loss="kl", temperature=2.0, gold_weight=0.5, measure="accuracy")
-    assert train_model(student(), train, sets(GOLD)[1], options, tmp_path).best == 1.0
+    assert train_model(student(), train, sets()[1], options, tmp_path).best == 1.0
 
 
 def test_after_training_in_bfloat16_the_model_answers_in_full_precision_again(tmp_path: Path) -> None:
     model = student()
-    train, valid = sets(GOLD)
+    train, valid = sets()
     train_model(model, train, valid, Optimisation(epoch=1, batch_size=8, bf16=True), tmp_path)
     fresh = student()
     fresh.load_state_dict(model.state_dict())

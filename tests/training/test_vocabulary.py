@@ -133,13 +133,13 @@ def test_text_logits_and_gold_labels_are_kept_in_one_folder_whatever_the_chunks(
     tokenizer = build_tokenizer(["a", "film"], lower=True)
     logits, gold = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32), np.array([1, -100, 0])
     texts = ["a film", "a", "film a film"]
-    chunks = [Chunk(texts[start:stop], logits[start:stop], gold[start:stop]) for start, stop in pairwise(cuts)]
+    chunks = [Chunk(texts[start:stop], gold[start:stop], logits[start:stop]) for start, stop in pairwise(cuts)]
     folder = tmp_path / "encoded"
     encode_to_folder(chunks, tokenizer, folder, n_ctx=20, inputs={"from": "here"})
     found = load_encoded(folder, tokenizer)
     assert found.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and found.offsets.tolist() == [0, 2, 3, 6]
-    assert found.targets is not None and found.targets.tolist() == logits.tolist()
-    assert found.gold is not None and found.gold.tolist() == gold.tolist()
+    assert found.teacher_logits is not None and found.teacher_logits.tolist() == logits.tolist()
+    assert found.label_ids is not None and found.label_ids.tolist() == gold.tolist()
     manifest = read_manifest(folder)
     assert manifest is not None and manifest["inputs"]["from"] == "here"
     with pytest.raises(PotstillError, match="encoded with another vocabulary"):

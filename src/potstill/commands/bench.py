@@ -114,7 +114,7 @@ class _Entry:
     """A model in one precision, ready for each number of threads.
 
     :param is_right: whether the likeliest label of each of test's texts is the gold one.
-    :param sure: the likeliest label's probability for each of them; None for a peer.
+    :param confidence: the decision's probability for each of them; None for a peer.
     """
 
     name: str
@@ -122,12 +122,12 @@ class _Entry:
     megabytes: float
     models: Mapping[int, Classifier | Peer]
     is_right: NDArray[np.bool_]
-    sure: NDArray[np.float32] | None = None
+    confidence: NDArray[np.float32] | None = None
 
     def as_cascade_model(self, ms: float) -> CascadeModel:
         """A student or a teacher as one side of a cascade."""
-        assert self.sure is not None
-        return CascadeModel(self.sure, self.is_right, ms)
+        assert self.confidence is not None
+        return CascadeModel(self.confidence, self.is_right, ms)
 
 
 class _Call(NamedTuple):
@@ -184,8 +184,10 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
         gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
         probabilities = classifier.predict_proba([example.content for example in examples])
         size = sum(file.stat().st_size for file in deployed_files(folder, precision)) / 1e6
-        is_right = probabilities.argmax(axis=1) == gold
-        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, probabilities.max(axis=1)))
+        task = classifier.task
+        is_right = task.decide_from_probabilities(probabilities) == gold
+        confidence = task.confidence(probabilities)
+        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, confidence))
     return entries
 
 

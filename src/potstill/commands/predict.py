@@ -104,7 +104,7 @@ def _answers(classifier: Classifier, texts: list[str | None], proba: bool) -> li
     known = [text for text in texts if text is not None]
     if proba:
         found = classifier.predict_proba(known)
-        labels = classifier.classes_[found.argmax(axis=1)]
+        labels = classifier.classes_[classifier.task.decide_from_probabilities(found)]
         answers = ["\t".join([label, *(f"{p:.4f}" for p in row)]) for label, row in zip(labels, found, strict=True)]
     else:
         answers = classifier.predict(known).tolist()

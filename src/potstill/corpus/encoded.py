@@ -1,8 +1,8 @@
 """Texts as token ids in flat arrays on disk, memory-mapped: one form for teachers and students.
 
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
-pairs ``token_types`` (int8), and for training ``targets``: int64 label ids ``[n_texts]`` or float32
-logits ``[n_texts, n_labels]``; beside logits perhaps ``gold``: int64 label ids ``[n_texts]``.
+pairs ``token_types`` (int8), and what is to be learnt: gold ``label_ids`` (int64 ``[n_texts]``), the teacher's
+``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.
 """
 
 import hashlib
@@ -20,28 +20,28 @@ from potstill.corpus.npy_writer import npy_writer
 from potstill.corpus.safe_loading import open_array
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
+from potstill.tasks import NO_LABEL
 
 _BATCH = 4096  # texts given to the tokenizer at once
-NO_GOLD = -100  # what torch's cross-entropy leaves out
 Text = str | tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Encoded texts, with what they are to be learnt as.
+    """Encoded texts, with what is to be learnt of them.
 
     :param token_ids: int32 ``[n_tokens]``.
     :param offsets: int64 ``[n_texts + 1]``; text ``i`` is ``token_ids[offsets[i]:offsets[i + 1]]``.
     :param token_types: int8 ``[n_tokens]`` for pairs, else None.
-    :param targets: int64 ``[n_texts]`` or float32 ``[n_texts, n_labels]``, or None.
-    :param gold: beside logits int64 ``[n_texts]``, :data:`NO_GOLD` for a text without a gold label; or None.
+    :param label_ids: int64 ``[n_texts]``, :data:`potstill.tasks.NO_LABEL` for a text without a gold label; or None.
+    :param teacher_logits: float32 ``[n_texts, n_labels]``, or None.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     token_types: NDArray[np.int8] | None = None
-    targets: NDArray[Any] | None = None
-    gold: NDArray[np.int64] | None = None
+    label_ids: NDArray[np.int64] | None = None
+    teacher_logits: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -57,7 +57,7 @@ class Encoded:
 
         :param rows: which texts.
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
-            ``token_type_ids``; with targets ``labels``; with gold labels ``gold``.
+            ``token_type_ids``; ``label_ids`` and ``teacher_logits`` where there are any.
         """
         starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
         columns = np.arange(int(lengths.max()))
@@ -69,10 +69,10 @@ class Encoded:
         }
         if self.token_types is not None:
             batch["token_type_ids"] = np.where(mask, self.token_types[where], 0).astype(np.int64)
-        if self.targets is not None:
-            batch["labels"] = self.targets[rows]
-        if self.gold is not None:
-            batch["gold"] = self.gold[rows]
+        if self.label_ids is not None:
+            batch["label_ids"] = self.label_ids[rows]
+        if self.teacher_logits is not None:
+            batch["teacher_logits"] = self.teacher_logits[rows]
         return batch
 
     def rows(self, start: int, stop: int) -> "Encoded":
@@ -82,8 +82,8 @@ class Encoded:
             token_ids=self.token_ids[tokens],
             offsets=self.offsets[start : stop + 1] - self.offsets[start],
             token_types=None if self.token_types is None else self.token_types[tokens],
-            targets=None if self.targets is None else self.targets[start:stop],
-            gold=None if self.gold is None else self.gold[start:stop],
+            label_ids=None if self.label_ids is None else self.label_ids[start:stop],
+            teacher_logits=None if self.teacher_logits is None else self.teacher_logits[start:stop],
         )
 
     @classmethod
@@ -100,16 +100,16 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of the texts to encode, and what they are to be learnt as; the arrays are those of :class:`Encoded`."""
+    """Some of the texts to encode, and what is to be learnt of them; the arrays are those of :class:`Encoded`."""
 
     texts: Sequence[Text]
-    targets: NDArray[Any] | None = None
-    gold: NDArray[np.int64] | None = None
+    label_ids: NDArray[np.int64] | None = None
+    teacher_logits: NDArray[np.float32] | None = None
 
 
-def gold_of(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
-    """The gold labels of a transfer set's texts, int64 ``[len(texts)]``: :data:`NO_GOLD` for new texts."""
-    return np.array([known.get(text, NO_GOLD) for text in texts], dtype=np.int64)
+def known_label_ids(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
+    """The gold labels of a transfer set's texts, int64 ``[len(texts)]``: :data:`NO_LABEL` for new texts."""
+    return np.array([known.get(text, NO_LABEL) for text in texts], dtype=np.int64)
 
 
 def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
@@ -124,16 +124,16 @@ def encode(
     texts: Sequence[Text],
     tokenizer: Tokenizer,
     *,
-    targets: NDArray[Any] | None = None,
-    gold: NDArray[np.int64] | None = None,
+    label_ids: NDArray[np.int64] | None = None,
+    teacher_logits: NDArray[np.float32] | None = None,
     progress: Progress = silent,
 ) -> Encoded:
     """Encode texts.
 
     :param texts: single texts or pairs, not mixed.
     :param tokenizer: one that does not pad (see :func:`limited`).
-    :param targets: label ids or logits, one row a text.
-    :param gold: beside logits the label ids.
+    :param label_ids: of the texts, one a text.
+    :param teacher_logits: of the texts, one row a text.
     """
     paired = bool(texts) and isinstance(texts[0], tuple)
     ids, types, lengths = [], [], []
@@ -150,8 +150,8 @@ def encode(
         token_ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
         offsets=offsets,
         token_types=np.concatenate(types) if types else None,
-        targets=targets,
-        gold=gold,
+        label_ids=label_ids,
+        teacher_logits=teacher_logits,
     )
 
 
@@ -164,9 +164,9 @@ def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, p
     with progress("tokenising", 0) as bar, npy_writer(folder) as append:
         append("offsets", np.zeros(1, dtype=np.int64))
         for chunk in chunks:
-            part = encode(chunk.texts, tokenizer, targets=chunk.targets, gold=chunk.gold)
+            part = encode(chunk.texts, tokenizer, label_ids=chunk.label_ids, teacher_logits=chunk.teacher_logits)
             append("offsets", part.offsets[1:] + n_tokens)
-            for name in ("token_ids", "token_types", "targets", "gold"):
+            for name in ("token_ids", "token_types", "label_ids", "teacher_logits"):
                 if (array := getattr(part, name)) is not None:
                     append(name, array)
             n_tokens += len(part.token_ids)

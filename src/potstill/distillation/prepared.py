@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.corpus.encoded import Chunk, Text, gold_of
+from potstill.corpus.encoded import Chunk, Text, known_label_ids
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
@@ -17,6 +17,7 @@ from potstill.progress import Progress
 from potstill.runs.contents import read_gold
 from potstill.runs.options import DistillOptions
 from potstill.runtime.threads import available_cpus
+from potstill.tasks import find_task
 from potstill.training.vocabulary import (
     build_characters,
     build_vocabulary,
@@ -94,27 +95,27 @@ def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]
         yield TransferSet(texts, part.logits)
 
 
-def _sets(transfer: Path, gold: dict[str, _Gold], answers: SoftLabelFilter) -> dict[str, _Chunks]:
+def _sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFilter) -> dict[str, _Chunks]:
     """The three sets by the names of their folders."""
     known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
-    sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(transfer, answers, known)}
+    sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(transfer, soft_labels, known)}
     for name, (texts, ids) in gold.items():
         sets[name] = partial(list[Chunk], [Chunk(texts, ids)])
     return sets
 
 
-def _learnt(transfer: Path, answers: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
+def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
     """What is learnt of a transfer set: logits beside the gold labels, or labels."""
-    n_texts = 0
+    n_texts, task = 0, find_task()
     for part in transfer_parts(transfer):
-        rows = answers.chosen(part.logits)
+        rows = soft_labels.rows(part.logits, task)
         texts, logits = [part.texts[row] for row in rows], part.logits[rows]
         n_texts += len(texts)
-        if answers.hard_labeling:
-            yield Chunk(texts, logits.argmax(axis=1))
+        if soft_labels.hard_labeling:
+            yield Chunk(texts, task.decide(logits))
         else:
-            yield Chunk(texts, logits, gold_of(texts, known))
-    answers.check_some(n_texts)
+            yield Chunk(texts, known_label_ids(texts, known), logits)
+    soft_labels.check_some(n_texts)
 
 
 def _encode_sets(

@@ -119,4 +119,4 @@ def make_ensemble_teacher(name: str, run: Path, work: Path) -> None:
 
 def _encode_split(run: Path, split: str, tokenizer: Tokenizer) -> Encoded:
     texts, ids = read_gold(run, split)
-    return encode(texts, tokenizer, targets=ids)
+    return encode(texts, tokenizer, label_ids=ids)

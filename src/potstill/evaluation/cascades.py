@@ -29,13 +29,13 @@ class CascadePoint:
 class CascadeModel:
     """One side of a cascade, on some texts.
 
-    :param sure: the probability of each text's likeliest label, ``[n_texts]``.
-    :param right: whether that label is the gold one, ``[n_texts]``.
+    :param confidence: the probability of each text's decision, ``[n_texts]``.
+    :param correct: whether that decision is the gold label, ``[n_texts]``.
     :param ms: a text.
     """
 
-    sure: NDArray[np.float32]
-    right: NDArray[np.bool_]
+    confidence: NDArray[np.float32]
+    correct: NDArray[np.bool_]
     ms: float
 
 
@@ -43,8 +43,8 @@ def cascade_points(student: CascadeModel, teacher: CascadeModel) -> list[Cascade
     """What a cascade of the two does at each threshold."""
     cascades = []
     for threshold in _THRESHOLDS:
-        asks = student.sure < threshold
+        asks = student.confidence < threshold
         share = float(asks.mean())
-        right = np.where(asks, teacher.right, student.right)
+        right = np.where(asks, teacher.correct, student.correct)
         cascades.append(CascadePoint(threshold, share, float(right.mean()), student.ms + share * teacher.ms))
     return cascades

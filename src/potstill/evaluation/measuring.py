@@ -20,7 +20,7 @@ from potstill.corpus.examples import Example
 from potstill.corpus.words import UNK_ID
 from potstill.evaluation.cascades import CascadeModel, cascade_points
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
-from potstill.runtime.classifier import Classifier, deployed_files, load, softmax
+from potstill.runtime.classifier import Classifier, deployed_files, load
 from potstill.training.calibration import calibration_error
 
 logger = logging.getLogger(__name__)
@@ -78,18 +78,22 @@ class _Answers:
     @property
     def labels(self) -> NDArray[np.object_]:
         """Of test's texts."""
-        labels: NDArray[np.object_] = self.classifier.classes_[self.logits.argmax(axis=1)]
+        labels: NDArray[np.object_] = self.classifier.classes_[self.classifier.task.decide(self.logits)]
         return labels
 
     @property
-    def sure(self) -> NDArray[np.float32]:
+    def confidence(self) -> NDArray[np.float32]:
         """The calibrated probabilities of these labels."""
-        sure: NDArray[np.float32] = softmax(self.logits / self.classifier.temperature).max(axis=1)
-        return sure
+        return self.confidence_at(self.classifier.temperature)
+
+    def confidence_at(self, temperature: float) -> NDArray[np.float32]:
+        """The probabilities of these labels at a temperature."""
+        task = self.classifier.task
+        return task.confidence(task.probabilities(self.logits, temperature))
 
     def as_cascade_model(self, test: Labelled) -> CascadeModel:
         """As one side of a cascade."""
-        return CascadeModel(self.sure, test.is_right(self.labels), statistics.median(self.times))
+        return CascadeModel(self.confidence, test.is_right(self.labels), statistics.median(self.times))
 
 
 def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: Labelled) -> list[Score]:
@@ -119,7 +123,7 @@ def _score(
 
     right = test.is_right(answers.labels)
     is_teacher = answers is teacher
-    valid_labels = answers.classifier.classes_[answers.valid.argmax(axis=1)]
+    valid_labels = answers.classifier.classes_[answers.classifier.task.decide_from_probabilities(answers.valid)]
     return Score(
         name=model.name,
         role=model.role,
@@ -130,8 +134,8 @@ def _score(
         macro_f1=float(f1_score(list(test.labels), answers.labels.tolist(), average="macro")),
         valid_accuracy=float(valid.is_right(valid_labels).mean()),
         agreement=None if is_teacher else float((answers.labels == teacher.labels).mean()),
-        calibration_error=calibration_error(answers.sure, right),
-        uncalibrated_error=calibration_error(softmax(answers.logits).max(axis=1), right),
+        calibration_error=calibration_error(answers.confidence, right),
+        uncalibrated_error=calibration_error(answers.confidence_at(1.0), right),
         p50_ms=statistics.median(answers.times),
         p95_ms=float(np.percentile(answers.times, 95)),
         parameters=_count_parameters(folder),
@@ -168,21 +172,22 @@ def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | N
 def _disagree(student: _Answers, teacher: _Answers, valid: Labelled) -> list[Disagreement]:
     """The texts of valid with the largest total variation distance between the two, none twice."""
     distance = np.abs(student.valid - teacher.valid).sum(axis=1) / 2
-    classes = teacher.classifier.classes_
+    task, classes = teacher.classifier.task, teacher.classifier.classes_
+    labels = [classes[task.decide_from_probabilities(model.valid)] for model in (teacher, student)]
+    confidences = [task.confidence(model.valid) for model in (teacher, student)]
     rows: dict[Text, int] = {}
     for row in np.argsort(-distance, kind="stable").tolist():
         rows.setdefault(valid.texts[row], row)
     found = []
     for row in list(rows.values())[:_N_DISAGREEMENTS]:
-        theirs, ours = teacher.valid[row], student.valid[row]
         found.append(
             Disagreement(
                 text=str(valid.texts[row]),
                 label=valid.labels[row],
-                teacher_label=str(classes[theirs.argmax()]),
-                teacher_probability=float(theirs.max()),
-                student_label=str(classes[ours.argmax()]),
-                student_probability=float(ours.max()),
+                teacher_label=str(labels[0][row]),
+                teacher_probability=float(confidences[0][row]),
+                student_label=str(labels[1][row]),
+                student_probability=float(confidences[1][row]),
             )
         )
     return found

@@ -24,6 +24,7 @@ from potstill.errors import PotstillError, reason
 from potstill.labelling import ENGINES, Engine
 from potstill.labelling.local import Encode
 from potstill.progress import Progress, silent
+from potstill.tasks import find_task
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -174,6 +175,7 @@ def _report_error(predict: TeacherLogits, unlabelled: Unlabelled) -> None:
     first = next(unlabelled.shards())[:_COMPARED]
     sample = unlabelled.encode(0, first)
     model = predict.teacher.model
+    task = find_task(model.config.problem_type)
     exact = predict_logits(in_torch(model), sample, pad_id=model.config.pad_token_id or 0)
     found = predict(sample, silent)
     logger.info(
@@ -181,7 +183,7 @@ def _report_error(predict: TeacherLogits, unlabelled: Unlabelled) -> None:
         predict.backend,
         float(np.abs(found - exact).mean()),
         float(exact.std()),
-        100 * float((found.argmax(axis=1) == exact.argmax(axis=1)).mean()),
+        100 * task.accuracy(found, task.decide(exact)),
     )
 
 
@@ -191,7 +193,7 @@ def label_to_tsv(
     path: Path,
     *,
     inputs: dict[str, Any],
-    answers: SoftLabelFilter,
+    soft_labels: SoftLabelFilter,
     backend: Backend = "torch",
     progress: Progress = silent,
 ) -> int:
@@ -202,17 +204,17 @@ def label_to_tsv(
     :raises PotstillError: when the teacher is sure of none.
     """
     folder = path.with_name(f"{path.name}.shards")
-    n_written = 0
+    n_written, task = 0, find_task(teacher.model.config.problem_type)
 
     def parts(labelled: Path) -> Iterator[tuple[Sequence[Text], Sequence[str]]]:
         nonlocal n_written
         for texts, part in zip(unlabelled.shards(), transfer_parts(labelled), strict=True):
-            rows = answers.chosen(part.logits)
+            rows = soft_labels.rows(part.logits, task)
             n_written += len(rows)
             logits = part.logits[rows]
-            labels = [teacher.labels[i] for i in logits.argmax(axis=1)]
-            yield [texts[row] for row in rows], labels if answers.hard_labeling else as_fields(logits)
-        answers.check_some(n_written)
+            labels = [teacher.labels[i] for i in task.decide(logits)]
+            yield [texts[row] for row in rows], labels if soft_labels.hard_labeling else as_fields(logits)
+        soft_labels.check_some(n_written)
 
     with atomic_folder(folder, inputs | {"backend": backend}) as work:
         label_texts(unlabelled, teacher, work, backend=backend, progress=progress)

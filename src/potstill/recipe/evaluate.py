@@ -171,7 +171,7 @@ def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progre
         path,
         inputs=inputs,
         backend=options.labelling,
-        answers=options.soft_labels,
+        soft_labels=options.soft_labels,
         progress=progress,
     )
     return LabelledFile(path, n_texts, n_written)

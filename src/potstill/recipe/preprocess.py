@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, hash_file, read_manifest
-from potstill.corpus.encoded import Chunk, Text, gold_of
+from potstill.corpus.encoded import Chunk, Text, known_label_ids
 from potstill.corpus.examples import Example, example_parts, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
 from potstill.corpus.splits import find_split
@@ -103,8 +103,8 @@ def _gold(file: Path, examples: list[Example], labels: list[str]) -> _Source:
 
 
 def _chunk(file: Path, labels: list[str], examples: list[Example]) -> Chunk:
-    targets = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
-    return Chunk([example.content for example in examples], targets)
+    ids = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
+    return Chunk([example.content for example in examples], ids)
 
 
 def raw_parts(path: Path) -> Iterator[list[Text]]:
@@ -190,15 +190,15 @@ def _transfer(path: Path, labels: list[str], train: Chunk) -> _Source:
 
 
 def _logits(path: Path, labels: list[str], train: Chunk) -> Iterator[Chunk]:
-    assert train.targets is not None
-    known = dict(zip(train.texts, train.targets.tolist(), strict=True))
+    assert train.label_ids is not None
+    known = dict(zip(train.texts, train.label_ids.tolist(), strict=True))
     for part in transfer_parts(path):
         if part.logits.shape[1] != len(labels):
             raise PotstillError(
                 f"{path}: {part.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
                 f"label it again with this data's teacher"
             )
-        yield Chunk(part.texts, part.logits, gold_of(part.texts, known))
+        yield Chunk(part.texts, known_label_ids(part.texts, known), part.logits)
 
 
 def _encode(

@@ -126,8 +126,7 @@ def _train_student(options: TrainOptions, config: StudentTextConfig, labels: lis
     folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]
     train_set, valid_set = (load_encoded(folder, vocabulary.tokenizer) for folder in folders)
     optimisation = options.optimisation
-    is_hard = train_set.targets is not None and train_set.targets.ndim == 1  # label ids
-    if is_hard and (optimisation.loss != "mse" or optimisation.gold_weight):
+    if train_set.teacher_logits is None and (optimisation.loss != "mse" or optimisation.gold_weight):
         raise PotstillError(f"{source}: has labels, no logits, which --loss and --gold_weight are for: leave them out")
     model, tokenizer = new_student(
         config.student,

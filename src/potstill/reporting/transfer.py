@@ -13,7 +13,7 @@ from potstill.artifacts import CONFIG, TEMPERATURE, TEXTS, read_json, shards
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
 from potstill.runs.contents import read_split, run_labels
-from potstill.runtime.classifier import softmax
+from potstill.tasks import find_task
 
 KINDS = {
     "own": "train's own texts",
@@ -118,10 +118,11 @@ def find_make_up(run: Path) -> MakeUp:
     is_given = not (run / "augmented").is_dir()
     temperature = 1.0 if is_given else float(read_json(run / "teacher" / CONFIG).get(TEMPERATURE, 1.0))
     tallies = {name: _Tally() for name in KINDS}
-    namer, generator = _Namer(train), np.random.default_rng(0)
+    namer, generator, task = _Namer(train), np.random.default_rng(0), find_task()
     for part, sources in _read_parts(run, is_given):
         names = np.array([namer.name(text, source) for text, source in zip(part.texts, sources, strict=True)])
-        _count(part, sources, names, softmax(part.logits / temperature), generator.random(len(sources)), tallies)
+        probabilities = task.probabilities(part.logits, temperature)
+        _count(part, sources, names, probabilities, generator.random(len(sources)), tallies)
     kinds = [
         Kind(KINDS[name], one.n_texts, one.sure / one.n_texts, [_sample(row, train, labels) for row in one.rows])
         for name, one in tallies.items()
@@ -182,7 +183,8 @@ def _count(
     :param names: of each text its kind, ``[n_texts]``; ``draws`` a number by chance.
     :param probabilities: ``[n_texts, n_labels]``.
     """
-    best, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    task = find_task()
+    best, sure = task.decide_from_probabilities(probabilities), task.confidence(probabilities)
     for name, tally in tallies.items():
         rows = np.flatnonzero(names == name)
         tally.n_texts += len(rows)

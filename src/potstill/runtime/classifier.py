@@ -24,6 +24,7 @@ from potstill.runtime.hub import find_folder
 from potstill.runtime.memory import LIMIT, limit_memory
 from potstill.runtime.threads import available_cpus
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
+from potstill.tasks import Task, find_task
 
 _NO_LIMIT = 1 << 20  # words of a text to a student, which has no longest text
 _TOKEN_BUDGET = 4096  # of a padded batch
@@ -41,6 +42,7 @@ class Classifier:
 
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
     :ivar temperature: what the logits are divided by before they become probabilities.
+    :ivar task: how logits become decisions and probabilities.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Classifier:
         *,
         pad_id: int,
         temperature: float,
+        task: Task,
         threads: int,
         split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._pad_id = pad_id
         self.temperature = temperature
+        self.task = task
         self._split = split
         self._inputs = [given.name for given in session.get_inputs()]
         self._takes_one = session.get_inputs()[0].shape[0] == 1
@@ -148,15 +152,12 @@ class Classifier:
         return result
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        """The probability of each label, float32 ``[len(texts), len(classes_)]``.
-
-        The softmax of the logits, divided by the temperature that was fitted at the end of the training.
-        """
-        return softmax(self.logits(texts) / self.temperature)
+        """The probability of each label, float32 ``[len(texts), len(classes_)]``, at the calibrated temperature."""
+        return self.task.probabilities(self.logits(texts), self.temperature)
 
     def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
-        labels: NDArray[np.object_] = self.classes_[self.logits(texts).argmax(axis=1)]
+        labels: NDArray[np.object_] = self.classes_[self.task.decide(self.logits(texts))]
         return labels
 
 
@@ -164,13 +165,6 @@ def _single(text: Text) -> str:
     if not isinstance(text, str):
         raise PotstillError("a pair of texts: students take single texts only")
     return text
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits ``[texts, labels]`` as probabilities."""
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities
 
 
 def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
@@ -198,6 +192,7 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         labels,
         pad_id=int(_number(config, "pad_token_id", 0, config_file)),
         temperature=_number(config, TEMPERATURE, 1.0, config_file),
+        task=find_task(config.get("problem_type")),
         threads=threads,
         split=split,
     )

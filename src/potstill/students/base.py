@@ -20,6 +20,7 @@ from potstill.corpus.words import MASK, PAD, UNK
 from potstill.morphology import morpheme_splitter
 from potstill.progress import Progress, silent
 from potstill.students.onnx_graph import OnnxGraph
+from potstill.tasks import find_task
 
 
 class StudentConfig(PreTrainedConfig):
@@ -103,7 +104,7 @@ class StudentModel(PreTrainedModel):
         labels: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
-        """Logits of word ids; with labels, the cross-entropy too, as Hugging Face's models do.
+        """Logits of word ids; with labels, their loss too, as Hugging Face's models do.
 
         :param input_ids: ``[batch, length]``.
         :param attention_mask: ``[batch, length]``; by default every id but the padding's counts.
@@ -113,7 +114,7 @@ class StudentModel(PreTrainedModel):
             attention_mask = input_ids != self.config.pad_token_id
         mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
         logits = self.classify(self.embed(input_ids, mask), mask)  # [batch, n_labels]
-        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        loss = None if labels is None else find_task(self.config.problem_type).gold_loss(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -67,7 +67,7 @@ def predict_logits(
     with progress("labelling", len(encoded)) as bar:
         for rows in token_batches(encoded.lengths, budget):
             batch = encoded.pad(rows, pad_id)
-            batch.pop("labels", None)
+            batch.pop("label_ids", None)
             found.append(model(batch))
             order.append(rows)
             bar.update(len(rows))

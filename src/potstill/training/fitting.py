@@ -9,6 +9,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.distributed import is_first
 from potstill.errors import PotstillError
 from potstill.progress import Progress
+from potstill.tasks import find_task
 from potstill.training.options import Optimisation
 from potstill.training.vocabulary import Vocabulary
 
@@ -109,13 +110,17 @@ def calibrate_and_save(
 ) -> None:
     """Fit a model's temperature on valid, keep it in the configuration, and save the model with its ONNX file.
 
-    :param valid_set: with label ids as targets.
+    :param valid_set: with label ids.
     """
     from potstill.export.onnx_files import save_model
     from potstill.teachers.labelling import in_torch, predict_logits
     from potstill.training.calibration import fit_temperature
 
-    assert valid_set.targets is not None
+    assert valid_set.label_ids is not None
     logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
-    setattr(model.config, TEMPERATURE, round(fit_temperature(logits, valid_set.targets), 4))
+    setattr(
+        model.config,
+        TEMPERATURE,
+        round(fit_temperature(logits, valid_set.label_ids, find_task(model.config.problem_type)), 4),
+    )
     save_model(model, tokenizer, work)

@@ -1,57 +1,39 @@
-"""Training objectives: pure functions of logits and targets."""
+"""Training objectives: pure functions of a batch's logits, its label ids and its teacher's logits."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from potstill.tasks import Task
 from potstill.training.options import Optimisation
 
 
-def mean_squared_error(logits: Tensor, targets: Tensor) -> Tensor:
+def mean_squared_error(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """The distance between student's and teacher's logits (Tang et al. 2019, https://arxiv.org/abs/1903.12136).
 
     :param logits: ``[batch, n_labels]``.
-    :param targets: the teacher's logits, ``[batch, n_labels]``.
+    :param teacher_logits: ``[batch, n_labels]``.
     :return: a scalar.
     """
-    return functional.mse_loss(logits, targets)
+    return functional.mse_loss(logits, teacher_logits)
 
 
-def divergence(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    """The Kullback-Leibler divergence of the teacher's softened probabilities from the student's, times the
-    temperature squared, which keeps the gradients' size (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
+def training_loss(
+    options: Optimisation, task: Task, logits: Tensor, label_ids: Tensor | None, teacher_logits: Tensor | None
+) -> Tensor:
+    """The loss of a batch: on the teacher's logits where there are any, on gold labels, or on both.
 
-    :param logits: ``[batch, n_labels]``.
-    :param targets: the teacher's logits, ``[batch, n_labels]``.
+    :param logits: the student's, ``[batch, n_labels]``.
+    :param label_ids: ``[batch]``, or None.
+    :param teacher_logits: ``[batch, n_labels]``, or None.
     :return: a scalar.
     """
-    student, teacher = (torch.log_softmax(values / temperature, dim=1) for values in (logits, targets))
-    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
-
-
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The cross-entropy on gold labels.
-
-    :param logits: ``[batch, n_labels]``.
-    :param targets: label ids, ``[batch]``; the texts with :data:`potstill.corpus.encoded.NO_GOLD` do not count.
-    :return: a scalar; 0 where no text counts.
-    """
-    total = functional.cross_entropy(logits, targets, reduction="sum")
-    return total / (targets >= 0).sum().clamp(min=1)
-
-
-def training_loss(options: Optimisation, logits: Tensor, targets: Tensor, gold: Tensor | None) -> Tensor:
-    """The loss that the options and the targets ask for.
-
-    :param targets: label ids, ``[batch]``, or the teacher's logits, ``[batch, n_labels]``.
-    :param gold: beside the teacher's logits the label ids, where they are known.
-    """
-    if not targets.is_floating_point():
-        return cross_entropy(logits, targets)
+    if teacher_logits is None:
+        assert label_ids is not None
+        return task.gold_loss(logits, label_ids)
     if options.loss == "kl":
-        soft = divergence(logits, targets, options.temperature)
+        soft = task.divergence(logits, teacher_logits, options.temperature)
     else:
-        soft = mean_squared_error(logits, targets)
-    if gold is None or not options.gold_weight:
+        soft = mean_squared_error(logits, teacher_logits)
+    if label_ids is None or not options.gold_weight:
         return soft
-    return (1 - options.gold_weight) * soft + options.gold_weight * cross_entropy(logits, gold)
+    return (1 - options.gold_weight) * soft + options.gold_weight * task.gold_loss(logits, label_ids)

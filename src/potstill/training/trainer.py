@@ -4,6 +4,7 @@ Resumes by itself from the newest whole checkpoint in its working folder.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.distributed import is_first, n_processes, rank
 from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
+from potstill.tasks import Task, find_task
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
 from potstill.training.calibration import refinement_loss
 from potstill.training.losses import training_loss
@@ -69,8 +71,8 @@ def train_model(
 
     Several processes (see :mod:`potstill.distributed`) share each batch; the number of steps is that of one process.
 
-    :param train: label ids as targets (then the loss is cross-entropy), or logits (then it is ``options.loss``).
-    :param valid: label ids as targets.
+    :param train: with the teacher's logits (then the loss is ``options.loss``), or with label ids alone.
+    :param valid: with label ids.
     :param work: folder of the checkpoints; with those of a killed run in it, training goes on there, with another
         number of processes too.
     :raises PotstillError: when the processes cannot share a batch evenly.
@@ -89,7 +91,7 @@ def train_model(
         args=_arguments(options, steps, work, clips=not has_sparse_gradients(model)),
         train_dataset=EncodedDataset(train, model.config.pad_token_id or 0),
         eval_dataset=EncodedDataset(valid, model.config.pad_token_id or 0),
-        compute_metrics=_measure,
+        compute_metrics=partial(_measure, find_task(model.config.problem_type)),
         optimizers=make_optimizer(model, options, steps_an_epoch, steps),
     )
     trainer.remove_callback(PrinterCallback)
@@ -139,14 +141,14 @@ def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) ->
         disable_tqdm=True,
         log_level="error",
         remove_unused_columns=False,
-        label_names=["labels"],
+        label_names=["label_ids"],
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
 
-def _measure(prediction: Any) -> dict[str, float]:
-    logits, labels = prediction.predictions, prediction.label_ids
-    return {"accuracy": float(np.mean(logits.argmax(axis=1) == labels)), _LOSS: refinement_loss(logits, labels)}
+def _measure(task: Task, prediction: Any) -> dict[str, float]:
+    logits, label_ids = prediction.predictions, prediction.label_ids
+    return {"accuracy": task.accuracy(logits, label_ids), _LOSS: refinement_loss(logits, label_ids, task)}
 
 
 def _evaluation(entry: dict[str, float]) -> dict[str, float]:
@@ -164,6 +166,7 @@ class _DistillationTrainer(Trainer):
     def __init__(self, options: Optimisation, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._options = options
+        self._task = find_task(arguments["model"].config.problem_type)
 
     def run(self, checkpoint: Path | None) -> float:
         """Train, from a checkpoint where there is one; the model ends with its best weights.
@@ -216,9 +219,10 @@ class _DistillationTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        taken = {name: value for name, value in inputs.items() if name not in ("labels", "gold")}
-        outputs = model(**taken)
-        loss = training_loss(self._options, outputs.logits, inputs["labels"], inputs.get("gold"))
+        texts = {name: value for name, value in inputs.items() if name not in ("label_ids", "teacher_logits")}
+        outputs = model(**texts)
+        label_ids, teacher_logits = inputs.get("label_ids"), inputs.get("teacher_logits")
+        loss = training_loss(self._options, self._task, outputs.logits, label_ids, teacher_logits)
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
 
 
