@@ -28,9 +28,10 @@ test: check
 demo: install
 	$(BIN)/potstill demo
 
-# what is generated from the code
+# docs/cli.md from the code, then the site with its search: site/index.html
 docs: install
 	$(BIN)/python docs/make_cli.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # requirements.lock: the hashes of every file of the versions in constraints.txt; needs uv
 lock:
@@ -43,4 +44,4 @@ audit:
 	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-audit build dist site .mypy_cache .ruff_cache .pytest_cache
