@@ -28,10 +28,11 @@ from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.splits import find_split
-from potstill.labelling.label import Backend, open_backend
 from potstill.runtime.threads import available_cpus
+from potstill.teachers import Backend
 from potstill.teachers.checkpoints import Checkpoint, open_finetuned
-from potstill.teachers.labelling import predict_logits
+from potstill.teachers.inference import predict_logits
+from potstill.teachers.transformer import TransformerTeacher
 from potstill.training.fitting import new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
@@ -122,8 +123,7 @@ def compare_labelling(options: Options, teacher: Checkpoint, texts: list[str]) -
     tokenizer = limited(teacher.tokenizer.backend_tokenizer, WIDTH)
     encoded = encode(texts, tokenizer)
     print(f"{'tokenising':<22}{len(texts) / seconds(lambda: encode(texts, tokenizer)):>10.0f}")
-    with tempfile.TemporaryDirectory() as scratch:
-        models = {name: open_backend(name, teacher, Path(scratch) / name) for name in options.backends}
+    models = {name: TransformerTeacher(teacher, "", backend=name).run for name in options.backends}
     calls = {name: partial(predict_logits, model, encoded, pad_id=pad_id) for name, model in models.items()}
     padded = partial(label_padded, teacher.model, encoded, pad_id)
     compare(len(texts), options.rounds, padded, {f"labelling, {name}": call for name, call in calls.items()})

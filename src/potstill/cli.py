@@ -22,7 +22,7 @@ from potstill.commands.push import PushOptions, push
 from potstill.commands.serve import ServeOptions, serve
 from potstill.commands.verify import Verified, VerifyOptions, verify
 from potstill.distillation.demo import DemoOptions, demo
-from potstill.distillation.distill import distill
+from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.errors import PotstillError
 from potstill.printing import report
@@ -32,12 +32,11 @@ from potstill.recipe.evaluate import EvaluateOptions, evaluate
 from potstill.recipe.preprocess import PreprocessOptions, preprocess
 from potstill.recipe.train import TrainOptions, train
 from potstill.reporting.report import ReportOptions, report_runs
-from potstill.runs.options import DistillOptions
 from potstill.runtime.threads import available_cpus
 
 VERBS: dict[str, tuple[Any, Any]] = {
     "demo": (DemoOptions, demo),
-    "distill": (DistillOptions, distill),
+    "distill": (DistillCommand, distill_command),
     "augment_data": (AugmentOptions, augment_data),
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),

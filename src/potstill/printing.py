@@ -10,7 +10,7 @@ from potstill.commands.predict import Predicted
 from potstill.commands.push import Pushed
 from potstill.commands.serve import Served
 from potstill.commands.verify import Verified
-from potstill.distillation.distill import Distilled
+from potstill.distillation.distill import Distilled, Planned
 from potstill.evaluation.results import Score
 from potstill.recipe.augment import Augmented
 from potstill.recipe.evaluate import Evaluated, LabelledFile
@@ -40,6 +40,11 @@ def _(result: Distilled) -> str:
         f"  python -c \"import potstill; print(potstill.load('{result.student}').predict(['your text here']))\"",
     ]
     return "\n".join(lines)
+
+
+@report.register
+def _(result: Planned) -> str:
+    return str(result)
 
 
 @report.register

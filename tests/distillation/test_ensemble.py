@@ -15,7 +15,7 @@ from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import unify_masks
 from potstill.distillation.distill import distill
-from potstill.distillation.teacher import ensemble_stages
+from potstill.distillation.teacher import find_ensemble
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
 from potstill.tasks import SingleLabel
@@ -139,7 +139,7 @@ def test_a_teacher_of_other_labels_is_refused_before_the_first_one_is_fine_tuned
 def test_two_teachers_of_one_name_are_refused() -> None:
     given = options(Path("d"), Path("t"), Path("v"), Path("o"), ensemble=("a/b", "c/b"))
     with pytest.raises(PotstillError, match="--ensemble: a/b and c/b would have the same folder; leave one out"):
-        ensemble_stages(given)
+        find_ensemble(given)
 
 
 def test_more_teachers_beside_a_labelled_set_are_refused(tmp_path: Path) -> None:

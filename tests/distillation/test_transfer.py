@@ -12,13 +12,14 @@ import pytest
 from potstill.augment.sampling import Rules
 from potstill.corpus.splits import load_corpus
 from potstill.corpus.words import as_words
-from potstill.distillation.data import write_data
-from potstill.distillation.transfer import make_augmented, make_transfer
+from potstill.distillation.augmented import augmented_stage
+from potstill.distillation.data import data_stage
+from potstill.distillation.transfer import transfer_stages
 from potstill.errors import PotstillError
 from potstill.labelling import ENGINES
 from potstill.labelling.local import label_shards
-from potstill.progress import silent
 from potstill.runs.contents import read_split
+from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
 
 
@@ -37,13 +38,19 @@ def options(data: Path, out: Path, **changes: object) -> DistillOptions:
 @pytest.fixture
 def run(tiny_data: Path, tmp_path: Path) -> Path:
     (tmp_path / "run" / "data").mkdir(parents=True)
-    write_data(load_corpus(str(tiny_data), 42), tmp_path / "run" / "data")
+    job = job_of(options(tiny_data, tmp_path / "run"))
+    data_stage(job).build(job, tmp_path / "run" / "data")
     return tmp_path / "run"
 
 
-def augmented(given: DistillOptions, run: Path, work: Path) -> list[str]:
-    work.mkdir()
-    make_augmented(given, run, silent, work)
+def job_of(given: DistillOptions) -> Job:
+    return Job(given, load_corpus(given.data, given.seed))
+
+
+def augmented(given: DistillOptions, work: Path) -> list[str]:
+    work.mkdir(exist_ok=True)
+    job = job_of(given)
+    augmented_stage(job).build(job, work)
     texts: list[str] = pyarrow.parquet.read_table(work / "texts.parquet")["text"].to_pylist()
     return texts
 
@@ -55,7 +62,7 @@ def test_texts_without_labels_follow_those_that_are_sampled_and_none_stands_twic
     (tmp_path / "more.txt").write_text(f"an  odd one\n{own[3]}\nan odd one\n")
     (tmp_path / "more.jsonl").write_text('{"text": "another one", "stars": 5}\n')
     given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt", tmp_path / "more.jsonl"))
-    texts = augmented(given, run, tmp_path / "work")
+    texts = augmented(given, tmp_path / "work")
     assert texts[-2:] == ["an odd one", "another one"]
     assert len(set(texts)) == len(texts)
     assert set(own) < set(texts[:-2])
@@ -64,7 +71,7 @@ def test_texts_without_labels_follow_those_that_are_sampled_and_none_stands_twic
 def test_each_text_has_the_row_of_train_that_it_was_made_from(tiny_data: Path, run: Path, tmp_path: Path) -> None:
     own = [example.text for example in read_split(run, "train")]
     (tmp_path / "more.txt").write_text("an odd one\n")
-    texts = augmented(options(tiny_data, run, unlabelled=(tmp_path / "more.txt",)), run, tmp_path / "work")
+    texts = augmented(options(tiny_data, run, unlabelled=(tmp_path / "more.txt",)), tmp_path / "work")
     sources = pyarrow.parquet.read_table(tmp_path / "work" / "texts.parquet")["source"].to_pylist()
     assert len(sources) == len(texts) and sources[-1] is None
     for text, source in zip(texts[:-1], sources[:-1], strict=True):
@@ -75,7 +82,7 @@ def test_without_augmentation_they_take_its_place(tiny_data: Path, run: Path, tm
     (tmp_path / "more.txt").write_text("an odd one\n")
     given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
     own = dict.fromkeys(example.text for example in read_split(run, "train"))
-    assert augmented(given, run, tmp_path / "work") == [*own, "an odd one"]
+    assert augmented(given, tmp_path / "work") == [*own, "an odd one"]
 
 
 def test_texts_of_valid_and_test_are_left_out_whatever_their_case_and_spacing(
@@ -85,7 +92,7 @@ def test_texts_of_valid_and_test_are_left_out_whatever_their_case_and_spacing(
     held_out[1] = held_out[1].upper().replace(" ,", ",")
     (tmp_path / "more.txt").write_text("\n".join([*held_out, "an odd one"]) + "\n")
     given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
-    texts = augmented(given, run, tmp_path / "work")
+    texts = augmented(given, tmp_path / "work")
     own = {example.text for example in read_split(run, "train")}
     assert [text for text in texts if text not in own] == ["an odd one"]
 
@@ -98,7 +105,7 @@ def test_files_without_labels_that_cannot_count_are_refused_at_once(tmp_path: Pa
         options(tmp_path, tmp_path / "run", unlabelled=(tmp_path / "more.txt",), transfer=(tmp_path,))
 
 
-def test_on_another_engine_the_teacher_and_its_tokenizer_are_sent_as_they_are(
+def test_on_another_engine_the_teacher_is_sent_as_it_is(
     tiny_data: Path,
     run: Path,
     tmp_path: Path,
@@ -106,19 +113,19 @@ def test_on_another_engine_the_teacher_and_its_tokenizer_are_sent_as_they_are(
     classifier_folder: Callable[[dict[int, str]], Path],
 ) -> None:
     shutil.copytree(classifier_folder({0: "0", 1: "1"}), run / "teacher")
-    (run / "augmented").mkdir()
-    make_augmented(options(tiny_data, run, rules=Rules(n_iter=1, p_mask=0.3)), run, silent, run / "augmented")
+    augmented(options(tiny_data, run, rules=Rules(n_iter=1, p_mask=0.3)), run / "augmented")
     sent: list[int] = []
 
-    def elsewhere(shards: Any, encode: Any, predict: Any, folder: Path, **others: Any) -> int:
-        sent.append(len(pickle.dumps((encode, predict))))
-        encode, predict = pickle.loads(pickle.dumps((encode, predict)))
-        return label_shards(shards, encode, predict, folder, **others)
+    def elsewhere(shards: Any, teacher: Any, folder: Path, **others: Any) -> int:
+        sent.append(len(pickle.dumps(teacher)))
+        return label_shards(shards, pickle.loads(pickle.dumps(teacher)), folder, **others)
 
     monkeypatch.setitem(ENGINES, "ray", elsewhere)
     for engine in ("local", "ray"):
         (tmp_path / engine).mkdir()
-        make_transfer(options(tiny_data, run, engine=engine), ["teacher"], run, silent, tmp_path / engine)
+        job = job_of(options(tiny_data, run, engine=engine))
+        *_, transfer = transfer_stages(job)
+        transfer.build(job, tmp_path / engine)
     assert len(sent) == 1
     local, ray = (tmp_path / engine / "part-00000.parquet" for engine in ("local", "ray"))
     assert local.read_bytes() == ray.read_bytes()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from potstill import labelling
-from potstill.corpus.encoded import Encoded
 from potstill.errors import PotstillError
 from potstill.labelling import ENGINES, POOLS, Engine
 from potstill.progress import Progress
@@ -22,12 +21,9 @@ def test_every_file_is_registered() -> None:
 def test_without_ray_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    def predict(part: Encoded, progress: Progress) -> Any:
-        raise AssertionError
-
     message = r"^this needs ray, not installed here: pip install 'potstill\[ray\]'$"
     with pytest.raises(PotstillError, match=message):
-        ENGINES["ray"]([["a"]], lambda start, texts: predict, predict, tmp_path, n_shards=1)
+        ENGINES["ray"]([["a"]], None, tmp_path, n_shards=1)
     pool = POOLS["ray"]
     assert pool is not None
     with pytest.raises(PotstillError, match=message), pool("whitespace"):
@@ -36,11 +32,8 @@ def test_without_ray_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("engine", get_args(Engine))
 def test_where_no_shard_is_missing_nothing_is_asked_for(engine: Engine, tmp_path: Path) -> None:
-    def encode(start: int, texts: Any) -> Encoded:
-        return Encoded(np.zeros(1, np.int32), np.array([0, 1]))
-
-    def predict(part: Encoded, progress: Progress) -> Any:
+    def teacher(texts: Any, progress: Progress) -> Any:
         return np.zeros((1, 2), np.float32)
 
-    ENGINES["local"]([["a"]], encode, predict, tmp_path, n_shards=1)
-    assert ENGINES[engine]([["a"]], None, None, tmp_path, n_shards=1) == 0
+    ENGINES["local"]([["a"]], teacher, tmp_path, n_shards=1)
+    assert ENGINES[engine]([["a"]], None, tmp_path, n_shards=1) == 0

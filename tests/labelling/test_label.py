@@ -1,62 +1,80 @@
 """What runs a teacher when it labels: each backend answers as the model does, the less exact ones nearly so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from potstill.corpus.encoded import encode, limited
+from potstill.corpus.encoded import Text
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
-from potstill.labelling.label import Backend, Unlabelled, label_texts, label_to_tsv
+from potstill.labelling.label import Unlabelled, label_texts, label_to_tsv
+from potstill.progress import Progress, silent
 from potstill.tasks import SingleLabel
-from potstill.teachers.checkpoints import Checkpoint, open_finetuned
+from potstill.teachers import Backend, Teacher, open_teacher
+from potstill.teachers.checkpoints import open_finetuned
 
 TEXTS = ["a fine film", "dull", "the story is warm , a clever plot and it doesn't end", "a bad cast"]
 
 
 @pytest.fixture(scope="module")
-def teacher(classifier_folder: Callable[[dict[int, str]], Path]) -> Checkpoint:
-    return open_finetuned(str(classifier_folder({0: "0", 1: "1"})))
+def folder(classifier_folder: Callable[[dict[int, str]], Path]) -> Path:
+    return classifier_folder({0: "0", 1: "1"})
 
 
-def unlabelled(texts: list[str], teacher: Checkpoint, rows: int = 9) -> Unlabelled:
-    tokenizer = limited(teacher.tokenizer.backend_tokenizer, 60)
-    return Unlabelled(len(texts), lambda: in_parts(texts, rows), lambda start, part: encode(part, tokenizer))
+@pytest.fixture(scope="module")
+def teacher(folder: Path) -> Teacher:
+    return open_teacher(str(folder))
+
+
+def unlabelled(texts: list[str], rows: int = 9) -> Unlabelled:
+    return Unlabelled(len(texts), lambda: in_parts(texts, rows))
 
 
 @pytest.mark.parametrize(
     ("backend", "tolerance"), [("torch", 1e-6), ("onnx", 1e-4), ("torch-bf16", 0.05), ("onnx-int8", 0.05)]
 )
 def test_every_backend_labels_as_the_model_does(
-    backend: Backend, tolerance: float, teacher: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    backend: Backend, tolerance: float, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="potstill"):
-        label_texts(unlabelled(TEXTS, teacher), teacher, tmp_path, backend=backend)
+        label_texts(unlabelled(TEXTS), open_teacher(str(folder), backend=backend), tmp_path)
     found = read_transfer(tmp_path)
     assert found.texts == TEXTS
+    checkpoint = open_finetuned(str(folder))
     expected = [
-        teacher.model(**teacher.tokenizer(text, return_tensors="pt")).logits[0].detach().numpy() for text in TEXTS
+        checkpoint.model(**checkpoint.tokenizer(text, return_tensors="pt")).logits[0].detach().numpy() for text in TEXTS
     ]
     np.testing.assert_allclose(found.logits, np.stack(expected), atol=tolerance)
     assert ("logits off by" in caplog.text) == (backend in ("torch-bf16", "onnx-int8"))
 
 
-def test_a_folder_with_all_its_shards_is_left_alone(
-    teacher: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    label_texts(unlabelled(TEXTS, teacher), teacher, tmp_path)
-    monkeypatch.setattr("potstill.labelling.label.open_backend", None)
-    label_texts(unlabelled(TEXTS, teacher), teacher, tmp_path)
+def test_a_folder_with_all_its_shards_is_left_alone(teacher: Teacher, tmp_path: Path) -> None:
+    label_texts(unlabelled(TEXTS), teacher, tmp_path)
+    label_texts(unlabelled(TEXTS), NoTeacher(), tmp_path)
 
 
-def written(path: Path, teacher: Checkpoint, **options: Any) -> list[list[str]]:
-    texts = unlabelled(TEXTS, teacher, rows=2)
-    n_written = label_to_tsv(texts, teacher, path, inputs={}, soft_labels=SoftLabelFilter(**options))
+class NoTeacher:
+    """A teacher that may not be asked."""
+
+    def __init__(self, identity: str = "") -> None:
+        self.labels, self.identity = ["0", "1"], identity
+
+    def check(self, texts: Sequence[Text]) -> None:
+        raise AssertionError
+
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        raise AssertionError
+
+
+def written(path: Path, teacher: Teacher, **options: Any) -> list[list[str]]:
+    texts, soft_labels = unlabelled(TEXTS, rows=2), SoftLabelFilter(**options)
+    n_written = label_to_tsv(texts, teacher, path, inputs={}, task=SingleLabel(), soft_labels=soft_labels)
     lines = [line.split("\t") for line in path.read_text().splitlines()]
     assert len(lines) == n_written
     return lines
@@ -69,7 +87,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
-    teacher: Checkpoint, tmp_path: Path, small_parts: None
+    teacher: Teacher, tmp_path: Path, small_parts: None
 ) -> None:
     lines = written(tmp_path / "all", teacher)
     assert [text for text, _ in lines] == TEXTS
@@ -85,10 +103,9 @@ def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
 
 
 def test_where_the_teacher_is_sure_of_nothing_its_labels_are_kept_for_another_threshold(
-    teacher: Checkpoint, tmp_path: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch
+    teacher: Teacher, tmp_path: Path, small_parts: None
 ) -> None:
     with pytest.raises(PotstillError, match="sure of no text; give a larger one"):
         written(tmp_path / "none", teacher, entropy_threshold=0.0)
     assert not (tmp_path / "none").exists()
-    monkeypatch.setattr("potstill.labelling.label.open_backend", None)
-    assert len(written(tmp_path / "none", teacher)) == len(TEXTS)
+    assert len(written(tmp_path / "none", NoTeacher(teacher.identity))) == len(TEXTS)

@@ -1,6 +1,5 @@
 """Labelling in this process."""
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,38 +8,40 @@ import pytest
 from numpy.typing import NDArray
 
 from potstill.artifacts import shards
-from potstill.corpus.encoded import Encoded, Text, encode, limited
+from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import read_transfer
-from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.labelling.local import Predict, label_shards
-from potstill.progress import Progress
+from potstill.labelling.local import label_shards
+from potstill.progress import Progress, silent
 
 TEXTS = ["a", "b c", "d e f", "a b", "c"]
-ENCODED = encode(TEXTS, limited(build_tokenizer("abcdef", lower=True), 9))
 
 
 class Counting:
-    """A stand-in for a teacher: its logits are a text's first token and its length."""
+    """A stand-in for a teacher: its logits are the number of a text's first letter and its words."""
 
     def __init__(self, fails_at_call: int = 0) -> None:
+        self.labels, self.identity = ["0", "1"], "counting"
         self.calls = 0
         self._fails_at_call = fails_at_call
 
-    def __call__(self, part: Encoded, progress: Progress) -> NDArray[np.float32]:
+    def check(self, texts: Sequence[Text]) -> None:
+        pass
+
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
         self.calls += 1
         if self.calls == self._fails_at_call:
             raise KeyboardInterrupt
-        with progress("labelling", len(part)) as bar:
-            bar.update(len(part))
-        return np.stack([part.token_ids[part.offsets[:-1]], part.lengths], axis=1).astype(np.float32)
+        with progress("labelling", len(texts)) as bar:
+            bar.update(len(texts))
+        firsts = [text if isinstance(text, str) else text[0] for text in texts]
+        return np.array([(ord(text[0]) - ord("a") + 3, len(text.split())) for text in firsts], dtype=np.float32)
 
 
-def label(texts: Sequence[Text], predict: Predict, folder: Path, shard_rows: int) -> int:
+def label(texts: Sequence[Text], teacher: Counting, folder: Path, shard_rows: int) -> int:
     shards = list(in_parts(texts, shard_rows))
-    encode = lambda start, part: ENCODED.rows(start, start + len(part))  # noqa: E731
-    return label_shards(shards, encode, predict, folder, n_shards=len(shards))
+    return label_shards(shards, teacher, folder, n_shards=len(shards))
 
 
 def test_each_text_gets_its_own_logits_whatever_the_shards(tmp_path: Path) -> None:
@@ -70,32 +71,16 @@ def test_nothing_is_labelled_twice(tmp_path: Path) -> None:
     assert label(TEXTS, again, tmp_path, 2) == again.calls == 0
 
 
-def test_the_next_shard_is_encoded_while_the_model_is_at_work_and_no_more(tmp_path: Path) -> None:
-    encoded: list[int] = []
-    under_way = threading.Event()
-
-    def encode(start: int, texts: Sequence[Text]) -> Encoded:
-        encoded.append(start)
-        if start == 1:
-            under_way.set()
-        return ENCODED.rows(start, start + len(texts))
-
-    def predict(part: Encoded, progress: Progress) -> NDArray[np.float32]:
-        assert under_way.wait(60), "the second shard is encoded before the first is labelled"
-        n_labelled = len(shards(tmp_path))
-        assert len(encoded) <= n_labelled + 2
-        return np.zeros((len(part), 2), dtype=np.float32)
-
-    assert label_shards(in_parts(TEXTS, 1), encode, predict, tmp_path, n_shards=5) == 5
-    assert encoded == [0, 1, 2, 3, 4]
-
-
-def test_what_fails_in_the_encoder_is_raised_here(tmp_path: Path) -> None:
-    def encode(start: int, texts: Sequence[Text]) -> Encoded:
-        raise PotstillError("no")
+def test_what_fails_in_the_teacher_is_raised_here_and_what_is_done_stays(tmp_path: Path) -> None:
+    class Failing(Counting):
+        def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+            if "d e f" in texts:
+                raise PotstillError("no")
+            return super().__call__(texts, progress)
 
     with pytest.raises(PotstillError, match="no"):
-        label_shards([TEXTS], encode, Counting(), tmp_path, n_shards=1)
+        label(TEXTS, Failing(), tmp_path, 1)
+    assert len(shards(tmp_path)) == 2
 
 
 def test_pairs_keep_both_texts(tmp_path: Path) -> None:

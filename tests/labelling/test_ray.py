@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from potstill.artifacts import shards
 from potstill.augment.augmentation import augment
 from potstill.augment.sampling import Rules
-from potstill.corpus.encoded import Encoded, Text, encode, limited
+from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError
-from potstill.labelling import ENGINES, ray
-from potstill.labelling.label import TeacherLogits
-from potstill.labelling.local import Predict
+from potstill.labelling import ENGINES, Engine, ray
 from potstill.progress import Progress, silent
-from potstill.teachers.checkpoints import Checkpoint, open_finetuned
+from potstill.teachers import Teacher, open_teacher
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the extra ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -52,46 +50,46 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def teacher(classifier_folder: Callable[[dict[int, str]], Path]) -> Checkpoint:
-    return open_finetuned(str(classifier_folder({0: "0", 1: "1"})))
+def teacher(classifier_folder: Callable[[dict[int, str]], Path]) -> Teacher:
+    return open_teacher(str(classifier_folder({0: "0", 1: "1"})))
 
 
-class Encoder:
-    """A teacher's tokenizer, as a stage gives it to an engine."""
+class StandIn:
+    """What stand-ins for teachers have in common."""
 
-    def __init__(self, teacher: Checkpoint) -> None:
-        self.tokenizer = limited(teacher.tokenizer.backend_tokenizer, 60)
+    labels: ClassVar[list[str]] = ["0", "1"]
+    identity = "stand-in"
 
-    def __call__(self, start: int, texts: Sequence[Text]) -> Encoded:
-        return encode(texts, self.tokenizer)
+    def check(self, texts: Sequence[Text]) -> None:
+        pass
 
 
-class Silent:
-    """A teacher that never answers on one node, and elsewhere not before it has been asked there."""
+class Silent(StandIn):
+    """A teacher that never ends on one node, and elsewhere not before it has been called there."""
 
-    def __init__(self, predict: Predict, node: str, asked: Path) -> None:
-        self.predict = predict
+    def __init__(self, teacher: Teacher, node: str, called: Path) -> None:
+        self.teacher = teacher
         self.node = node
-        self.asked = asked
+        self.called = called
 
-    def __call__(self, part: Encoded, progress: Progress) -> NDArray[np.float32]:
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
         import ray as library
 
         if library.get_runtime_context().get_node_id() == self.node:
-            self.asked.touch()
+            self.called.touch()
             time.sleep(600)
-        while not self.asked.exists():
+        while not self.called.exists():
             time.sleep(0.01)
-        return self.predict(part, progress)
+        return self.teacher(texts, progress)
 
 
-class Failing:
-    """A teacher that cannot be asked; or whose process ends."""
+class Failing(StandIn):
+    """A teacher that cannot label; or whose process ends."""
 
     def __init__(self, dies: bool) -> None:
         self.dies = dies
 
-    def __call__(self, part: Encoded, progress: Progress) -> NDArray[np.float32]:
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
         if self.dies:
             os._exit(1)
         raise PotstillError("no room in /scratch")
@@ -116,10 +114,9 @@ def after_first_shard(act: Callable[[], None]) -> Progress:
     return progress
 
 
-def label(engine: str, teacher: Checkpoint, folder: Path, predict: Predict, progress: Progress = silent) -> int:
+def label(engine: Engine, teacher: Teacher, folder: Path, progress: Progress = silent) -> int:
     folder.mkdir(exist_ok=True)
-    run = ENGINES[engine]  # type: ignore[index]
-    return run(SHARDS, Encoder(teacher), predict, folder, n_shards=len(SHARDS), progress=progress)
+    return ENGINES[engine](SHARDS, teacher, folder, n_shards=len(SHARDS), progress=progress)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -127,41 +124,38 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_node_that_is_killed_in_mid_run_costs_nothing_and_missing_shards_alone_are_made(
-    cluster: Any, teacher: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    cluster: Any, teacher: Teacher, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    predict = TeacherLogits("torch", teacher)
-    assert label("local", teacher, tmp_path / "local", predict) == len(SHARDS) == 6
+    assert label("local", teacher, tmp_path / "local") == len(SHARDS) == 6
     node = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
     kill = after_first_shard(lambda: cluster.remove_node(node, allow_graceful=False))
-    doomed = Silent(predict, node.node_id, tmp_path / "asked")
+    doomed = Silent(teacher, node.node_id, tmp_path / "called")
     with caplog.at_level("INFO", logger="potstill"):
-        assert label("ray", teacher, tmp_path / "ray", doomed, kill) == 6
+        assert label("ray", doomed, tmp_path / "ray", kill) == 6
     assert "is given back" in caplog.text
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
     shards(tmp_path / "ray")[4].unlink()
-    assert label("ray", teacher, tmp_path / "ray", predict) == 1
+    assert label("ray", teacher, tmp_path / "ray") == 1
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
-def test_what_a_worker_raises_is_raised_here(cluster: Any, teacher: Checkpoint, tmp_path: Path) -> None:
+def test_what_a_worker_raises_is_raised_here(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"^no room in /scratch$"):
-        label("ray", teacher, tmp_path, Failing(dies=False))
+        label("ray", Failing(dies=False), tmp_path)
 
 
 def test_workers_that_die_of_a_shard_are_an_error(
-    cluster: Any, teacher: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray, "_TRIES", 1)
     with pytest.raises(PotstillError, match=r"died with shard \d in hand; is their memory enough"):
-        label("ray", teacher, tmp_path, Failing(dies=True))
+        label("ray", Failing(dies=True), tmp_path)
 
 
-def test_a_worker_that_fits_no_node_is_an_error(
-    cluster: Any, teacher: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_fits_no_node_is_an_error(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     with pytest.raises(PotstillError, match="has 2 processors for a worker; give fewer --threads"):
-        label("ray", teacher, tmp_path, Failing(dies=True))
+        label("ray", Failing(dies=True), tmp_path)
 
 
 def test_texts_that_are_tagged_on_the_cluster_are_the_same(

@@ -6,20 +6,12 @@ from typing import Any
 import pytest
 
 from potstill.corpus.soft_labels import SoftLabelFilter
-from potstill.distillation.students import student_names
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
 
 
 def options(**given: Any) -> DistillOptions:
     return DistillOptions(data="d", out=Path("o"), teacher="t", **given)
-
-
-def test_a_student_that_is_named_twice_is_one() -> None:
-    given = options(student=("ngram", "all", "a/b", "a/b"), layers=2)
-    names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm", "char-ngram")}
-    assert student_names(given) == names | {"b-2-layers": "a/b"}
-    assert next(iter(student_names(given))) == "ngram"
 
 
 @pytest.mark.parametrize(
@@ -30,8 +22,8 @@ def test_a_student_that_is_named_twice_is_one() -> None:
         ({"temperature": 2.0}, "--temperature is for probabilities"),
         ({"gold_weight": 2.0}, "--gold_weight=2.0: a weight from 0 to 1"),
         ({"teacher_epochs": 0}, "--epoch=0: must be more than 0"),
-        ({"answers": SoftLabelFilter(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
-        ({"answers": SoftLabelFilter(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
+        ({"soft_labels": SoftLabelFilter(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
+        ({"soft_labels": SoftLabelFilter(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
     ],
 )
 def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], complaint: str) -> None:

@@ -22,7 +22,7 @@ from potstill.teachers.checkpoints import (
     open_tokenizer,
     read_config,
 )
-from potstill.teachers.labelling import in_torch, predict_logits
+from potstill.teachers.inference import in_torch, predict_logits
 
 Make = Callable[[dict[int, str]], Path]
 

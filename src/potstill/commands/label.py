@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potstill.artifacts import MANIFEST, WEIGHTS, atomic_folder, hash_file, hash_json, shards
+from potstill.artifacts import MANIFEST, atomic_folder, hash_json, shards
 from potstill.errors import PotstillError, require
 from potstill.labelling import Engine
-from potstill.labelling.label import Backend, count_rows, label_texts, texts_of_parquet
+from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
 from potstill.progress import Progress, silent
+from potstill.teachers import Backend, open_teacher
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -53,20 +54,16 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
     :raises PotstillError: when there are none, the teacher is not fine-tuned, or a place cannot be reached.
     """
     require("train", "torch", "transformers", "pyarrow", "onnxscript")
-    from potstill.teachers.checkpoints import open_finetuned
-
     files = _find_files(options.input)
     rows = {file.name: count_rows(file) for file in files}
-    teacher = open_finetuned(options.teacher)
-    weights = Path(options.teacher) / WEIGHTS
+    teacher = open_teacher(options.teacher, backend=options.labelling)
     inputs = {
         "texts": {file.name: [rows[file.name], file.stat().st_size] for file in files},
-        "teacher": hash_file(weights) if weights.is_file() else options.teacher,
-        "labelling": options.labelling,
+        "teacher": teacher.identity,
     }
     with _working_folder(options.output, inputs) as work:
-        texts = texts_of_parquet(files, sum(rows.values()), teacher)
-        label_texts(texts, teacher, work, backend=options.labelling, engine=options.engine, progress=progress)
+        texts = texts_of_parquet(files, sum(rows.values()))
+        label_texts(texts, teacher, work, engine=options.engine, progress=progress)
     return LabelledTexts(options.output, sum(rows.values()))
 
 

@@ -4,15 +4,20 @@ from pathlib import Path
 
 from potstill.artifacts import LABELS
 from potstill.corpus.labels import write_labels
-from potstill.corpus.splits import SPLITS, Corpus
+from potstill.corpus.splits import SPLITS
+from potstill.runs.job import Job, Stage
 
 
-def write_data(corpus: Corpus, work: Path) -> None:
-    """``data``: the splits as Parquet and the labels, whatever form they came in."""
+def data_stage(job: Job) -> Stage:
+    """The stage that every other one reads."""
+    return Stage("data", (), {"data": job.corpus.hashes, "seed": job.corpus.seed}, _write_data)
+
+
+def _write_data(job: Job, work: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
     for split in SPLITS:
-        columns = {field: [getattr(row, field) for row in corpus.splits[split]] for field in ("text", "label")}
+        columns = {field: [getattr(row, field) for row in job.corpus.splits[split]] for field in ("text", "label")}
         pyarrow.parquet.write_table(pyarrow.table(columns), work / f"{split}.parquet", compression="zstd")
-    write_labels(corpus.labels, work / LABELS)
+    write_labels(job.labels, work / LABELS)

@@ -1,8 +1,10 @@
-"""What a run's students read: their vocabulary, and the transfer set, train and valid as token ids."""
+"""``prepared`` and ``prepared-NAME``: a student's vocabulary, and the transfer set, train and valid as ids."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,79 +15,135 @@ from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
 from potstill.corpus.words import MASK
-from potstill.progress import Progress
+from potstill.distillation.inputs import hash_vectors, hash_weights
 from potstill.runs.contents import read_gold
-from potstill.runs.options import DistillOptions
+from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
 from potstill.tasks import find_task
 from potstill.training.vocabulary import (
     build_characters,
     build_vocabulary,
     encode_to_folder,
+    find_vectors,
+    is_from_teacher,
     open_vectors,
     save_vocabulary,
     split_morphemes,
+    split_vectors,
 )
 
+TEACHER = "teacher"  # as a student's name: the run's own teacher
 _CHARACTERS_A_WORD = 10  # with the space: how many --student_words has for each word
 
 _Chunks = Callable[[], Iterable[Chunk]]
-"""A set of texts and what they are to be learnt as, given at each call anew: it need not fit into memory."""
+"""A set of texts and what is to be learnt of them, given at each call anew: it need not fit into memory."""
 
 _Gold = tuple[list[str], NDArray[np.int64]]
 """Texts and their label ids."""
 
 
-def make_prepared(options: DistillOptions, vectors: str, run: Path, progress: Progress, work: Path) -> None:
-    """``prepared``: the vocabulary, word table and encoded text of the students over word vectors."""
-    transfer, gold = run / "transfer", _read_gold(run)
+def word_text_stage(job: Job) -> Stage:
+    """The text of all students over word vectors: they share one vocabulary, so that the work is done once."""
+    options = job.options
+    vectors = find_vectors(options.embedding_path)
+    inputs: dict[str, Any] = {
+        "embedding_path": hash_vectors(vectors),
+        "n_frequent": options.n_frequent,
+        "cased": options.cased,
+        "student_words": options.student_words,
+        "seed": options.seed,
+        **asdict(options.soft_labels),
+    }
+    if options.word_analyzer:
+        inputs["analyzer"] = options.word_analyzer
+    needs_teacher = any(is_from_teacher(part) for part in split_vectors(vectors))
+    after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
+    return Stage("prepared", after, inputs, _prepare_words)
+
+
+def _prepare_words(job: Job, work: Path) -> None:
+    options = job.options
+    transfer, gold = job.folder / "transfer", _read_gold(job)
     if options.word_analyzer:
         processes = options.processes or available_cpus()
-        split = partial(split_morphemes, analyzer=options.word_analyzer, processes=processes, progress=progress)
+        split = partial(split_morphemes, analyzer=options.word_analyzer, processes=processes, progress=job.progress)
         gold = {name: (list(split(texts)), ids) for name, (texts, ids) in gold.items()}
         transfer = work / ".split"  # read twice below, and splitting takes long
-        write_shards(transfer, _split_parts(run / "transfer", split))
-    sets = _sets(transfer, gold, options.soft_labels)
+        write_shards(transfer, _split_parts(job.folder / "transfer", split))
+    sets = _find_sets(transfer, gold, options.soft_labels)
     vocabulary = build_vocabulary(
         _texts(sets["transfer"]),
-        open_vectors(vectors, str(run / "teacher"), progress),
+        open_vectors(find_vectors(options.embedding_path), str(job.folder / "teacher"), job.progress),
         n_frequent=options.n_frequent,
         lower=not options.cased,
         seed=options.seed,
     )
     save_vocabulary(vocabulary, work)
-    _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK, progress=progress)
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK)
 
 
-def make_prepared_characters(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``prepared-NAME``: the characters and encoded text of a student that reads those."""
-    sets = _sets(run / "transfer", _read_gold(run), options.soft_labels)
-    vocabulary = build_characters(_texts(sets["transfer"]), lower=not options.cased)
+def character_text_stage(job: Job, name: str) -> Stage:
+    """The text of a student that reads characters.
+
+    :param name: of the stage.
+    """
+    options = job.options
+    inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.soft_labels)}
+    return Stage(name, ("data", "transfer"), inputs, _prepare_characters)
+
+
+def _prepare_characters(job: Job, work: Path) -> None:
+    sets = _find_sets(job.folder / "transfer", _read_gold(job), job.options.soft_labels)
+    vocabulary = build_characters(_texts(sets["transfer"]), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
-    n_ctx = _CHARACTERS_A_WORD * options.student_words
-    _encode_sets(sets, vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK, progress=progress)
+    n_ctx = _CHARACTERS_A_WORD * job.options.student_words
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
+
+
+def piece_text_stage(job: Job, name: str, student: str) -> Stage:
+    """The text of a transformer student.
+
+    :param name: of the stage.
+    :param student: a folder, a name on the hub, or :data:`TEACHER`.
+    """
+    is_teacher = student == TEACHER
+    inputs = {
+        "student": student,
+        "weights": None if is_teacher else hash_weights(student),
+        "teacher_tokens": job.options.teacher_tokens,
+        **asdict(job.options.soft_labels),
+    }
+    after = ("data", "transfer", *(["teacher"] if is_teacher else []))
+    return Stage(name, after, inputs, _PreparePieces(student))
+
+
+@dataclass(frozen=True)
+class _PreparePieces:
+    """Encodes text as the checkpoint that a transformer student begins as does."""
+
+    student: str
+
+    def __call__(self, job: Job, work: Path) -> None:
+        from potstill.teachers.checkpoints import TextForm, open_tokenizer
+
+        n_ctx = job.options.teacher_tokens
+        tokenizer = open_tokenizer(find_checkpoint(job, self.student), TextForm(n_ctx=n_ctx))
+        sets = _find_sets(job.folder / "transfer", _read_gold(job), job.options.soft_labels)
+        backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
+        _encode_sets(job, sets, backend, work, n_ctx=n_ctx, mask_token=mask_token)
+
+
+def find_checkpoint(job: Job, student: str) -> str:
+    """The checkpoint that a transformer student begins as."""
+    return str(job.folder / "teacher") if student == TEACHER else student
+
+
+def _read_gold(job: Job) -> dict[str, _Gold]:
+    return {split: read_gold(job.folder, split) for split in ("train", "valid")}
 
 
 def _texts(chunks: _Chunks) -> Iterator[str]:
     return (text for chunk in chunks() for text in chunk.texts if isinstance(text, str))
-
-
-def make_prepared_for(source: str, options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``prepared-NAME``: the text encoded for a transformer student.
-
-    :param source: the checkpoint that it begins as.
-    """
-    from potstill.teachers.checkpoints import TextForm, open_tokenizer
-
-    n_ctx = options.teacher_tokens
-    tokenizer = open_tokenizer(source, TextForm(n_ctx=n_ctx))
-    sets = _sets(run / "transfer", _read_gold(run), options.soft_labels)
-    backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
-    _encode_sets(sets, backend, work, n_ctx=n_ctx, mask_token=mask_token, progress=progress)
-
-
-def _read_gold(run: Path) -> dict[str, _Gold]:
-    return {split: read_gold(run, split) for split in ("train", "valid")}
 
 
 def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]) -> Iterator[TransferSet]:
@@ -95,7 +153,7 @@ def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]
         yield TransferSet(texts, part.logits)
 
 
-def _sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFilter) -> dict[str, _Chunks]:
+def _find_sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFilter) -> dict[str, _Chunks]:
     """The three sets by the names of their folders."""
     known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
     sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(transfer, soft_labels, known)}
@@ -105,7 +163,10 @@ def _sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFilter) 
 
 
 def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
-    """What is learnt of a transfer set: logits beside the gold labels, or labels."""
+    """What is learnt of a transfer set: logits with the gold labels that train has, or the teacher's labels.
+
+    A changed text may have another label than its source: it has no gold label.
+    """
     n_texts, task = 0, find_task()
     for part in transfer_parts(transfer):
         rows = soft_labels.rows(part.logits, task)
@@ -119,15 +180,9 @@ def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]
 
 
 def _encode_sets(
-    sets: dict[str, _Chunks],
-    tokenizer: Tokenizer,
-    work: Path,
-    *,
-    n_ctx: int,
-    mask_token: str | None,
-    progress: Progress,
+    job: Job, sets: dict[str, _Chunks], tokenizer: Tokenizer, work: Path, *, n_ctx: int, mask_token: str | None
 ) -> None:
     for name, chunks in sets.items():
         encode_to_folder(
-            chunks(), tokenizer, work / name, n_ctx=n_ctx, mask_token=mask_token, inputs={}, progress=progress
+            chunks(), tokenizer, work / name, n_ctx=n_ctx, mask_token=mask_token, inputs={}, progress=job.progress
         )

@@ -1,82 +1,140 @@
-"""``teacher`` and ``teachers/NAME``: classifiers over the data's labels, with their ONNX files."""
+"""``teachers/NAME`` and ``teacher``: classifiers over the data's labels, with their ONNX files."""
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from potstill.artifacts import WEIGHTS, hash_file
 from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.distillation.inputs import hash_weights, training_inputs
 from potstill.errors import PotstillError
-from potstill.progress import Progress
-from potstill.runs.contents import read_gold, run_labels
+from potstill.runs.contents import read_gold
+from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 from potstill.training.options import Optimisation
+
+if TYPE_CHECKING:
+    from potstill.teachers.checkpoints import Checkpoint
 
 logger = logging.getLogger(__name__)
 
 _FEW_STEPS = 100  # of fine-tuning
 
 
-def hash_weights(checkpoint: str) -> str | None:
-    """The hash of a local checkpoint's weights; None for a name on the hub or of a package."""
-    weights = Path(checkpoint) / WEIGHTS
-    return hash_file(weights) if weights.is_file() else None
+def teacher_stages(job: Job) -> Iterator[Stage]:
+    """The further teachers, then the run's own: a wrong name is found before anything expensive."""
+    for teacher in find_ensemble(job.options):
+        inputs = {"teacher": teacher.source, "teacher_weights": hash_weights(teacher.source)}
+        yield Stage(teacher.folder, ("data",), inputs, teacher.build)
+    yield Stage("teacher", ("data",), _teacher_inputs(job), _make_teacher)
 
 
-def is_finetuned_teacher(options: DistillOptions, run: Path) -> bool:
+@dataclass(frozen=True)
+class EnsembleTeacher:
+    """A further teacher, a classifier over the data's labels.
+
+    :param source: a folder or a name on the hub.
+    """
+
+    source: str
+
+    @property
+    def folder(self) -> str:
+        """Its folder in the run."""
+        return f"teachers/{Path(self.source).name}"
+
+    def build(self, job: Job, work: Path) -> None:
+        """Write it with its ONNX file, its logits in the order of the data's labels."""
+        from potstill.teachers.checkpoints import open_finetuned
+
+        _take_as_it_is(open_finetuned(self.source, job.labels), job, work)
+
+
+def find_ensemble(options: DistillOptions) -> list[EnsembleTeacher]:
+    """The further teachers.
+
+    :raises PotstillError: when two would have the same folder.
+    """
+    teachers: dict[str, EnsembleTeacher] = {}
+    for teacher in map(EnsembleTeacher, options.ensemble):
+        other = teachers.setdefault(teacher.folder, teacher)
+        if other != teacher:
+            raise PotstillError(
+                f"--ensemble: {other.source} and {teacher.source} would have the same folder; leave one out"
+            )
+    return list(teachers.values())
+
+
+def _teacher_inputs(job: Job) -> dict[str, Any]:
+    options = job.options
+    inputs: dict[str, Any] = {
+        "teacher": options.teacher,
+        "teacher_weights": hash_weights(options.teacher),
+        "teacher_is_finetuned": _is_finetuned(job),
+    }
+    if not inputs["teacher_is_finetuned"]:
+        inputs |= {"teacher_tokens": options.teacher_tokens, "teacher_dropout": options.teacher_dropout}
+        inputs |= training_inputs("teacher", options.for_teacher)
+    return inputs
+
+
+def _is_finetuned(job: Job) -> bool:
     """Whether the teacher is a classifier over the data's labels, to be taken as it is."""
     from potstill.teachers.checkpoints import is_finetuned, read_config
 
-    return options.teacher_is_finetuned or is_finetuned(read_config(options.teacher), run_labels(run))
+    return job.options.teacher_is_finetuned or is_finetuned(read_config(job.options.teacher), job.labels)
 
 
-def make_teacher(options: DistillOptions, run: Path, progress: Progress, work: Path) -> None:
-    """``teacher``: the fine-tuned checkpoint with its ONNX file."""
-    from potstill.teachers.checkpoints import (
-        TextForm,
-        is_classifier,
-        open_encoder,
-        open_finetuned,
-        own_labels,
-        read_config,
-    )
-    from potstill.training.fitting import calibrate_and_save, fit
+def _make_teacher(job: Job, work: Path) -> None:
+    from potstill.teachers.checkpoints import open_finetuned
 
-    labels = run_labels(run)
-    is_taken = is_finetuned_teacher(options, run)
-    if is_taken:
-        logger.info("teacher: %s is fine-tuned on these labels: taken as it is", options.teacher)
-        checkpoint = open_finetuned(options.teacher, labels)
+    if _is_finetuned(job):
+        logger.info("teacher: %s is fine-tuned on these labels: taken as it is", job.options.teacher)
+        _take_as_it_is(open_finetuned(job.options.teacher, job.labels), job, work)
     else:
-        config = read_config(options.teacher)
-        if is_classifier(config):
-            others = ", ".join(own_labels(config))
-            logger.info("teacher: %s has other labels (%s): fine-tuned with a new last layer", options.teacher, others)
-        checkpoint = open_encoder(
-            options.teacher,
-            labels,
-            dropout=options.teacher_dropout,
-            form=TextForm(n_ctx=options.teacher_tokens),
-            seed=options.seed,
-        )
-    tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
-    valid = _encode_split(run, "valid", tokenizer)
-    if is_taken:
-        calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work)
-        return
-    train = _encode_split(run, "train", tokenizer)
-    warn_of_few_steps(len(train), options.for_teacher)
+        _fine_tune(job, work)
+
+
+def _take_as_it_is(checkpoint: "Checkpoint", job: Job, work: Path) -> None:
+    from potstill.training.fitting import calibrate_and_save
+
+    valid = _encode_split(job, "valid", _limited_tokenizer(checkpoint))
+    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work)
+
+
+def _fine_tune(job: Job, work: Path) -> None:
+    from potstill.training.fitting import fit
+
+    checkpoint = _open_encoder(job)
+    tokenizer = _limited_tokenizer(checkpoint)
+    train, valid = (_encode_split(job, split, tokenizer) for split in ("train", "valid"))
+    warn_of_few_steps(len(train), job.options.for_teacher)
     fit(
         checkpoint.model,
         checkpoint.tokenizer,
         train,
         valid,
-        options.for_teacher,
+        job.options.for_teacher,
         work,
-        progress=progress,
+        progress=job.progress,
         description="fine-tuning the teacher",
     )
+
+
+def _open_encoder(job: Job) -> "Checkpoint":
+    """The encoder with a new last layer."""
+    from potstill.teachers.checkpoints import TextForm, is_classifier, open_encoder, own_labels, read_config
+
+    options = job.options
+    config = read_config(options.teacher)
+    if is_classifier(config):
+        others = ", ".join(own_labels(config))
+        logger.info("teacher: %s has other labels (%s): fine-tuned with a new last layer", options.teacher, others)
+    form = TextForm(n_ctx=options.teacher_tokens)
+    return open_encoder(options.teacher, job.labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
 
 
 def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
@@ -91,32 +149,10 @@ def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
         )
 
 
-def ensemble_stages(options: DistillOptions) -> dict[str, str]:
-    """The further teachers by the names of their stages.
-
-    :raises PotstillError: when two would have the same.
-    """
-    stages: dict[str, str] = {}
-    for name in options.ensemble:
-        stage = f"teachers/{Path(name).name}"
-        if stages.setdefault(stage, name) != name:
-            raise PotstillError(f"--ensemble: {stages[stage]} and {name} would have the same folder; leave one out")
-    return stages
+def _limited_tokenizer(checkpoint: "Checkpoint") -> Tokenizer:
+    return limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
 
 
-def make_ensemble_teacher(name: str, run: Path, work: Path) -> None:
-    """``teachers/NAME``: a further teacher, a classifier over the data's labels, with its ONNX file.
-
-    :param name: a folder or a name on the hub.
-    """
-    from potstill.teachers.checkpoints import open_finetuned
-    from potstill.training.fitting import calibrate_and_save
-
-    checkpoint = open_finetuned(name, run_labels(run))
-    tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
-    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, _encode_split(run, "valid", tokenizer), work)
-
-
-def _encode_split(run: Path, split: str, tokenizer: Tokenizer) -> Encoded:
-    texts, ids = read_gold(run, split)
-    return encode(texts, tokenizer, label_ids=ids)
+def _encode_split(job: Job, split: str, tokenizer: Tokenizer) -> Encoded:
+    texts, label_ids = read_gold(job.folder, split)
+    return encode(texts, tokenizer, label_ids=label_ids)

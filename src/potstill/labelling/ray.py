@@ -1,7 +1,10 @@
 """Labelling and tagging on a Ray cluster. The driver, this process, reads texts and writes shards; workers load the
-teacher once and answer with logits, so that they need no file of the driver's.
+teacher once and give back logits, so that they need no file of the driver's and no common file system.
 
-Who dies with a shard in hand gives it back. Nodes that join are used, where there is more to do than they had.
+A worker that dies gives its shards back. Nodes that join are used, where there is more to do than they had.
+
+Actors of Ray core, not Ray Data: a shard must be the same texts and the same file as the local engine's, made alone
+when it is missing. Ray Data cuts blocks and names files by itself, and starts anew when its driver dies.
 """
 
 import logging
@@ -11,7 +14,6 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,24 +25,24 @@ from potstill.augment.tagging import Submit, tag_part
 from potstill.corpus.encoded import Text
 from potstill.corpus.transfer import write_shard
 from potstill.errors import PotstillError, reason, require
-from potstill.labelling.local import Encode, Predict, Shard, missing_shards
+from potstill.labelling.local import Shard, missing_shards
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import asked_threads
+from potstill.teachers import Teacher
 
 if TYPE_CHECKING:
     from upath import UPath
 
 logger = logging.getLogger(__name__)
 
-_IN_HAND = 2  # shards a worker: one at the model, one that is sent and encoded meanwhile
+_IN_HAND = 2  # shards a worker: one at the model, one that is sent meanwhile
 _TRIES = 5  # workers that may die with one shard in hand, or before they have loaded the teacher
 _LOOK_EVERY = 1.0  # seconds: for nodes that have joined
 
 
 def label_shards(
     shards: Iterable[Sequence[Text]],
-    encode: Encode,
-    predict: Predict,
+    teacher: Teacher,
     folder: "Path | UPath",
     *,
     n_shards: int,
@@ -48,7 +50,7 @@ def label_shards(
 ) -> int:
     """Label texts into ``part-*.parquet`` files of a folder, as :func:`potstill.labelling.local.label_shards` does.
 
-    :param encode: as :data:`Predict` it must be picklable: both are sent to every worker.
+    :param teacher: is pickled and sent to every worker.
     :param folder: seen by this process alone.
     :raises PotstillError: when ray is not installed, the cluster has no room, or workers die of the same shard.
     """
@@ -57,7 +59,7 @@ def label_shards(
     if first is None:
         return 0
     n_made, n_missing = 0, n_shards - len(shard_files(folder))
-    with _team(encode, predict, n_missing) as team, progress("labelling shards", n_missing) as bar:
+    with _team(teacher, n_missing) as team, progress("labelling shards", n_missing) as bar:
         for shard, logits in _labelled(chain([first], missing), team):
             write_shard(folder / shard_name(shard.index), shard.texts, logits)
             n_made += 1
@@ -105,16 +107,13 @@ def _get(reference: Any) -> Any:
 
 
 class _Worker:
-    """What runs on a node, in a process of its own: the local engine's two functions, the second for one at a time."""
+    """What runs on a node, in a process of its own."""
 
-    def __init__(self, encode: Encode, predict: Predict) -> None:
-        self._encode, self._predict = encode, predict
-        self._at_model = Lock()
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
 
-    def label(self, start: int, texts: Sequence[Text]) -> NDArray[np.float32]:
-        encoded = self._encode(start, texts)
-        with self._at_model:
-            return self._predict(encoded, silent)
+    def label(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        return self._teacher(texts)
 
     def ready(self) -> None:
         """Return when the teacher is loaded."""
@@ -126,7 +125,7 @@ class _Team:
     :param most: workers that there is work for.
     """
 
-    def __init__(self, ray: Any, encode: Encode, predict: Predict, most: int) -> None:
+    def __init__(self, ray: Any, teacher: Teacher, most: int) -> None:
         self._ray = ray
         self._most = most
         on_gpus = ray.cluster_resources().get("GPU", 0) >= 1
@@ -138,10 +137,9 @@ class _Team:
         self._worker = ray.remote(_Worker).options(
             num_cpus=n_threads,
             num_gpus=int(on_gpus),
-            max_concurrency=_IN_HAND,
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_threads)}},  # logits' last bits depend on it
         )
-        self._functions = ray.put(encode), ray.put(predict)  # each node fetches them once
+        self._teacher = ray.put(teacher)  # each node fetches it once
         self._starting: dict[Any, Any] = {}  # what ready() will give -> its worker
         self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> what label() will give -> its shard
         self._deaths: dict[int | None, int] = {}  # by shard; None: of workers that were loading
@@ -164,7 +162,7 @@ class _Team:
     def grow(self) -> None:
         """Start as many workers as there is room and work for."""
         while len(self._starting) + self.size < min(self._room(), self._most):
-            worker = self._worker.remote(*self._functions)
+            worker = self._worker.remote(self._teacher)
             self._starting[worker.ready.remote()] = worker
 
     def free_hand(self) -> Any:
@@ -173,7 +171,7 @@ class _Team:
 
     def give(self, worker: Any, shard: Shard) -> None:
         """Let a worker label a shard."""
-        self._in_hand[worker][worker.label.remote(shard.start, shard.texts)] = shard
+        self._in_hand[worker][worker.label.remote(shard.texts)] = shard
 
     def results(self) -> Iterator[tuple[Shard, NDArray[np.float32] | None]]:
         """Wait a moment, and give the shards that are labelled by then; without logits those whose worker has died."""
@@ -219,8 +217,8 @@ class _Team:
 
 
 @contextmanager
-def _team(encode: Encode, predict: Predict, most: int) -> Iterator[_Team]:
-    team = _Team(_connect(), encode, predict, most)
+def _team(teacher: Teacher, most: int) -> Iterator[_Team]:
+    team = _Team(_connect(), teacher, most)
     try:
         yield team
     finally:

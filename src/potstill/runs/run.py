@@ -1,14 +1,16 @@
-"""A run folder: stages that are done once, again when what they depend on changes, and resumed when killed."""
+"""A run folder: stages that are made once, again when what they depend on changes, and resumed when killed."""
 
 import importlib.metadata
 import logging
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import RUN, atomic_folder, hash_json, read_json, read_manifest, write_json
+from potstill.artifacts import RUN, atomic_folder, hash_json, peek_manifest, read_json, read_manifest, write_json
+from potstill.runs.job import Job, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -18,69 +20,78 @@ _RECORDED = (
 )  # fmt: skip
 
 
-class Run:
-    """One run folder and its ``run.json``.
+def resolve(stages: Iterable[Stage]) -> Iterator[tuple[Stage, dict[str, Any]]]:
+    """Each stage with all that it depends on: its own inputs, and the hash of those of each stage that it reads.
 
-    :param folder: made where missing.
-    :param config: the resolved options, for the record.
+    A change of a stage's inputs so changes the inputs of the stages after it.
     """
+    hashes: dict[str, str] = {}
+    for stage in stages:
+        inputs = stage.inputs | {name: hashes[name] for name in stage.after}
+        hashes[stage.name] = hash_json(inputs)
+        yield stage, inputs
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self.folder = folder
-        self._hashes: dict[str, str] = {}
+
+def describe_state(folder: Path, inputs: dict[str, Any]) -> str:
+    """Whether a stage's folder is done, and if not, why; nothing is changed.
+
+    :param inputs: all that it depends on, see :func:`resolve`.
+    """
+    manifest = peek_manifest(folder)
+    if manifest is None:
+        return "not made yet"
+    changes = _describe_changes(manifest["inputs"], inputs)
+    return f"to be made again, because {changes}" if changes else "done"
+
+
+class Run:
+    """One run folder and its ``run.json``. The folder is made where it is missing."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        record = read_json(job.folder / RUN) if (job.folder / RUN).is_file() else {}
         self._record: dict[str, Any] = {
-            "config": config,
-            "versions": _versions(),
-            "data": {},
-            "stages": read_json(folder / RUN).get("stages", {}) if (folder / RUN).is_file() else {},
+            "config": {name: _to_json(value) for name, value in asdict(job.options).items()},
+            "versions": _find_versions(),
+            "data": job.corpus.hashes,
+            "stages": record.get("stages", {}),
         }
         self._write()
 
-    def record_data(self, hashes: dict[str, str]) -> None:
-        """Keep the hashes of the data's sources."""
-        self._record["data"] = hashes
-        self._write()
-
-    def is_done(self, name: str) -> bool:
-        """Whether this object has made a stage, or found it made."""
-        return name in self._hashes
-
-    def stage(self, name: str, inputs: dict[str, Any], after: list[str], build: Callable[[Path], None]) -> Path:
+    def make(self, stage: Stage, inputs: dict[str, Any]) -> None:
         """Make a stage's folder, unless it is there already from the same inputs.
 
-        :param name: of the stage and its folder.
-        :param inputs: the options that it depends on, in JSON form.
-        :param after: the stages whose folders it reads.
-        :param build: writes the stage's files into the folder it is given; called again after a kill, it goes
-            on from the files it finds there.
-        :return: the folder.
+        :param inputs: all that it depends on, see :func:`resolve`.
         """
-        inputs = inputs | {stage: self._hashes[stage] for stage in after}
-        self._hashes[name] = hash_json(inputs)
-        folder = self.folder / name
+        folder = self._job.folder / stage.name
         manifest = read_manifest(folder)
         if manifest is not None and manifest["inputs"] == inputs:
-            logger.info("%s: done already", name)
-            if self._record["stages"].get(name, {}).get("inputs") != self._hashes[name]:
-                self._note(name, None)  # it was killed between the stage's last step and this
-            return folder
+            logger.info("%s: done already", stage.name)
+            if self._record["stages"].get(stage.name, {}).get("inputs") != hash_json(inputs):
+                self._note(stage, inputs, None)  # it was killed between the stage's last step and this
+            return
         if manifest is not None:
-            logger.info("%s: again, because %s", name, _changes(manifest["inputs"], inputs))
+            logger.info("%s: again, because %s", stage.name, _describe_changes(manifest["inputs"], inputs))
         began = time.time()
         with atomic_folder(folder, inputs) as work:
-            build(work)
-        self._note(name, round(time.time() - began, 1))
-        return folder
+            stage.build(self._job, work)
+        self._note(stage, inputs, round(time.time() - began, 1))
 
-    def _note(self, name: str, seconds: float | None) -> None:
-        self._record["stages"][name] = {"inputs": self._hashes[name], "seconds": seconds}
+    def _note(self, stage: Stage, inputs: dict[str, Any], seconds: float | None) -> None:
+        self._record["stages"][stage.name] = {"inputs": hash_json(inputs), "seconds": seconds}
         self._write()
 
     def _write(self) -> None:
-        write_json(self.folder / RUN, self._record)
+        write_json(self._job.folder / RUN, self._record)
 
 
-def _versions() -> dict[str, str]:
+def _to_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _find_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in _RECORDED:
         try:
@@ -90,13 +101,13 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _changes(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _describe_changes(old: dict[str, Any], new: dict[str, Any]) -> str:
     """What differs, in words: options with both values, earlier stages by name."""
     changes = []
     for name in sorted(set(old) | set(new)):
         if old.get(name) == new.get(name):
             continue
         values = [str(side.get(name)) for side in (old, new)]
-        long = max(map(len, values)) > 40
-        changes.append(f"{name} changed" if long else f"{name} was {values[0]} and is {values[1]}")
+        is_long = max(map(len, values)) > 40
+        changes.append(f"{name} changed" if is_long else f"{name} was {values[0]} and is {values[1]}")
     return ", ".join(changes)

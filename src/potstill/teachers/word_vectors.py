@@ -15,7 +15,7 @@ from potstill.corpus.vectors import whole_words
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.teachers.checkpoints import Checkpoint
-from potstill.teachers.labelling import TOKEN_BUDGET
+from potstill.teachers.inference import TOKEN_BUDGET
 
 _LONGEST = 32  # tokens of one word
 _SPREAD = 0.4  # standard deviation of the numbers: that of GloVe's

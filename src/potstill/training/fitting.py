@@ -113,7 +113,7 @@ def calibrate_and_save(
     :param valid_set: with label ids.
     """
     from potstill.export.onnx_files import save_model
-    from potstill.teachers.labelling import in_torch, predict_logits
+    from potstill.teachers.inference import in_torch, predict_logits
     from potstill.training.calibration import fit_temperature
 
     assert valid_set.label_ids is not None

@@ -1,0 +1,74 @@
+"""``augmented``: train's texts, those sampled from them, and those of the files without labels; none twice."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from potstill.artifacts import TEXTS, hash_file
+from potstill.augment.augmentation import augment
+from potstill.corpus.examples import read_texts
+from potstill.corpus.streams import Seen, in_parts
+from potstill.corpus.words import as_words
+from potstill.labelling import POOLS
+from potstill.runs.contents import read_split
+from potstill.runs.job import Job, Stage
+from potstill.runtime.threads import available_cpus
+
+logger = logging.getLogger(__name__)
+
+
+def augmented_stage(job: Job) -> Stage:
+    """The texts that the teacher is to label."""
+    options = job.options
+    inputs: dict[str, Any] = {"unlabelled": [hash_file(path) for path in options.unlabelled]}
+    if options.augment:
+        inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
+    return Stage("augmented", ("data",), inputs, _make_augmented)
+
+
+def _make_augmented(job: Job, work: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    seen = Seen()
+    n_texts = n_unlabelled = 0
+    schema = pyarrow.schema([("text", pyarrow.string()), ("source", pyarrow.int32())])
+    with pyarrow.parquet.ParquetWriter(work / TEXTS, schema, compression="zstd") as file:
+        for part in in_parts(_all_texts(job)):
+            new = seen.add([text for _, text in part])
+            kept = [pair for pair, is_new in zip(part, new.tolist(), strict=True) if is_new]
+            columns = {"text": [text for _, text in kept], "source": [row for row, _ in kept]}
+            file.write_batch(pyarrow.record_batch(columns, schema=schema))
+            n_texts += len(kept)
+            n_unlabelled += sum(row is None for row, _ in kept)
+    logger.info("augmented: %d texts, %d of them from files without labels", n_texts, n_unlabelled)
+
+
+def _all_texts(job: Job) -> Iterator[tuple[int | None, str]]:
+    """The texts, each with the row of train that it is made from; None for one without a label."""
+    yield from _own_texts(job)
+    if not job.options.unlabelled:
+        return
+    # A test sentence in the transfer set would flatter the student.
+    held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
+    texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path))
+    yield from ((None, text) for text in texts if as_words(text) not in held_out)
+
+
+def _own_texts(job: Job) -> Iterable[tuple[int, str]]:
+    """Train's texts and those sampled from them."""
+    options = job.options
+    texts = [example.text for example in read_split(job.folder, "train")]
+    if not options.augment:
+        return enumerate(texts)
+    return augment(
+        texts,
+        options.rules,
+        analyzer=options.analyzer,
+        seed=options.seed,
+        processes=options.processes or available_cpus(),
+        pool=POOLS[options.engine],
+        progress=job.progress,
+    )

@@ -1,0 +1,49 @@
+"""What a job's options name is looked for before anything expensive is done."""
+
+from pathlib import Path
+
+from potstill.augment.analyzers import make_analyzer
+from potstill.distillation.prepared import TEACHER
+from potstill.distillation.students import TransformerStudent, WordStudent, find_students
+from potstill.errors import PotstillError
+from potstill.runs.job import Job
+from potstill.training.vocabulary import check_sources, find_vectors
+
+
+def check_job(job: Job) -> None:
+    """Check the data, the teachers, the students, the analyzer and the word vectors.
+
+    An analyzer and vectors that no student of the command needs are not looked for.
+
+    :raises PotstillError: when one is not there, or the data is pairs of texts.
+    """
+    from potstill.teachers.checkpoints import check_transformer
+
+    options = job.options
+    if job.corpus.is_paired:
+        raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
+    for name in (options.teacher, *options.ensemble):
+        check_transformer(name)
+    students = find_students(options)
+    for student in students:
+        if isinstance(student, TransformerStudent) and student.name != TEACHER:
+            _check_transformer_student(student)
+    reads_words = any(isinstance(student, WordStudent) for student in students)
+    if reads_words:
+        check_sources(find_vectors(options.embedding_path))
+    if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
+        make_analyzer(options.analyzer)
+
+
+def _check_transformer_student(student: TransformerStudent) -> None:
+    from potstill.students import find_student
+    from potstill.teachers.checkpoints import read_config
+
+    try:
+        n_layers = getattr(read_config(student.name), "num_hidden_layers", 0)
+    except PotstillError:
+        if "/" not in student.name and not Path(student.name).exists():
+            find_student(student.name)  # raises the list of the students there are
+        raise
+    if student.layers > n_layers:
+        raise PotstillError(f"--layers={student.layers}: {student.name} has {n_layers} layers")

@@ -1,0 +1,46 @@
+"""A job, and the stages that make its run folder. Knows none of the stages: ``potstill.distillation`` has them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from potstill.corpus.splits import Corpus
+from potstill.progress import Progress, silent
+from potstill.runs.options import DistillOptions
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run is made from."""
+
+    options: DistillOptions
+    corpus: Corpus
+    progress: Progress = silent
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.options.out
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the data, in id order."""
+        return self.corpus.labels
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One folder of a run.
+
+    :param name: of the folder, such as ``students/cnn``.
+    :param after: the stages whose folders it reads.
+    :param inputs: what it depends on besides, in JSON form.
+    :param build: writes the stage's files into a working folder; called again after a kill, it goes on from the files
+        that it finds there.
+    """
+
+    name: str
+    after: tuple[str, ...]
+    inputs: dict[str, Any]
+    build: Callable[[Job, Path], None]

@@ -1,0 +1,107 @@
+"""A fine-tuned transformer as a :class:`~potstill.teachers.Teacher`: tokenises, runs in torch or ONNX Runtime."""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from potstill.artifacts import ONNX_MODEL, WEIGHTS, hash_file, writing
+from potstill.corpus.encoded import Text, encode, limited
+from potstill.corpus.words import MASK, unify_masks
+from potstill.export.onnx_files import export_onnx, quantize
+from potstill.progress import Progress, silent
+from potstill.tasks import find_task
+from potstill.teachers import Backend
+from potstill.teachers.checkpoints import Checkpoint
+from potstill.teachers.inference import Model, in_onnx, in_torch, predict_logits
+
+logger = logging.getLogger(__name__)
+
+_EXACT = ("torch", "onnx")  # the other backends say how far their logits are off
+_COMPARED = 256  # texts on which a less exact backend is compared with torch
+
+
+class TransformerTeacher:
+    """A classifier that is fine-tuned already. Its backend is opened at the first call, anew where it is unpickled.
+
+    :param source: the folder of the checkpoint, or its name on the hub.
+    :param n_ctx: its longest text in tokens; default: as its tokenizer says.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, source: str, *, backend: Backend = "torch", n_ctx: int | None = None
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._source = source
+        self._backend = backend
+        self._n_ctx = n_ctx or checkpoint.tokenizer.model_max_length
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each logit."""
+        return self._checkpoint.labels
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of local weights, else the name on the hub; the backend and the longest text."""
+        weights = Path(self._source) / WEIGHTS
+        return f"{hash_file(weights) if weights.is_file() else self._source} {self._backend} {self._n_ctx}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what a process opens for itself."""
+        return {name: value for name, value in vars(self).items() if name not in ("run", "_tokenizer")}
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return limited(self._checkpoint.tokenizer.backend_tokenizer, self._n_ctx)
+
+    @cached_property
+    def run(self) -> Model:
+        """The backend: what gives a padded batch its logits."""
+        with tempfile.TemporaryDirectory() as scratch, writing(Path(scratch)):
+            return self._open(Path(scratch))
+
+    def _open(self, scratch: Path) -> Model:
+        """In torch on a GPU where there is one, in ONNX Runtime on the CPU.
+
+        :param scratch: folder for the files that it needs while it is opened.
+        """
+        if self._backend in ("torch", "torch-bf16"):
+            model: Any = self._checkpoint.model
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            return in_torch(model.to(device), bf16=self._backend == "torch-bf16")
+        file = scratch / ONNX_MODEL
+        export_onnx(self._checkpoint.model, self._checkpoint.tokenizer.model_input_names, file)
+        return in_onnx(quantize(file) if self._backend == "onnx-int8" else file)
+
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        """The logits of texts, float32 ``[len(texts), n_labels]``."""
+        return self._logits(self.run, texts, progress)
+
+    def _logits(self, run: Model, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        mask_token = self._checkpoint.tokenizer.mask_token or MASK
+        own = [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
+        pad_id = self._checkpoint.model.config.pad_token_id or 0
+        return predict_logits(run, encode(own, self._tokenizer), pad_id=pad_id, progress=progress)
+
+    def check(self, texts: Sequence[Text]) -> None:
+        """Say how far a less exact backend's logits are from torch's in fp32."""
+        if self._backend in _EXACT:
+            return
+        sample = texts[:_COMPARED]
+        exact = self._logits(in_torch(self._checkpoint.model), sample)
+        inexact, task = self(sample), find_task(self._checkpoint.model.config.problem_type)
+        logger.info(
+            "labelling in %s: logits off by %.3f on average (their standard deviation is %.3f), %.1f%% of labels the "
+            "same",
+            self._backend,
+            float(np.abs(inexact - exact).mean()),
+            float(exact.std()),
+            100 * task.accuracy(inexact, task.decide(exact)),
+        )
