@@ -54,5 +54,5 @@ def test_a_port_in_use_is_told_before_any_model_is_loaded(tmp_path: Path) -> Non
 
 def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("potstill.errors.importlib.util.find_spec", lambda name: None)
-    with pytest.raises(PotstillError, match=r"fastapi, httptools, uvicorn, .*pip install 'potstill\[serve\]'"):
+    with pytest.raises(PotstillError, match=r"fastapi, httptools, jinja2, uvicorn, .*pip install 'potstill\[serve\]'"):
         serve(ServeOptions(("a",)))

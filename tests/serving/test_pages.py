@@ -1,18 +1,48 @@
 """The page of the API tells all that the API has, and nothing of it is markup by accident."""
 
+import base64
+import hashlib
+import re
 from pathlib import Path
+from typing import Any
 
-from potstill.serving.pages import docs_page
+import pytest
+
+from potstill.serving.pages import Field, Operation, Page, docs_page, read_operations, try_page
 from potstill.serving.schemas import ExplainResponse, HealthResponse, ModelsResponse, PredictResponse
 from servers import Serve
 
+
+def body_of(schema: str) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
 DESCRIPTION = {
-    "paths": {"/a<b": {"get": {"summary": "Less < more", "responses": {"200": {"content": {}}}}}},
-    "components": {"schemas": {}},
+    "paths": {
+        "/a<b": {
+            "post": {
+                "summary": "Less < more",
+                "description": "Two\n    <lines>.",
+                "requestBody": body_of("Request"),
+                "responses": {"200": body_of("Response"), "422": {"description": "not <that>"}},
+            }
+        },
+        "/bare": {"get": {"summary": "Nothing but a summary", "responses": {"200": {"content": {}}}}},
+    },
+    "components": {
+        "schemas": {
+            "Request": {
+                "properties": {"a<": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "one <text>"}},
+                "examples": [{"a<": "</pre>"}],
+            },
+            "Response": {"properties": {"rows": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}}}},
+            "Row": {"properties": {"shares": {"type": "object", "additionalProperties": {"type": "number"}}}},
+        }
+    },
 }
 
 
-def test_every_path_field_and_refusal_stands_on_the_page(serve: Serve, student: Path) -> None:
+def test_every_path_field_and_refusal_is_on_the_page(serve: Serve, student: Path) -> None:
     client = serve(f"one={student}")
     page, description = client.get("/docs").text, client.get("/openapi.json").json
     assert list(description["paths"]) == ["/predict", "/explain", "/models", "/health", "/metrics"]
@@ -28,7 +58,35 @@ def test_every_path_field_and_refusal_stands_on_the_page(serve: Serve, student: 
 
 def test_what_the_api_says_is_escaped() -> None:
     page = docs_page(DESCRIPTION).html
-    assert "/a&lt;b" in page and "Less &lt; more" in page
+    for text in ("/a&lt;b", "Less &lt; more", "Two &lt;lines&gt;.", "not &lt;that&gt;", "a&lt;", "one &lt;text&gt;"):
+        assert text in page
+    assert page.count("</pre>") == 1 and "&lt;/pre&gt;" in page
+
+
+def test_the_description_is_read_into_plain_data_with_the_fields_within_fields() -> None:
+    row = Field("shares", "object of numbers", "", [])
+    assert read_operations(DESCRIPTION) == [
+        Operation(
+            method="POST",
+            path="/a<b",
+            summary="Less < more",
+            description="Two <lines>.",
+            request_fields=[Field("a<", "string, optional", "one <text>", [])],
+            example='{"a<": "</pre>"}',
+            response_fields=[Field("rows", "list of objects", "", [row])],
+            refusals={"422": "not <that>"},
+        ),
+        Operation("GET", "/bare", "Nothing but a summary", "", [], "", [], {}),
+    ]
+
+
+@pytest.mark.parametrize("page", [try_page(), docs_page(DESCRIPTION)])
+def test_the_policy_names_the_inline_style_and_script_by_their_hashes(page: Page) -> None:
+    policy = dict(part.split(" ", 1) for part in page.policy.split("; "))
+    for tag in ("style", "script"):
+        inline = re.search(f"<{tag}>(.*?)</{tag}>", page.html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inline[1].encode()).digest()).decode() if inline else ""
+        assert policy[f"{tag}-src"] == (f"'sha256-{digest}'" if inline else "'none'")
 
 
 def test_every_answer_is_as_the_api_says(serve: Serve, student: Path, teacher: Path) -> None:

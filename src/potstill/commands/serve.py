@@ -64,7 +64,7 @@ def serve(options: ServeOptions, progress: Progress = silent) -> Served:
 
     :raises PotstillError: when the address is taken, a model cannot be loaded, or the extra is missing.
     """
-    require("serve", "fastapi", "httptools", "uvicorn", "prometheus_client")
+    require("serve", "fastapi", "httptools", "jinja2", "uvicorn", "prometheus_client")
     from potstill.serving.app import create_app
     from potstill.serving.metrics import Metrics
     from potstill.serving.models import Loader

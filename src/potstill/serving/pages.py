@@ -1,30 +1,67 @@
-"""The pages for people, each one file without any outside resource, and the policy that holds it to that.
+"""The pages for people: the templates of ``templates/``, rendered, and the policy that goes with each.
 
-The files of ``templates/`` are put together here; the page of the API is written from its OpenAPI description.
+The page of the API is rendered from its OpenAPI description, which is read into plain data here.
 """
 
 import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 _FOLDER = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page and its Content-Security-Policy: its own style and script by their hashes, and nothing else."""
+    """A page and its Content-Security-Policy.
+
+    Style and script are inline and named by their hashes: no outside resource is loaded, and nothing injected runs.
+    """
 
     html: str
     policy: str
 
 
+@dataclass(frozen=True)
+class Field:
+    """A field of a JSON body.
+
+    :param kind: its type, in words.
+    :param parts: the fields within it, where it is an object or a list of objects.
+    """
+
+    name: str
+    kind: str
+    description: str
+    parts: list["Field"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A path of the API with its method.
+
+    :param example: a body of a request, as JSON; empty where the method has none.
+    :param refusals: the descriptions of the error statuses.
+    """
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    request_fields: list[Field]
+    example: str
+    response_fields: list[Field]
+    refusals: dict[str, str]
+
+
 def try_page() -> Page:
     """The page to try the models."""
-    return _page("Try the model", _read("try.html"), script=_read("try.js"))
+    return _render("try.html", script=_read("try.js"))
 
 
 def docs_page(openapi: dict[str, Any]) -> Page:
@@ -32,20 +69,28 @@ def docs_page(openapi: dict[str, Any]) -> Page:
 
     :param openapi: the API's OpenAPI description.
     """
-    operations = [
-        _operation(openapi, path, method, operation)
+    return _render("docs.html", operations=read_operations(openapi))
+
+
+def read_operations(openapi: dict[str, Any]) -> list[Operation]:
+    """The operations of an OpenAPI description, in its order."""
+    return [
+        _read_operation(openapi, path, method, operation)
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
-    return _page("The API", _read("docs.html").replace("{{operations}}", "\n".join(operations)))
 
 
-def _page(title: str, body: str, script: str = "") -> Page:
+def _render(template: str, script: str = "", operations: list[Operation] | None = None) -> Page:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     style = _read("page.css")
-    parts = {"title": title, "style": style, "body": body, "script": f"<script>{script}</script>" if script else ""}
-    html = _read("frame.html")
-    for name, part in parts.items():
-        html = html.replace("{{" + name + "}}", part)
+    html = environment.get_template(template).render(style=Markup(style), script=Markup(script), operations=operations)
     policy = {
         "default-src": "'none'",
         "style-src": _hash(style),
@@ -68,44 +113,40 @@ def _hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
-def _operation(openapi: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> str:
-    """One path of the API: what it does, what it takes, what it gives."""
-    parts = [
-        f'<section><h2><span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>',
-        f"<p><strong>{escape(operation['summary'])}.</strong> {_prose(operation.get('description', ''))}</p>",
-    ]
-    taken = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    if taken:
-        schema = _resolve(openapi, taken)
-        example = json.dumps(schema["examples"][0])
-        parts.append(f"<h3>Takes</h3>{_fields(openapi, schema)}<pre><code>{escape(example)}</code></pre>")
-    given = operation["responses"]["200"]["content"].get("application/json", {}).get("schema")
-    if given:
-        parts.append(f"<h3>Gives</h3>{_fields(openapi, _resolve(openapi, given))}")
-    refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
-    if refusals:
-        rows = [(f"<code>{status}</code>", escape(answer["description"])) for status, answer in refusals.items()]
-        parts.append(f"<h3>Refuses</h3>{_list(rows, 'short')}")
-    return "\n".join([*parts, "</section>"])
+def _read_operation(openapi: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Operation:
+    request = _json_schema(openapi, operation.get("requestBody", {}))
+    response = _json_schema(openapi, operation["responses"]["200"])
+    return Operation(
+        method=method.upper(),
+        path=path,
+        summary=operation["summary"],
+        description=_one_line(operation.get("description", "")),
+        request_fields=_fields(openapi, request),
+        example=json.dumps(request["examples"][0]) if request else "",
+        response_fields=_fields(openapi, response),
+        refusals={
+            status: refusal["description"] for status, refusal in operation["responses"].items() if status != "200"
+        },
+    )
 
 
-def _fields(openapi: dict[str, Any], schema: dict[str, Any]) -> str:
-    """The fields of a schema, those of its parts below them."""
-    rows = []
-    for name, field in schema["properties"].items():
+def _json_schema(openapi: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a request's or a response's JSON; empty where it has none."""
+    schema = body.get("content", {}).get("application/json", {}).get("schema")
+    return _resolve(openapi, schema) if schema else {}
+
+
+def _fields(openapi: dict[str, Any], schema: dict[str, Any]) -> list[Field]:
+    """The fields of a schema, with those within them."""
+    fields = []
+    for name, field in schema.get("properties", {}).items():
         kind, inner = _kind(openapi, field)
-        text = _prose(field.get("description", ""))
-        rows.append(
-            (
-                f'<code>{escape(name)}</code> <span class="kind">{kind}</span>',
-                text + (_fields(openapi, inner) if inner else ""),
-            )
-        )
-    return _list(rows)
+        fields.append(Field(name, kind, _one_line(field.get("description", "")), _fields(openapi, inner)))
+    return fields
 
 
-def _kind(openapi: dict[str, Any], field: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-    """What a field is, in words, and the schema of its parts if it has any."""
+def _kind(openapi: dict[str, Any], field: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a field is, in words, and the schema of its parts; empty where it has none."""
     for choice in field.get("anyOf", []):
         if choice.get("type") != "null":
             kind, inner = _kind(openapi, choice)
@@ -116,8 +157,8 @@ def _kind(openapi: dict[str, Any], field: dict[str, Any]) -> tuple[str, dict[str
         kind, inner = _kind(openapi, field["items"])
         return f"list of {kind}s", inner
     if field["type"] == "object":
-        return f"object of {field['additionalProperties']['type']}s", None
-    return field["type"], None
+        return f"object of {field['additionalProperties']['type']}s", {}
+    return field["type"], {}
 
 
 def _resolve(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -126,9 +167,5 @@ def _resolve(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _list(rows: list[tuple[str, str]], style: str = "fields") -> str:
-    return f'<dl class="{style}">' + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows) + "</dl>"
-
-
-def _prose(text: str) -> str:
-    return escape(" ".join(text.split()))
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
