@@ -35,7 +35,7 @@ def http(scratch: Path, student: Path) -> Target:
 
 
 class _Server:
-    """The application with one student, and the same student beside it."""
+    """The application with one student, and the same student without it to compare with."""
 
     def __init__(self, student: Path) -> None:
         limits, metrics = Limits(max_texts=4, max_characters=200, max_body=2000), Metrics()
@@ -45,30 +45,30 @@ class _Server:
         self._loop = asyncio.new_event_loop()
 
     def predict(self, headers: _Headers, parts: list[bytes]) -> None:
-        """What is answered must be what the student says without a server."""
-        status, body = self._ask("/predict", headers, parts)
+        """The response's labels must be those that the student predicts without a server."""
+        status, body = self._post("/predict", headers, parts)
         if status == 200:
-            given = json.loads(b"".join(parts))
-            texts = given["texts"] if given.get("texts") is not None else [given["text"]]
-            found = [answer["label"] for answer in body["answers"]]
-            expect(found == self._offline.predict(texts).tolist(), f"another answer than without a server: {body}")
+            request = json.loads(b"".join(parts))
+            texts = request["texts"] if request.get("texts") is not None else [request["text"]]
+            labels = [answer["label"] for answer in body["answers"]]
+            expect(labels == self._offline.predict(texts).tolist(), f"other labels than without a server: {body}")
 
     def explain(self, content: bytes) -> None:
-        """The words that carried a decision."""
-        self._ask("/explain", [_JSON], [content])
+        """The words' weights in a prediction."""
+        self._post("/explain", [_JSON], [content])
 
     def length(self, content: bytes) -> None:
         """The input is the length that the headers say."""
         headers = [_JSON, (b"content-length", content), (b"expect", b"100-continue")]
-        self._ask("/predict", headers, [b'{"text": "a"}'])
+        self._post("/predict", headers, [b'{"text": "a"}'])
 
     def close(self) -> None:
         """End what is open."""
         self._models.close()
         self._loop.close()
 
-    def _ask(self, path: str, headers: _Headers, parts: list[bytes]) -> tuple[int, Any]:
-        """The status and the body of the answer, which must be a refusal or a success and say so."""
+    def _post(self, path: str, headers: _Headers, parts: list[bytes]) -> tuple[int, Any]:
+        """The status and the body of the response, which must be a refusal or a success, and say so."""
         messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
         messages.append({"type": "http.request", "body": b"", "more_body": False})
         sent: list[Any] = []

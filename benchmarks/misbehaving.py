@@ -1,7 +1,7 @@
-"""Clients that misbehave towards a server, and what it should do about each.
+"""Clients that misbehave, and what the server should do about each.
 
-Each has a connection of its own. Where the server should go on with the connection, it is asked a good question over
-the same one, whose answer must be right: what was bad must not be taken for a part of what follows.
+Each has a connection of its own. Where the server should keep the connection open, a valid request follows over it,
+whose response must be right: the bad bytes must not be taken for a part of it.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from itertools import cycle
 
 import numpy as np
 
-from potstill.serving.header_limit import MAX_HEAD
+from potstill.serving.header_limit import MAX_HEADER_BYTES
 from potstill.serving.limits import Limits
-from serving import PATIENCE, Question, Tally, check, post, read_answer
+from serving import PATIENCE, RequestCase, Tally, check, post, read_response
 
 HUNG_UP = "hung up"
 _CHUNK = 50_000  # bytes
@@ -28,10 +28,10 @@ class Misbehaviour:
     """What a client does.
 
     :param parts: what it sends.
-    :param expected: the status of the answer and what becomes of the connection, such as ``413, closed``; or
-        :data:`HUNG_UP`, of a client that waits for no answer.
+    :param expected: the status of the response and what happens to the connection, such as ``413, closed``; or
+        :data:`HUNG_UP`, of a client that waits for no response.
     :param pause: seconds after each part.
-    :param resets: it breaks the connection off rather than closing it.
+    :param resets: it aborts the connection rather than closing it.
     """
 
     name: str
@@ -45,15 +45,15 @@ Outcomes = Counter[tuple[str, str, bool]]
 """How often a misbehaviour of a name had an outcome, and whether that was the expected one."""
 
 
-def misbehaviours(limits: Limits, good: Question) -> list[Misbehaviour]:
+def misbehaviours(limits: Limits, good: RequestCase) -> list[Misbehaviour]:
     """Each kind at least once.
 
-    :param good: a question; some hang up before its answer.
+    :param good: a valid request; some clients hang up before its response.
     """
     return [*_breaking_off(good), *_no_http(), *_oversize(limits), *_slow(limits), *_refused(limits)]
 
 
-def _breaking_off(good: Question) -> Iterator[Misbehaviour]:
+def _breaking_off(good: RequestCase) -> Iterator[Misbehaviour]:
     whole, head = good.request, good.request.index(b"\r\n\r\n") + 4
     for resets in (False, True):
         yield Misbehaviour("breaks off in the head", [whole[: head // 2]], HUNG_UP, 0.001, resets)
@@ -80,8 +80,8 @@ def _oversize(limits: Limits) -> Iterator[Misbehaviour]:
     waits = b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9999999999\r\n\r\n"
     yield Misbehaviour("too large, asks first", [waits], "413, closed")
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
-    for headers in (b"long: " + b"a" * MAX_HEAD, b"short: a\r\n" * (MAX_HEAD // 10)):
-        yield Misbehaviour("too large a head", [(head + headers)[: MAX_HEAD + 1]], "431, closed")
+    for headers in (b"long: " + b"a" * MAX_HEADER_BYTES, b"short: a\r\n" * (MAX_HEADER_BYTES // 10)):
+        yield Misbehaviour("too large a head", [(head + headers)[: MAX_HEADER_BYTES + 1]], "431, closed")
 
 
 def _slow(limits: Limits) -> Iterator[Misbehaviour]:
@@ -101,8 +101,8 @@ def _refused(limits: Limits) -> Iterator[Misbehaviour]:
         "too long a text": [json.dumps({"text": "a" * (limits.max_characters + 1)}).encode()],
         "empty text": [b'{"text": " "}', b'{"texts": ["a", ""]}', b'{"texts": []}'],
     }
-    for name, given in bodies.items():
-        for body in given:
+    for name, variants in bodies.items():
+        for body in variants:
             yield Misbehaviour(name, [post("/predict", body)], "422, open")
     yield Misbehaviour("not UTF-8", [post("/predict", b'{"text": "\xff\xfe"}')], "400, open")
     yield Misbehaviour("deep JSON", [post("/predict", b"[" * 100_000)], "400, open")
@@ -112,67 +112,68 @@ def _refused(limits: Limits) -> Iterator[Misbehaviour]:
 
 
 async def misbehave(
-    port: int, planned: Sequence[Misbehaviour], good: Sequence[Question], *, rate: float, seconds: float
+    port: int, planned: Sequence[Misbehaviour], good: Sequence[RequestCase], *, rate: float, seconds: float
 ) -> Outcomes:
-    """Clients that misbehave, so many a second, in turn.
+    """Run clients that misbehave, in turn.
 
-    :param good: what is asked over a connection that should go on.
+    :param good: valid requests, to send over connections that should stay open.
+    :param rate: clients a second.
     """
     outcomes: Outcomes = Counter()
     clock = asyncio.get_running_loop().time
     began = clock()
 
-    async def one(planned: Misbehaviour, question: Question) -> None:
-        outcome = await _outcome(port, planned, question)
-        outcomes[planned.name, outcome, outcome == planned.expected] += 1
+    async def run_client(misbehaviour: Misbehaviour, case: RequestCase) -> None:
+        outcome = await _outcome(port, misbehaviour, case)
+        outcomes[misbehaviour.name, outcome, outcome == misbehaviour.expected] += 1
 
     async with asyncio.TaskGroup() as clients:
-        for number, (misbehaviour, question) in enumerate(zip(cycle(planned), cycle(good), strict=False)):
+        for number, (misbehaviour, case) in enumerate(zip(cycle(planned), cycle(good), strict=False)):
             if number / rate >= seconds:
                 break
             await asyncio.sleep(max(0.0, began + number / rate - clock()))
-            clients.create_task(one(misbehaviour, question))
+            clients.create_task(run_client(misbehaviour, case))
     return outcomes
 
 
-async def _outcome(port: int, planned: Misbehaviour, question: Question) -> str:
+async def _outcome(port: int, misbehaviour: Misbehaviour, case: RequestCase) -> str:
     """What the server did about one client."""
-    patience = PATIENCE + 2 * planned.pause * len(planned.parts)
+    patience = PATIENCE + 2 * misbehaviour.pause * len(misbehaviour.parts)
     try:
         async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                return await _talk(reader, writer, planned, question)
+                return await _exchange(reader, writer, misbehaviour, case)
             finally:
-                writer.transport.abort() if planned.resets else writer.close()
+                writer.transport.abort() if misbehaviour.resets else writer.close()
     except TimeoutError:
         return "hangs"
     except (OSError, asyncio.IncompleteReadError):
         return "closed without an answer"
 
 
-async def _talk(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, planned: Misbehaviour, question: Question
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, misbehaviour: Misbehaviour, case: RequestCase
 ) -> str:
-    if planned.expected == HUNG_UP:
-        await _send(writer, planned)
+    if misbehaviour.expected == HUNG_UP:
+        await _send(writer, misbehaviour)
         return HUNG_UP
-    sending = asyncio.create_task(_send(writer, planned))
+    sending = asyncio.create_task(_send(writer, misbehaviour))
     try:
-        status, _ = await read_answer(reader)
+        status, _ = await read_response(reader)
     finally:
         sending.cancel()
-    if planned.expected.endswith("closed"):
+    if misbehaviour.expected.endswith("closed"):
         return f"{status}, {'open' if await reader.read(1) else 'closed'}"
-    writer.write(question.request)
+    writer.write(case.request)
     tally = Tally()
-    check(*await read_answer(reader), question, tally)
+    check(*await read_response(reader), case, tally)
     return f"{status}, {'open' if tally.lost + tally.wrong == 0 else 'then wrong'}"
 
 
-async def _send(writer: asyncio.StreamWriter, planned: Misbehaviour) -> None:
-    with contextlib.suppress(ConnectionError):  # the server may answer and close before the end
-        for part in planned.parts:
+async def _send(writer: asyncio.StreamWriter, misbehaviour: Misbehaviour) -> None:
+    with contextlib.suppress(ConnectionError):  # the server may respond and close before the end
+        for part in misbehaviour.parts:
             writer.write(part)
             await writer.drain()
-            await asyncio.sleep(planned.pause)
+            await asyncio.sleep(misbehaviour.pause)

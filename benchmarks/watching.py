@@ -1,6 +1,6 @@
-"""A process that is watched while it works on the files of a folder, and ended at a given point. Linux only.
+"""A process that is watched while it works on the files of a folder, and killed at a given point. Linux only.
 
-An audit hook, of which what runs knows nothing, sees each operation on a file before it is done.
+An audit hook sees each operation on a file before it is done; the code that runs is not changed.
 """
 
 import json
@@ -21,7 +21,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 @dataclass(frozen=True)
 class Operation:
-    """What is about to be done to a file of the folder.
+    """An operation that is about to be done on a file of the folder.
 
     :param path: within the folder; of a renaming the new one.
     :param written: the files that were written since the operation before it, with their sizes.
@@ -35,7 +35,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Point:
-    """Where a process is ended.
+    """Where a process is killed.
 
     :param operation: before this one, by SIGKILL; or, with ``cut``, once a file grows beyond so many bytes after it has
         begun: by the kernel's limit on the size of files, which holds for every library.
@@ -52,7 +52,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that is over.
+    """A process that has ended.
 
     :param status: its exit status; of one that a signal ended, that signal's number with a minus.
     :param operations: those that it did.
@@ -63,7 +63,7 @@ class Ended:
 
     @property
     def was_killed(self) -> bool:
-        """Whether it was ended at its point."""
+        """Whether it was killed at its point."""
         return self.status in (-signal.SIGKILL, -signal.SIGXFSZ)
 
 
@@ -71,7 +71,7 @@ class _Watch:
     """The audit hook.
 
     :param pipe: where operations are reported, a line of JSON each.
-    :param sizes: report what was written too, which takes a look at the whole folder each time.
+    :param sizes: report the written files too, which reads the whole folder each time.
     """
 
     def __init__(self, folder: Path, pipe: int, point: Point | None, sizes: bool) -> None:
@@ -89,16 +89,16 @@ class _Watch:
 
     def _inside(self, event: str, arguments: tuple[Any, ...]) -> str | None:
         """The path within the folder, or None for one elsewhere."""
-        given = arguments[1 if event in ("os.rename", "os.link") else 0]
-        if isinstance(given, int):
+        argument = arguments[1 if event in ("os.rename", "os.link") else 0]
+        if isinstance(argument, int):
             return None
         at = arguments[_DIR_FD[event]] if event in _DIR_FD else -1
-        path = (Path(f"/proc/self/fd/{at}").readlink() if at >= 0 else Path.cwd()) / os.fsdecode(given)
+        path = (Path(f"/proc/self/fd/{at}").readlink() if at >= 0 else Path.cwd()) / os.fsdecode(argument)
         is_inside = path.is_relative_to(self._folder) and path != self._folder
         return str(path.relative_to(self._folder)) if is_inside else None
 
     def note(self, name: str, path: str) -> None:
-        """Report an operation, unless the process is to end here."""
+        """Report an operation, unless the process is to be killed here."""
         operation = Operation(self._number, name, path, self._written() if self._sizes else {})
         if self._point and self._point.operation == self._number:
             if self._point.cut is None:
@@ -109,21 +109,21 @@ class _Watch:
         self._number += 1
 
     def _written(self) -> dict[str, int]:
-        """What was written since the last look; a file that was renamed or linked was not."""
-        found = {}
+        """The files written since the last call; a file that was only renamed or linked is none of them."""
+        sizes = {}
         for file in self._folder.rglob("*"):
-            about = file.stat()
-            now = (about.st_size, about.st_mtime_ns)
-            if file.is_file() and self._seen.get(about.st_ino) != now and about.st_size > 1:
-                found[str(file.relative_to(self._folder))] = about.st_size
-            self._seen[about.st_ino] = now
-        return found
+            stat = file.stat()
+            state = (stat.st_size, stat.st_mtime_ns)
+            if file.is_file() and self._seen.get(stat.st_ino) != state and stat.st_size > 1:
+                sizes[str(file.relative_to(self._folder))] = stat.st_size
+            self._seen[stat.st_ino] = state
+        return sizes
 
 
 def run(command: list[str], folder: Path, *, point: Point | None = None, sizes: bool = False) -> Ended:
     """Run a command of potstill on a folder in a fork of this process.
 
-    Its output goes to a file beside the folder (:func:`log_of`), but that of one which is to be ended.
+    Its output goes to a file next to the folder (:func:`log_of`), unless it is to be killed.
     """
     report, pipe = os.pipe()
     child = os.fork()

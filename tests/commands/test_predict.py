@@ -45,8 +45,8 @@ def test_a_file_gives_a_file_with_probabilities(
     rows = [line.split("\t") for line in (tmp_path / "out.tsv").read_text().splitlines()]
     classifier = potstill.load(student)
     assert [row[0] for row in rows] == classifier.predict(TEXTS).tolist()
-    found = np.array([[float(cell) for cell in row[1:]] for row in rows])
-    np.testing.assert_allclose(found, classifier.predict_proba(TEXTS), atol=1e-4)
+    probabilities = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(TEXTS), atol=1e-4)
 
 
 def test_bad_lines_are_named_and_keep_their_place(
@@ -59,11 +59,11 @@ def test_bad_lines_are_named_and_keep_their_place(
     assert raised.value.code == 2 and printed.count("\n") == 1
     assert f"2 of 5 lines got an empty line for an answer ({tmp_path / 'in.txt'}:2: no text" in printed
     assert f"{tmp_path / 'in.txt'}:4: not UTF-8)" in printed
-    answers = (tmp_path / "out").read_text().split("\n")
-    assert [bool(answer) for answer in answers] == [True, False, True, False, True, False]
+    labels = (tmp_path / "out").read_text().split("\n")
+    assert [bool(label) for label in labels] == [True, False, True, False, True, False]
 
 
-def test_what_is_read_is_answered_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_is_labelled_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "_LINES", 3)
     out = io.StringIO()
     ahead = []
@@ -75,8 +75,8 @@ def test_what_is_read_is_answered_before_the_rest_is_read(student: Path, monkeyp
 
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
     monkeypatch.setattr(sys, "stdout", out)
-    found = stage.predict(stage.PredictOptions(student))
-    assert found.n_lines == 30 and max(ahead) <= 3
+    result = stage.predict(stage.PredictOptions(student))
+    assert result.n_lines == 30 and max(ahead) <= 3
 
 
 def test_a_missing_file_is_named(student: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What potstill serve refuses before it serves."""
+"""The options that potstill serve refuses before it serves."""
 
 import socket
 from pathlib import Path
@@ -10,7 +10,7 @@ from potstill.commands.serve import ServeOptions, serve
 from potstill.errors import PotstillError
 
 
-def test_students_come_by_position_and_limits_beside_them() -> None:
+def test_students_are_positional_and_limits_are_options() -> None:
     _, options, _ = parse(["serve", "a", "small=b", "--fallback=c", "--below=0.9", "--max-texts=3", "--port", "0"])
     assert options.student == ("a", "small=b") and options.limits.max_texts == 3
     assert (options.fallback, options.below, options.port) == ("c", 0.9, 0)
@@ -47,7 +47,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         serve(ServeOptions((str(tmp_path / "nowhere"),), port=0))
 
 
-def test_a_port_in_use_is_told_before_any_model_is_loaded(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_before_any_model_is_loaded(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PotstillError, match="is in use"):
         serve(ServeOptions((str(tmp_path / "nowhere"),), port=taken.getsockname()[1]))
 

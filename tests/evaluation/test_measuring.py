@@ -40,7 +40,7 @@ def test_the_routes_are_what_a_cascade_does(reported: Path, evaluation: Evaluati
     for score in evaluation.students:
         for route in score.cascades[:2]:
             cascade = Cascade(potstill.load(reported / score.folder), teacher, below=route.threshold)
-            assert route.share == pytest.approx(float(cascade.answer(texts).from_fallback.mean()))
+            assert route.share == pytest.approx(float(cascade.predict_with_source(texts).from_fallback.mean()))
             assert route.accuracy == pytest.approx(float((cascade.predict(texts) == gold).mean()))
             assert route.mean_ms == pytest.approx(score.p50_ms + route.share * evaluation.teacher.p50_ms)
 

@@ -1,4 +1,4 @@
-"""What the server answers, asked over real HTTP."""
+"""The server's responses over real HTTP."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def client(serve: Serve, student: Path, teacher: Path) -> Client:
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
-def test_an_answer_is_that_of_the_model_asked_without_a_server(
+def test_a_prediction_is_that_of_the_named_model_without_a_server(
     client: Client, student: Path, teacher: Path, name: str
 ) -> None:
     offline = potstill.load({"first": student, "second": teacher}[name])
@@ -32,10 +32,10 @@ def test_an_answer_is_that_of_the_model_asked_without_a_server(
         assert next(iter(answer["probabilities"])) == answer["label"]  # the likeliest comes first
 
 
-def test_one_text_is_asked_of_the_first_model(client: Client) -> None:
-    one, several = client.post("/predict", {"text": "a b c"}), client.post("/predict", {"texts": ["a b c"]})
-    assert one.json["model"] == several.json["model"] == "first"
-    assert one.json["answers"] == several.json["answers"]
+def test_the_first_model_predicts_where_none_is_named(client: Client) -> None:
+    single, several = client.post("/predict", {"text": "a b c"}), client.post("/predict", {"texts": ["a b c"]})
+    assert single.json["model"] == several.json["model"] == "first"
+    assert single.json["answers"] == several.json["answers"]
 
 
 def test_the_models_are_listed_in_their_order(client: Client) -> None:
@@ -96,19 +96,19 @@ def test_a_server_that_cannot_keep_up_says_when_to_ask_again(client: Client, mon
     assert reply.status == 503 and reply.headers["retry-after"] == "1" and "too many texts wait" in reply.json["error"]
 
 
-def test_a_failure_of_ours_is_logged_and_not_told(
+def test_an_internal_error_is_logged_and_not_shown(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("the inner workings")
 
     with monkeypatch.context() as patched:
-        patched.setattr("potstill.serving.models.ServedModel.answer", broken)
+        patched.setattr("potstill.serving.models.ServedModel.predict", broken)
         reply = client.post("/predict", {"text": "a"})
     assert reply.status == 500 and reply.json == {"error": "the server failed on this request; its log says why"}
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert client.post("/predict", {"text": "a"}).status == 200
-    assert "the inner workings" in caplog.text  # by now: it is logged once the answer is sent
+    assert "the inner workings" in caplog.text  # by now: it is logged after the response is sent
 
 
 def test_an_explanation_is_of_the_named_model_and_leaves_out_one_word_at_a_time(client: Client, teacher: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_explanation_is_of_the_named_model_and_leaves_out_one_word_at_a_time(
     assert [word["weight"] for word in reply["words"]] == pytest.approx(weights, abs=2e-6)
 
 
-def test_a_lone_word_is_not_explained_and_a_long_text_is_refused(client: Client) -> None:
+def test_a_single_word_is_not_explained_and_a_long_text_is_refused(client: Client) -> None:
     assert client.post("/explain", {"text": "a"}).json["words"] == []
     assert len(client.post("/explain", {"text": "a b " * 100}).json["words"]) == 200  # in several calls of the model
     reply = client.post("/explain", {"text": "a b c " * 67})
@@ -146,24 +146,26 @@ def test_what_is_counted(serve: Serve, student: Path) -> None:
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=")
 
 
-def test_a_cascade_says_who_answered_and_what_the_student_had_said(serve: Serve, student: Path, teacher: Path) -> None:
+def test_a_cascade_says_which_model_predicted_and_what_the_student_predicted(
+    serve: Serve, student: Path, teacher: Path
+) -> None:
     offline = potstill.load(student).predict_proba(TEXTS)
-    below = float(sorted(offline.max(axis=1))[1])  # one text is less sure than that
+    below = float(sorted(offline.max(axis=1))[1])  # one text is below it
     cascade = potstill.Cascade(potstill.load(student), potstill.load(teacher), below)
     client = serve(f"small={student}", fallback=f"large={teacher}", below=below)
-    expected = cascade.answer(TEXTS)
+    expected = cascade.predict_with_source(TEXTS)
     answers = client.post("/predict", {"texts": TEXTS}).json["answers"]
-    by = ["large" if is_hard else "small" for is_hard in expected.from_fallback]
-    assert [answer["answered_by"] for answer in answers] == by and by.count("large") == 1
+    models = ["large" if is_fallback else "small" for is_fallback in expected.from_fallback]
+    assert [answer["answered_by"] for answer in answers] == models and models.count("large") == 1
     assert [answer["label"] for answer in answers] == cascade.predict(TEXTS).tolist()
     for answer, own, row in zip(answers, offline, expected.probabilities, strict=True):
         assert [answer["probabilities"][label] for label in ("no", "yes sir")] == pytest.approx(row.tolist(), abs=2e-6)
         assert ("student" in answer) == (answer["answered_by"] == "large")
-        said = answer.get("student", answer)["probabilities"]
-        assert [said[label] for label in ("no", "yes sir")] == pytest.approx(own.tolist(), abs=2e-6)
+        student_answer = answer.get("student", answer)["probabilities"]
+        assert [student_answer[label] for label in ("no", "yes sir")] == pytest.approx(own.tolist(), abs=2e-6)
     assert client.metric('potstill_fallback_answers_total{model="small"}') == 1
     assert client.get("/models").json["models"][0] == {
         "name": "small", "labels": ["no", "yes sir"], "fallback": "large", "below": below,
     }  # fmt: skip
-    asked = client.post("/predict", {"texts": TEXTS, "model": "large"}).json["answers"]
-    assert {answer["answered_by"] for answer in asked} == {"large"}
+    answers = client.post("/predict", {"texts": TEXTS, "model": "large"}).json["answers"]
+    assert {answer["answered_by"] for answer in answers} == {"large"}

@@ -1,4 +1,4 @@
-"""What stands before every request: token, size and time of the body, headers."""
+"""Checks before every request: token, size and time of the body, headers."""
 
 import logging
 import socket
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from potstill.serving.header_limit import MAX_HEAD
+from potstill.serving.header_limit import MAX_HEADER_BYTES
 from servers import Client, Serve
 
 
@@ -82,9 +82,9 @@ _HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\n"
 _TRAILERS = _HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
 
 
-@pytest.mark.parametrize("header", [b"a: b\r\n" * (MAX_HEAD // 6), b"a: " + b"b" * MAX_HEAD])
+@pytest.mark.parametrize("header", [b"a: b\r\n" * (MAX_HEADER_BYTES // 6), b"a: " + b"b" * MAX_HEADER_BYTES])
 def test_a_head_without_an_end_is_refused(narrow: Client, header: bytes) -> None:
-    received = talk(narrow, (_HEAD + header)[: MAX_HEAD + 1])
+    received = talk(narrow, (_HEAD + header)[: MAX_HEADER_BYTES + 1])
     assert received.startswith(b"HTTP/1.1 431 ") and b"larger than 65536 bytes" in received
 
 
@@ -93,14 +93,14 @@ def test_headers_after_the_body_have_no_more_room(serve: Serve, student: Path) -
     with socket.create_connection(("127.0.0.1", patient.port), timeout=30) as connection:
         connection.sendall(_TRAILERS)
         patient.get("/health")  # by now the end of the body has been read
-        connection.sendall(b"a: " + b"b" * MAX_HEAD)
+        connection.sendall(b"a: " + b"b" * MAX_HEADER_BYTES)
         assert connection.recv(1) == b""
 
 
 def test_a_large_head_and_a_body_behind_it_are_no_endless_head(narrow: Client) -> None:
     body = b'{"text": "a"}'
     length = b"content-length: %d\r\nconnection: close\r\n" % len(body)
-    head = _HEAD + length + b"content-type: application/json\r\na: " + b"b" * (MAX_HEAD - 200) + b"\r\n\r\n"
+    head = _HEAD + length + b"content-type: application/json\r\na: " + b"b" * (MAX_HEADER_BYTES - 200) + b"\r\n\r\n"
     assert talk(narrow, head, body).startswith(b"HTTP/1.1 200 ")
 
 

@@ -48,7 +48,7 @@ def test_a_fallback_of_other_labels_is_refused(student: Path, tmp_path: Path) ->
         open_models(f"a={student}", fallback=f"b={other}", below=0.5)
 
 
-def test_the_fallback_stands_behind_every_student_and_can_be_asked_itself(student: Path, teacher: Path) -> None:
+def test_every_student_has_the_fallback_and_it_can_be_named_itself(student: Path, teacher: Path) -> None:
     models = open_models(f"a={student}", f"b={student}", fallback=f"c={teacher}", below=0.5)
     assert [(model.name, model.fallback and model.fallback.model.name) for model in models] == [
         ("a", "c"), ("b", "c"), ("c", None),

@@ -14,7 +14,7 @@ from servers import Client, Serve
 
 @pytest.fixture(scope="module")
 def client(serve: Serve, student: Path, teacher: Path) -> Client:
-    """A cascade whose student is never sure enough."""
+    """A cascade whose student is always below the threshold."""
     return serve(f"small={student}", fallback=f"large={teacher}", below=1.0)
 
 
@@ -41,7 +41,7 @@ def error_of(page: Chrome) -> str:
     return str(WebDriverWait(page, 30).until(lambda _: one(page, "[role=alert]").text))
 
 
-def test_a_sentence_is_typed_and_every_model_tells_label_probabilities_time_and_words(
+def test_a_sentence_is_typed_and_every_model_shows_label_probabilities_time_and_words(
     page: Chrome, student: Path, teacher: Path
 ) -> None:
     text = "a 😀 b, c"
@@ -95,14 +95,14 @@ def test_the_keyboard_is_enough(page: Chrome) -> None:
     assert page.switch_to.active_element.tag_name == "summary"
 
 
-def test_what_is_refused_is_told_and_the_next_answer_clears_it(page: Chrome) -> None:
+def test_a_refusal_is_shown_and_the_next_response_clears_it(page: Chrome) -> None:
     one(page, "#text").send_keys(" ", Keys.ENTER)
     assert "text 1 is empty" in error_of(page)
     classify(page, "a b")
     assert one(page, "[role=alert]").text == ""
 
 
-def test_a_lone_word_has_an_answer_without_words(page: Chrome) -> None:
+def test_a_single_word_has_a_prediction_without_words(page: Chrome) -> None:
     one(page, "#text").send_keys("a", Keys.ENTER)
     WebDriverWait(page, 30).until(lambda _: len(many(page, "article")) == 2)
     assert not one(page, "article .words").is_displayed() and not one(page, "#legend").is_displayed()

@@ -1,4 +1,4 @@
-"""A server's life as a process: its address, its start, and its end while somebody is asking."""
+"""A server as a process: its address, its start, and its end while requests are under way."""
 
 import errno
 import signal
@@ -14,7 +14,7 @@ from potstill.serving.server import bind
 from servers import Client, command
 
 
-def test_an_address_in_use_is_named_with_the_mend() -> None:
+def test_an_address_in_use_is_named_with_the_fix() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PotstillError, match=rf"127\.0\.0\.1:{port} is in use: .*another --port"):
@@ -48,18 +48,18 @@ def test_nobody_can_connect_before_the_server_listens() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_answers_who_is_asking_and_exits_with_0(student: Path, number: signal.Signals) -> None:
+def test_at_a_signal_it_answers_the_requests_under_way_and_exits_with_0(student: Path, number: signal.Signals) -> None:
     body = b'{"text": "a b c"}'
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     with command(f"small={student}") as (process, client):
-        with socket.create_connection(("127.0.0.1", client.port), timeout=120) as asking:
-            asking.sendall(head % len(body) + body[:5])
-            client.get("/health")  # by now the server has begun to read the question
+        with socket.create_connection(("127.0.0.1", client.port), timeout=120) as connection:
+            connection.sendall(head % len(body) + body[:5])
+            client.get("/health")  # by now the server has begun to read the request
             process.send_signal(number)
             wait_until_closed(client)
-            asking.sendall(body[5:])
+            connection.sendall(body[5:])
             received = b""
-            while part := asking.recv(65536):
+            while part := connection.recv(65536):
                 received += part
         printed, complained = process.communicate(timeout=120)
     label = potstill.load(student).predict(["a b c"])[0]

@@ -1,4 +1,4 @@
-"""A server under load beside clients that misbehave: the short form of ``benchmarks/stress.py``."""
+"""A server under load with clients that misbehave: the short form of ``benchmarks/stress.py``."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 from potstill.serving.models import Loader
 from servers import running
-from serving import Question, Tally, load, post, questions
+from serving import RequestCase, Tally, load, make_cases, post
 
 TEXTS = [" ".join(words) for words in product("abcdef", repeat=3)]
 NARROW = Limits(max_texts=64, max_characters=1000, max_body=100_000, body_seconds=1.0)
@@ -33,24 +33,24 @@ def test_nothing_is_lost_mixed_up_or_left_over(student: Path) -> None:
         student=student, data=student, seconds=2.0, capacity_seconds=0.5, share=0.3, connections=8, misbehaving=40.0,
         limits=NARROW,
     )  # fmt: skip
-    found = stress.measure(options, TEXTS)
-    assert found.faults(growth=50.0) == []
-    assert found.tally.milliseconds and found.tally.off < 1e-5
+    result = stress.measure(options, TEXTS)
+    assert result.faults(growth=50.0) == []
+    assert result.tally.milliseconds and result.tally.max_error < 1e-5
     planned = {misbehaviour.name for misbehaviour in misbehaviours(NARROW, good(student))}
-    assert {name for name, _, _ in found.outcomes} == planned
-    printed = "\n".join(stress.table(found))
+    assert {name for name, _, _ in result.outcomes} == planned
+    printed = "\n".join(stress.table(result))
     assert "exit status 0" in printed and all(name in printed for name in planned)
 
 
-def good(student: Path) -> Question:
-    return questions(potstill.load(student, threads=1), TEXTS[:1])[0]
+def good(student: Path) -> RequestCase:
+    return make_cases(potstill.load(student, threads=1), TEXTS[:1])[0]
 
 
 Spoil = Callable[[Any], Any]
 
 
 class Spoiled:
-    """The application, but what it answers is spoiled."""
+    """The application with spoiled responses."""
 
     def __init__(self, app: ASGIApp, spoil: Spoil) -> None:
         self._app, self._spoil = app, spoil
@@ -79,8 +79,8 @@ def application(student: Path) -> ASGIApp:
     return create_app(Loader(1, NARROW, metrics, silent).open([f"one={student}"], None, None), NARROW, metrics, None)
 
 
-def ask(port: int, asked: list[Question]) -> Tally:
-    return asyncio.run(load(port, asked, rate=0, seconds=0.2, connections=2))[0]
+def send(port: int, cases: list[RequestCase]) -> Tally:
+    return asyncio.run(load(port, cases, rate=0, seconds=0.2, connections=2))[0]
 
 
 def reverse(body: Any) -> Any:
@@ -102,17 +102,17 @@ def shift(body: Any) -> Any:
 
 @pytest.mark.parametrize("spoil", [reverse, drop, shift])
 def test_answers_that_are_mixed_up_are_found(student: Path, spoil: Spoil) -> None:
-    asked = questions(potstill.load(student, threads=1), TEXTS, [8])
+    cases = make_cases(potstill.load(student, threads=1), TEXTS, [8])
     with running(Spoiled(application(student), spoil)) as client:
-        tally = ask(client.port, asked)
+        tally = send(client.port, cases)
     assert tally.wrong == len(tally.milliseconds) > 0 and not tally.lost
 
 
-def test_questions_hold_each_text_once_and_in_order(student: Path) -> None:
-    asked = questions(potstill.load(student, threads=1), TEXTS, [1, 5])
-    assert [len(question.labels) for question in asked[:3]] == [1, 5, 1]
-    assert sum(len(question.labels) for question in asked) == len(TEXTS)
-    labels = [label for question in asked for label in question.labels]
+def test_cases_hold_each_text_once_and_in_order(student: Path) -> None:
+    cases = make_cases(potstill.load(student, threads=1), TEXTS, [1, 5])
+    assert [len(case.labels) for case in cases[:3]] == [1, 5, 1]
+    assert sum(len(case.labels) for case in cases) == len(TEXTS)
+    labels = [label for case in cases for label in case.labels]
     assert labels == potstill.load(student, threads=1).predict(TEXTS).tolist()
 
 
@@ -120,13 +120,13 @@ def test_questions_hold_each_text_once_and_in_order(student: Path) -> None:
 def test_what_is_not_expected_is_counted(student: Path, expected: str) -> None:
     twice = Misbehaviour("broken JSON", [post("/predict", b"{")] * 2, expected)
     with running(application(student)) as client:
-        found = asyncio.run(misbehave(client.port, [twice], [good(student)], rate=50, seconds=0.1))
-    assert sum(found.values()) == 5 and not any(right for _, _, right in found)
+        outcomes = asyncio.run(misbehave(client.port, [twice], [good(student)], rate=50, seconds=0.1))
+    assert sum(outcomes.values()) == 5 and not any(right for _, _, right in outcomes)
 
 
 def test_a_connection_that_goes_on_with_another_answer_is_found(student: Path) -> None:
-    refused = next(one for one in misbehaviours(NARROW, good(student)) if one.name == "broken JSON")
+    refused = next(kind for kind in misbehaviours(NARROW, good(student)) if kind.name == "broken JSON")
     other = replace(good(student), labels=["nobody's"])
     with running(application(student)) as client:
-        found = asyncio.run(misbehave(client.port, [refused], [other], rate=50, seconds=0.1))
-    assert set(found) == {("broken JSON", "422, then wrong", False)}
+        outcomes = asyncio.run(misbehave(client.port, [refused], [other], rate=50, seconds=0.1))
+    assert set(outcomes) == {("broken JSON", "422, then wrong", False)}

@@ -17,7 +17,7 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
 
 _LINES = 1024  # in memory at once
-_NAMED = 5  # bad lines that the error names
+_SHOWN = 5  # bad lines that the error lists
 _STANDARD = Path("-")
 
 
@@ -49,7 +49,7 @@ class Predicted:
 
 @dataclass
 class _Lines:
-    """A file's lines as texts; one that is none becomes None, and is remembered."""
+    """A file's lines as texts; a line without a text becomes None, and is listed in the error."""
 
     name: str
     n_lines: int = 0
@@ -71,12 +71,12 @@ class _Lines:
 
     def _refuse(self, reason: str) -> None:
         self.n_bad += 1
-        if self.n_bad <= _NAMED:
+        if self.n_bad <= _SHOWN:
             self.bad.append(f"{self.name}:{self.n_lines}: {reason}")
 
     def check(self) -> None:
         if self.n_bad:
-            more = ", ..." if self.n_bad > _NAMED else ""
+            more = ", ..." if self.n_bad > _SHOWN else ""
             raise PotstillError(
                 f"{self.n_bad} of {self.n_lines} lines got an empty line for an answer ({', '.join(self.bad)}{more}); "
                 f"fix them and run this again"
@@ -84,32 +84,36 @@ class _Lines:
 
 
 def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
-    """Write a line for each line.
+    """Write a line for each line of the input.
 
-    :raises PotstillError: at the end, when there were lines without a text; theirs are empty then.
+    :raises PotstillError: at the end, when lines had no text; their lines of the output are empty.
     """
     classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == _STANDARD else str(options.input))
-    with _open_input(options.input) as given, _open_output(options.output) as out, progress("predicting", 0) as bar:
-        texts_left = lines.read(given)
-        while texts := list(islice(texts_left, _LINES)):
-            out.writelines(f"{answer}\n" for answer in _answers(classifier, texts, options.proba))
+    with _open_input(options.input) as file, _open_output(options.output) as out, progress("predicting", 0) as bar:
+        texts_to_come = lines.read(file)
+        while texts := list(islice(texts_to_come, _LINES)):
+            out.writelines(f"{row}\n" for row in _rows(classifier, texts, options.proba))
             out.flush()
             bar.update(len(texts))
     lines.check()
     return Predicted(options.output, lines.n_lines, classifier.classes_.tolist())
 
 
-def _answers(classifier: Classifier, texts: list[str | None], proba: bool) -> list[str]:
-    known = [text for text in texts if text is not None]
+def _rows(classifier: Classifier, texts: list[str | None], proba: bool) -> list[str]:
+    """The lines of the output, one for each text; empty for None."""
+    valid = [text for text in texts if text is not None]
     if proba:
-        found = classifier.predict_proba(known)
-        labels = classifier.classes_[classifier.task.decide_from_probabilities(found)]
-        answers = ["\t".join([label, *(f"{p:.4f}" for p in row)]) for label, row in zip(labels, found, strict=True)]
+        probabilities = classifier.predict_proba(valid)
+        labels = classifier.classes_[classifier.task.decide_from_probabilities(probabilities)]
+        rows = [
+            "\t".join([label, *(f"{value:.4f}" for value in values)])
+            for label, values in zip(labels, probabilities, strict=True)
+        ]
     else:
-        answers = classifier.predict(known).tolist()
-    rest = iter(answers)
-    return ["" if text is None else next(rest) for text in texts]
+        rows = classifier.predict(valid).tolist()
+    next_rows = iter(rows)
+    return ["" if text is None else next(next_rows) for text in texts]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Serve: models over HTTP, until told to stop."""
+"""Serve: models over HTTP, until SIGINT or SIGTERM."""
 
 import ipaddress
 import logging
@@ -18,20 +18,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Answer over HTTP with one student or several; a page to try them is at /, the API at /docs."""
+    """Serve one student or several over HTTP; a page to try them is at /, the API at /docs."""
 
     student: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NAME=]FOLDER ...")]
-    """Folders of the models, such as runs/x/student. The first is asked where a request names none."""
+    """Folders of the models, such as runs/x/student. The first predicts where a request names none."""
     host: str = "127.0.0.1"
     """The address to listen at; 0.0.0.0 for all of this machine's."""
     port: int = 8000
     """The port to listen at; 0: any that is free."""
     fallback: str | None = None
-    """The cascade: a larger model, FOLDER or NAME=FOLDER, that answers what a student is less sure of than --below."""
+    """The cascade: a larger model, FOLDER or NAME=FOLDER, for texts where a student is below --below."""
     below: float | None = None
-    """The probability of a student's label under which the fallback answers."""
+    """The threshold: the probability of a student's label below which the fallback predicts."""
     token: str | None = field(default=None, repr=False)
-    """The bearer token to ask for. Better in the variable POTSTILL_TOKEN: any user can read a command line."""
+    """The bearer token to require. Better in the variable POTSTILL_TOKEN: any user can read a command line."""
     num_threads: int = 1
     """Threads of ONNX Runtime, for each model."""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = field(default_factory=Limits)
@@ -53,14 +53,14 @@ class ServeOptions:
 class Served:
     """A server that has stopped.
 
-    :param n_requests: that it answered, refused ones too.
+    :param n_requests: requests that it answered, refused ones too.
     """
 
     n_requests: int
 
 
 def serve(options: ServeOptions, progress: Progress = silent) -> Served:
-    """Answer until SIGINT or SIGTERM; requests under way are still answered.
+    """Serve until SIGINT or SIGTERM; requests under way still get their responses.
 
     :raises PotstillError: when the address is taken, a model cannot be loaded, or the extra is missing.
     """
@@ -71,14 +71,14 @@ def serve(options: ServeOptions, progress: Progress = silent) -> Served:
     from potstill.serving.server import bind, run
 
     token, metrics = _token(options), Metrics()
-    with bind(options.host, options.port) as taken:  # before the models: a port in use is told at once
+    with bind(options.host, options.port) as listener:  # before the models: a port in use is an error at once
         loader = Loader(options.num_threads, options.limits, metrics, progress)
         models = loader.open(options.student, options.fallback, options.below)
         for model in models:
             _log.info("%s: %s", model.name, ", ".join(model.labels))
-        if token is None and not _is_loopback(taken.getsockname()[0]):
+        if token is None and not _is_loopback(listener.getsockname()[0]):
             _log.warning("anybody who reaches this address can ask: set %s to a secret", TOKEN_VARIABLE)
-        run(create_app(models, options.limits, metrics, token), taken)
+        run(create_app(models, options.limits, metrics, token), listener)
     return Served(metrics.n_requests)
 
 

@@ -1,4 +1,7 @@
-"""A cascade: the student answers, and what it is not sure of goes to a larger model. Knows nothing of HTTP."""
+"""A cascade: the student predicts, and texts of low confidence go to a larger model. Knows nothing of HTTP.
+
+The rule works on probabilities, so that the server applies the same one to the probabilities of its queues.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from potstill.errors import PotstillError
 
 
 class Model(Protocol):
-    """What a cascade asks of its two models; a :class:`~potstill.Classifier` has it."""
+    """What a cascade needs of its two models; a :class:`~potstill.Classifier` has it."""
 
     classes_: NDArray[Any]
 
@@ -22,7 +25,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class CascadePredictions:
-    """The answers to some texts, and who gave them.
+    """The probabilities of some texts, and which model gave them.
 
     :param probabilities: float32 ``[n_texts, n_labels]``, in the order of the cascade's ``classes_``.
     :param from_fallback: bool ``[n_texts]``.
@@ -33,8 +36,9 @@ class CascadePredictions:
 
 
 class Cascade:
-    """A student, and the model that is asked where the student is less sure than ``below``.
+    """A student, and the fallback that predicts where the student's confidence is below a threshold.
 
+    :param below: the threshold: a probability above 0.
     :ivar classes_: the student's labels, which are the order of every probability here.
     :raises PotstillError: when the two have different labels, or ``below`` is no probability above 0.
     """
@@ -42,43 +46,43 @@ class Cascade:
     def __init__(self, student: Model, fallback: Model, below: float) -> None:
         if not 0 < below <= 1:
             raise PotstillError(f"below {below}: give a probability above 0 and up to 1, such as 0.9")
-        ours, theirs = student.classes_.tolist(), fallback.classes_.tolist()
-        if sorted(ours) != sorted(theirs):
+        labels, fallback_labels = student.classes_.tolist(), fallback.classes_.tolist()
+        if sorted(labels) != sorted(fallback_labels):
             raise PotstillError(
-                f"the student's labels are {', '.join(ours)}, the fallback's {', '.join(theirs)}: "
+                f"the student's labels are {', '.join(labels)}, the fallback's {', '.join(fallback_labels)}: "
                 "give a fallback that knows the same labels"
             )
         self.classes_ = student.classes_
         self.below = below
         self._student, self._fallback = student, fallback
-        self._columns = [theirs.index(label) for label in ours]
+        self._columns = [fallback_labels.index(label) for label in labels]
 
-    def unsure(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which of the student's answers are to come from the fallback.
+    def below_threshold(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which texts the fallback should predict: those whose likeliest label is below the threshold.
 
         :param probabilities: the student's, float32 ``[n_texts, n_labels]``.
         :return: bool ``[n_texts]``.
         """
-        unsure: NDArray[np.bool_] = probabilities.max(axis=1) < self.below
-        return unsure
+        is_below: NDArray[np.bool_] = probabilities.max(axis=1) < self.below
+        return is_below
 
     def in_student_order(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """The fallback's probabilities, float32 ``[n_texts, n_labels]``, in the order of ``classes_``."""
         return probabilities[:, self._columns]
 
-    def answer(self, texts: Sequence[Text]) -> CascadePredictions:
-        """Ask the student, then the fallback for what the student is not sure of."""
+    def predict_with_source(self, texts: Sequence[Text]) -> CascadePredictions:
+        """Predict with the student, then with the fallback what is below the threshold; say which model it was."""
         probabilities = self._student.predict_proba(texts)
-        unsure = self.unsure(probabilities)
-        if unsure.any():
-            harder = [text for text, is_hard in zip(texts, unsure, strict=True) if is_hard]
-            probabilities = probabilities.copy()
-            probabilities[unsure] = self.in_student_order(self._fallback.predict_proba(harder))
-        return CascadePredictions(probabilities, unsure)
+        is_below = self.below_threshold(probabilities)
+        if is_below.any():
+            for_fallback = [text for text, goes_on in zip(texts, is_below, strict=True) if goes_on]
+            probabilities = probabilities.copy()  # the student may keep its array
+            probabilities[is_below] = self.in_student_order(self._fallback.predict_proba(for_fallback))
+        return CascadePredictions(probabilities, from_fallback=is_below)
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        """The probability of each label, whoever answers, float32 ``[len(texts), len(classes_)]``."""
-        return self.answer(texts).probabilities
+        """The probability of each label, from either model, float32 ``[len(texts), len(classes_)]``."""
+        return self.predict_with_source(texts).probabilities
 
     def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""

@@ -1,4 +1,4 @@
-"""The application: paths to models. Makes no socket and reads no file but its own pages."""
+"""The application: HTTP paths to models. Opens no socket and reads no file but its own pages."""
 
 import json
 import time
@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 from potstill import __version__
 from potstill.corpus.examples import has_half
 from potstill.serving.batcher import Overloaded
-from potstill.serving.explaining import MAX_WORDS, leave_one_out, word_weights, words_of
+from potstill.serving.explaining import MAX_WORDS, leave_one_out, split_words, word_weights
 from potstill.serving.guard import Guard
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import CONTENT_TYPE, Metrics
-from potstill.serving.models import Answer, Models, ServedModel
+from potstill.serving.models import Models, ServedModel, ServedPrediction
 from potstill.serving.pages import docs_page, try_page
 from potstill.serving.schemas import (
     ErrorResponse,
@@ -61,71 +61,70 @@ def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | No
         title="Potstill",
         version=__version__,
         description="Distilled text classifiers over HTTP.",
-        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        docs_url=None,  # FastAPI's own pages load their scripts from another host
         redoc_url=None,
         lifespan=lifespan,
     )
     router = APIRouter()
-    _add_answers(router, models, limits, metrics)
-    _add_state(router, models, metrics)
+    _add_prediction_paths(router, models, limits, metrics)
+    _add_status_paths(router, models, metrics)
     app.include_router(router)
     _add_pages(app)
-    app.add_exception_handler(RequestValidationError, _not_as_described)
-    app.add_exception_handler(AnyHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(AnyHTTPException, _http_error)
     app.add_exception_handler(Overloaded, _overloaded)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, _server_error)
     paths = [*app.openapi()["paths"], "/", "/docs", "/openapi.json"]
     return Guard(app, paths=paths, limits=limits, metrics=metrics, token=token)
 
 
-def _add_answers(router: APIRouter, models: Models, limits: Limits, metrics: Metrics) -> None:
-    """The paths that ask a model."""
+def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, metrics: Metrics) -> None:
+    """The paths that need a model's prediction."""
 
     @router.post("/predict", response_model=PredictResponse, responses=_REFUSALS, summary="Label one text or several")
     async def predict(request: PredictRequest) -> Response:
-        """Each text's label, the probability of every label, and which model answered."""
+        """Each text's label, the probability of every label, and which model predicted."""
         began = time.perf_counter()
         model, texts = _model(models, request.model), request.all_texts()
         _check_texts(texts, limits)
-        answers = await model.answer(texts)
-        for answer in answers:
-            metrics.answer(model.name, answer.answered_by, answer.opinion.label)
+        predictions = await model.predict(texts)
+        for served in predictions:
+            metrics.count_prediction(model.name, served.answered_by, served.prediction.label)
+        answers = [_prediction_body(served) for served in predictions]
         milliseconds = round(1000 * (time.perf_counter() - began), 3)
-        return _json(
-            {"model": model.name, "milliseconds": milliseconds, "answers": [_answer_body(answer) for answer in answers]}
-        )
+        return _json({"model": model.name, "milliseconds": milliseconds, "answers": answers})
 
     @router.post(
         "/explain", response_model=ExplainResponse, responses=_REFUSALS, summary="Which words carried the decision"
     )
     async def explain(request: ExplainRequest) -> Response:
-        """Each word is left out in turn: how far does the label's probability fall? The named model alone is asked."""
+        """Each word is left out in turn: how far does the label's probability fall? Only the named model is used."""
         model = _model(models, request.model)
         _check_texts([request.text], limits)
-        words = words_of(request.text)
+        words = split_words(request.text)
         if len(words) > MAX_WORDS:
             raise HTTPException(422, f"the text has {len(words)} words: give at most {MAX_WORDS} to explain")
-        rows = await model.batcher.answer_many([request.text, *leave_one_out(request.text, words)])
+        rows = await model.batcher.predict_many([request.text, *leave_one_out(request.text, words)])
         weights = word_weights(rows[0], rows[1:])
         return _json(
             {
                 "model": model.name,
-                **asdict(model.opinion(rows[0])),
+                **asdict(model.to_prediction(rows[0])),
                 "method": "leave-one-out",
                 "words": [
                     {**asdict(word), "weight": round(weight, 6)}
-                    for word, weight in zip(words, weights, strict=False)  # of a lone word there is no weight
+                    for word, weight in zip(words, weights, strict=False)  # a single word has no weight
                 ],
             }
         )
 
 
-def _add_state(router: APIRouter, models: Models, metrics: Metrics) -> None:
-    """The paths that tell of the server."""
+def _add_status_paths(router: APIRouter, models: Models, metrics: Metrics) -> None:
+    """The paths that describe the server."""
 
     @router.get("/models", response_model=ModelsResponse, responses={401: _REFUSALS[401]}, summary="The models")
     async def list_models() -> Response:
-        """Every model by name, with its labels and its fallback; the first is asked where a request names none."""
+        """Every model by name, with its labels and its fallback; the first predicts where a request names none."""
         return _json({"models": [_model_body(model) for model in models]})
 
     @router.get("/health", response_model=HealthResponse, summary="Whether the server answers")
@@ -135,12 +134,12 @@ def _add_state(router: APIRouter, models: Models, metrics: Metrics) -> None:
 
     @router.get("/metrics", response_class=PlainTextResponse, responses={401: _REFUSALS[401]}, summary="Metrics")
     async def show_metrics() -> Response:
-        """Requests, seconds, batch sizes and answers, in Prometheus's text format."""
+        """Requests, seconds, batch sizes and predictions, in Prometheus's text format."""
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 def _add_pages(app: FastAPI) -> None:
-    """The two pages for people; neither needs anything from elsewhere."""
+    """The two pages for people; neither loads an outside resource."""
     pages = {"/": try_page(), "/docs": docs_page(app.openapi())}
     for path, page in pages.items():
         response = HTMLResponse(page.html, headers={"content-security-policy": page.policy})
@@ -156,7 +155,7 @@ def _model(models: Models, name: str | None) -> ServedModel:
 
 
 def _check_texts(texts: list[str], limits: Limits) -> None:
-    """Refuse what no model may be given."""
+    """Refuse texts that no model should get."""
     if not texts:
         raise HTTPException(422, "there are no texts: give at least one")
     if len(texts) > limits.max_texts:
@@ -170,9 +169,9 @@ def _check_texts(texts: list[str], limits: Limits) -> None:
             raise HTTPException(422, f"text {number} has {len(text)} characters: give at most {limits.max_characters}")
 
 
-def _answer_body(answer: Answer) -> dict[str, Any]:
-    body = {**asdict(answer.opinion), "answered_by": answer.answered_by}
-    return body if answer.student is None else {**body, "student": asdict(answer.student)}
+def _prediction_body(served: ServedPrediction) -> dict[str, Any]:
+    body = {**asdict(served.prediction), "answered_by": served.answered_by}
+    return body if served.student is None else {**body, "student": asdict(served.student)}
 
 
 def _model_body(model: ServedModel) -> dict[str, Any]:
@@ -183,12 +182,12 @@ def _model_body(model: ServedModel) -> dict[str, Any]:
 
 
 def _json(body: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer as it is: its schema is for the documentation, and checking our own answer costs time."""
+    """A JSON response, not validated: its schema is for the documentation, and validation would cost time."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return Response(content, status, headers, media_type="application/json")
 
 
-async def _not_as_described(_: Request, error: Exception) -> Response:
+async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]  # without its input: that is the user's text, and may not even be valid Unicode
     place = ".".join(str(part) for part in first["loc"][1:])
@@ -200,7 +199,7 @@ async def _not_as_described(_: Request, error: Exception) -> Response:
     return _json({"error": f"{place}: {message}" if place else message}, 422)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AnyHTTPException)
     detail = "there is no such path: /docs lists them" if error.detail == "Not Found" else error.detail
     return _json({"error": detail}, error.status_code, error.headers)
@@ -210,5 +209,5 @@ async def _overloaded(_: Request, __: Exception) -> Response:
     return _json({"error": "too many texts wait: ask again in a second"}, 503, {"retry-after": "1"})
 
 
-async def _broken(_: Request, __: Exception) -> Response:
+async def _server_error(_: Request, __: Exception) -> Response:
     return _json({"error": "the server failed on this request; its log says why"}, 500)

@@ -1,6 +1,7 @@
-"""Micro-batches: the requests that wait while a model works are answered together in its next call.
+"""Micro-batches: the requests that wait while a model works share its next call.
 
-Knows nothing of HTTP. Nothing is held back to fill a batch: an idle model starts at once.
+Each model has a queue and a thread of its own: load makes batches by itself, and a slow teacher holds up no student.
+Nothing is held back to fill a batch: an idle model starts at once. Knows nothing of HTTP.
 """
 
 import asyncio
@@ -13,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Predict = Callable[[list[str]], NDArray[np.float32]]
-MAX_WAITING = 4096  # texts: seconds of work for a teacher; who comes later had better ask again
+MAX_WAITING = 4096  # texts: seconds of work for a teacher; a later client should retry
 
 
 class Overloaded(Exception):
-    """More texts wait than can be answered soon."""
+    """More texts wait than the model can predict soon."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Batcher:
         self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
-    async def answer(self, texts: list[str]) -> NDArray[np.float32]:
-        """The model's answer to a request's texts, as ``predict`` gives it.
+    async def predict(self, texts: list[str]) -> NDArray[np.float32]:
+        """The model's probabilities for one request's texts, float32 ``[len(texts), n_labels]``.
 
         :raises Overloaded: when too many texts wait.
         """
@@ -57,28 +58,28 @@ class Batcher:
             self._worker = asyncio.create_task(self._work())
         return await job.result
 
-    async def answer_many(self, texts: list[str]) -> NDArray[np.float32]:
-        """The same for any number of texts, a call's worth after another, so that others get their turn."""
+    async def predict_many(self, texts: list[str]) -> NDArray[np.float32]:
+        """The same for any number of texts, one call's worth after another, so that other requests get their turn."""
         starts = range(0, len(texts), self._max_texts)
-        return np.concatenate([await self.answer(texts[start : start + self._max_texts]) for start in starts])
+        return np.concatenate([await self.predict(texts[start : start + self._max_texts]) for start in starts])
 
     def close(self) -> None:
         """Let the thread end once its call is done."""
         self._thread.shutdown(wait=False)
 
     async def _work(self) -> None:
-        """Answer until nothing waits."""
+        """Call the model until nothing waits."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             jobs = self._take()
-            answers = await loop.run_in_executor(self._thread, self._call, jobs)
-            for job, answer in zip(jobs, answers, strict=True):
-                if job.result.done():  # whoever asked has been cancelled
+            results = await loop.run_in_executor(self._thread, self._call, jobs)
+            for job, result in zip(jobs, results, strict=True):
+                if job.result.done():  # the request has been cancelled
                     continue
-                if isinstance(answer, Exception):
-                    job.result.set_exception(answer)
+                if isinstance(result, Exception):
+                    job.result.set_exception(result)
                 else:
-                    job.result.set_result(answer)
+                    job.result.set_result(result)
         self._worker = None
 
     def _take(self) -> list[_Job]:
@@ -93,7 +94,7 @@ class Batcher:
         return jobs
 
     def _call(self, jobs: list[_Job]) -> list[NDArray[np.float32] | Exception]:
-        """Each job's answer, or its error: a text that breaks the model must not cost the others their answers."""
+        """Each job's probabilities, or its error: a text that breaks the model must not fail the other requests."""
         try:
             probabilities = self._predict([text for job in jobs for text in job.texts])
         except Exception as error:

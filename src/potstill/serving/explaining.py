@@ -1,4 +1,7 @@
-"""Which words carried a decision: each is left out in turn, and the label's probability read again. Pure."""
+"""Leave-one-out explanations: each word is left out in turn, and the label's probability compared. Pure functions.
+
+The method needs only a model's probabilities, so that teacher and student are explained alike.
+"""
 
 from dataclasses import dataclass
 
@@ -7,19 +10,19 @@ from numpy.typing import NDArray
 
 from potstill.corpus.words import word_splitter
 
-MAX_WORDS = 200  # each costs an answer of the model
+MAX_WORDS = 200  # each costs a prediction
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a text and where it stands, in characters."""
+    """A word of a text and its position, in characters."""
 
     word: str
     start: int
     end: int
 
 
-def words_of(text: str) -> list[Word]:
+def split_words(text: str) -> list[Word]:
     """The words of a text, split as a student splits them."""
     spans = word_splitter().pre_tokenize_str(text)
     return [Word(word, start, end) for word, (start, end) in spans if word.strip()]

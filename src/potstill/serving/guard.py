@@ -1,4 +1,4 @@
-"""What stands before every request: the token, the body's size and time, the safe headers, the counting."""
+"""Checks before the application: the token, the body's size and time. Adds safe headers, and counts requests."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 
-OPEN = frozenset({"/", "/docs", "/openapi.json", "/health"})
-"""What needs no token: it tells nothing of the models or the traffic."""
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health"})
+"""Paths that need no token: they tell nothing of the models or the traffic."""
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -25,26 +25,26 @@ _HEADERS = [
 class Refused(Exception):
     """A request that does not reach the application.
 
-    :param is_sent: whether its sender has sent it all, or waits for the answer before it does.
+    :param is_complete: whether the client has sent the whole request, or waits for the response before it does.
     """
 
-    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes], is_sent: bool = True) -> None:
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes], is_complete: bool = True) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers
-        self.is_sent = is_sent
+        self.is_complete = is_complete
 
 
-class _Gone(Exception):
-    """Whoever asked has hung up."""
+class _Disconnected(Exception):
+    """The client has closed the connection."""
 
 
 class Guard:
-    """The application behind its guard.
+    """The application behind its checks.
 
-    :param paths: the application's; requests for others are counted as ``other``, or anyone could make us
-        count without end.
-    :param token: the bearer token that all but :data:`OPEN` asks for; None: no token.
+    :param paths: the application's; requests for others are counted as ``other``, or any client could make the
+        metrics grow without end.
+    :param token: the bearer token that all but :data:`OPEN_PATHS` asks for; None: no token.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Guard:
             return
         began, status = time.perf_counter(), 500
 
-        async def watched(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -71,15 +71,15 @@ class Guard:
             await send(message)
 
         try:
-            await self._admit(scope, receive, watched)
+            await self._admit(scope, receive, send_with_headers)
         except Refused as refused:
             status = refused.status
-            await _refuse(refused, receive, watched)
-        except _Gone:
-            status = 499  # nginx's number for it; nobody sees it but the metrics
+            await _refuse(refused, receive, send_with_headers)
+        except _Disconnected:
+            status = 499  # nginx's number for it; only the metrics show it
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._metrics.request(path, status, time.perf_counter() - began)
+            self._metrics.count_request(path, status, time.perf_counter() - began)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -96,10 +96,10 @@ class Guard:
 
         await self._app(scope, replay, send)
 
-    def _check_token(self, path: str, given: bytes) -> None:
-        if self._token is None or path in OPEN:
+    def _check_token(self, path: str, authorization: bytes) -> None:
+        if self._token is None or path in OPEN_PATHS:
             return
-        scheme, _, token = given.partition(b" ")
+        scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not secrets.compare_digest(token.strip(), self._token):
             raise Refused(
                 401,
@@ -108,19 +108,22 @@ class Guard:
             )
 
     async def _read_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body. One that is too large is read to its end, but not kept: so its sender sees the answer."""
+        """The whole body, so that slow and large ones are refused before the application sees the request.
+
+        One that is too large is read to its end, but not kept: so its client sees the response.
+        """
         limit = self._limits.max_body
         too_large = Refused(413, f"the body is larger than {limit} bytes: send fewer texts at once", _CLOSE)
         declared = headers.get(b"content-length", b"0")
         if b"expect" in headers and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-            raise too_large  # its sender waits to be told whether to send it
+            raise too_large  # the client waits to be told whether to send it
         size, parts, more = 0, [], True
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _Gone
+                        raise _Disconnected
                     part, more = message.get("body", b""), message.get("more_body", False)
                     size += len(part)
                     if size <= limit:
@@ -129,7 +132,7 @@ class Guard:
             if size <= limit:
                 seconds = f"{self._limits.body_seconds:g} seconds"
                 complaint = f"the body did not come within {seconds}: send it at once"
-                raise Refused(408, complaint, _CLOSE, is_sent=False) from None
+                raise Refused(408, complaint, _CLOSE, is_complete=False) from None
         if size > limit:
             raise too_large
         return b"".join(parts)
@@ -143,14 +146,14 @@ async def _refuse(refused: Refused, receive: Receive, send: Send) -> None:
     body = json.dumps({"error": str(refused)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *refused.headers]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": not refused.is_sent})
-    if not refused.is_sent:
+    await send({"type": "http.response.body", "body": body, "more_body": not refused.is_complete})
+    if not refused.is_complete:
         await _linger(receive)
         await send({"type": "http.response.body"})
 
 
 async def _linger(receive: Receive) -> None:
-    """Let who is still sending read the answer: were the connection closed at once, what comes would reset it."""
+    """Let a client that is still sending read the response: closed at once, the connection would be reset."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_SECONDS):
             while (await receive())["type"] != "http.disconnect":

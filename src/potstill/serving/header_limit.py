@@ -1,39 +1,39 @@
-"""A connection that ends where a request's head, or what follows its body, has no end.
+"""A limit on the bytes of a request's headers, and of what else a client may send outside of bodies.
 
-uvicorn keeps headers as long as they come, seventeen times their size, and no request has begun that could be refused.
+uvicorn's httptools protocol has no limit: it keeps headers as long as they come, at seventeen times their size, before
+a request begins that :class:`~potstill.serving.guard.Guard` could refuse. Trailers and chunk extensions are the same.
 """
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MAX_HEAD = 65_536
-"""Bytes of a head."""
+MAX_HEADER_BYTES = 65_536
 
-_ERROR = b'{"error": "the head of the request is larger than %d bytes: send fewer headers"}' % MAX_HEAD
-_REFUSAL = (
+_ERROR = b'{"error": "the head of the request is larger than %d bytes: send fewer headers"}' % MAX_HEADER_BYTES
+_RESPONSE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_ERROR), _ERROR)
 )
 
 
-class HeadLimit(HttpToolsProtocol):
-    """uvicorn's connection, which counts the bytes that neither end a head nor are a body's."""
+class HeaderLimit(HttpToolsProtocol):
+    """uvicorn's connection, closed beyond :data:`MAX_HEADER_BYTES` that neither end the headers nor are a body's."""
 
     _n_waiting = 0
     _has_advanced = False
 
     def data_received(self, data: bytes) -> None:
-        """Called with what has come."""
+        """Called with the bytes that have come."""
         self._has_advanced = False
         super().data_received(data)
         self._n_waiting = 0 if self._has_advanced else self._n_waiting + len(data)
-        if self._n_waiting <= MAX_HEAD or self.transport.is_closing():
+        if self._n_waiting <= MAX_HEADER_BYTES or self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:  # else it would be taken for the answer to another
-            self.transport.write(_REFUSAL)
+        if self.cycle is None or self.cycle.response_complete:  # else it would be taken for another request's response
+            self.transport.write(_RESPONSE)
         self.transport.close()
 
     def on_headers_complete(self) -> None:
-        """Called at the end of a head."""
+        """Called at the end of the headers."""
         self._has_advanced = True
         super().on_headers_complete()
 

@@ -1,4 +1,4 @@
-"""What a request may ask for at most, checked when the options are made."""
+"""The limits of a request, checked when the options are made."""
 
 from dataclasses import dataclass, fields
 

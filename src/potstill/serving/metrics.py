@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus's form. Each server has a registry of its own."""
+"""The server's metrics, in Prometheus's format. Each server has a registry of its own."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -31,7 +31,7 @@ class Metrics:
         self._batches = Histogram(
             "potstill_batch_texts", "Texts in a call of a model.", ["model"], buckets=_TEXTS, registry=self._registry
         )
-        self._answers = Counter(
+        self._predictions = Counter(
             "potstill_answers",
             "Texts answered; answered_by is another name than model where the fallback answered.",
             ["model", "answered_by", "label"],
@@ -41,19 +41,23 @@ class Metrics:
             "potstill_fallback_answers", "Texts that the fallback answered.", ["model"], registry=self._registry
         )
 
-    def request(self, path: str, status: int, seconds: float) -> None:
+    def count_request(self, path: str, status: int, seconds: float) -> None:
         """Count a request."""
         self.n_requests += 1
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(seconds)
 
-    def batch(self, model: str, n_texts: int) -> None:
+    def count_batch(self, model: str, n_texts: int) -> None:
         """Count a call of a model."""
         self._batches.labels(model).observe(n_texts)
 
-    def answer(self, model: str, answered_by: str, label: str) -> None:
-        """Count the answer to a text."""
-        self._answers.labels(model, answered_by, label).inc()
+    def count_prediction(self, model: str, answered_by: str, label: str) -> None:
+        """Count the prediction for a text.
+
+        :param model: the model of the request.
+        :param answered_by: the model that predicted: the same, or its fallback.
+        """
+        self._predictions.labels(model, answered_by, label).inc()
         if answered_by != model:
             self._fallbacks.labels(model).inc()
 

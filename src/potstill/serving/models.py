@@ -1,4 +1,4 @@
-"""The models that a server answers with: named, each behind its queue, the fallback among them."""
+"""The models of a server: named, each behind its queue, the fallback among them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,29 +18,29 @@ from potstill.serving.metrics import Metrics
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What one model says of a text: its likeliest label, and each label's probability, likeliest first."""
+class Prediction:
+    """One model's prediction for a text: its likeliest label, and each label's probability, likeliest first."""
 
     label: str
     probabilities: dict[str, float]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to a text.
+class ServedPrediction:
+    """The prediction that a client gets for a text.
 
-    :param answered_by: the name of the model that gave it.
-    :param student: where the fallback answered, what the student itself had said.
+    :param answered_by: the name of the model that made it.
+    :param student: the student's own prediction, where the fallback made this one.
     """
 
-    opinion: Opinion
+    prediction: Prediction
     answered_by: str
-    student: Opinion | None = None
+    student: Prediction | None = None
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """Who answers what a student is not sure of, and the rule that says when."""
+    """The larger model behind a student, and the rule that says when it predicts."""
 
     model: "ServedModel"
     cascade: Cascade
@@ -61,32 +61,33 @@ class ServedModel:
         labels: list[str] = self.classifier.classes_.tolist()
         return labels
 
-    async def answer(self, texts: list[str]) -> list[Answer]:
-        """The answers to some texts; the fallback's where this model is not sure.
+    async def predict(self, texts: list[str]) -> list[ServedPrediction]:
+        """The predictions for some texts; the fallback's where this model's confidence is below the threshold.
 
-        The fallback has a queue of its own, so that a sure answer never waits for one.
+        The fallback has a queue of its own, so that a request of confident predictions never waits for it.
         """
-        probabilities = await self.batcher.answer(texts)
-        answers = [Answer(self.opinion(row), self.name) for row in probabilities]
+        probabilities = await self.batcher.predict(texts)
+        predictions = [ServedPrediction(self.to_prediction(row), self.name) for row in probabilities]
         if self.fallback is None:
-            return answers
+            return predictions
         cascade, model = self.fallback.cascade, self.fallback.model
-        unsure = np.flatnonzero(cascade.unsure(probabilities)).tolist()
-        if unsure:
-            found = cascade.in_student_order(await model.batcher.answer([texts[i] for i in unsure]))
-            for i, row in zip(unsure, found, strict=True):
-                answers[i] = Answer(self.opinion(row), model.name, student=answers[i].opinion)
-        return answers
+        positions = np.flatnonzero(cascade.below_threshold(probabilities)).tolist()
+        if positions:
+            rows = cascade.in_student_order(await model.batcher.predict([texts[i] for i in positions]))
+            for i, row in zip(positions, rows, strict=True):
+                student = predictions[i].prediction
+                predictions[i] = ServedPrediction(self.to_prediction(row), model.name, student)
+        return predictions
 
-    def opinion(self, probabilities: NDArray[np.float32]) -> Opinion:
-        """One text's probabilities, float32 ``[n_labels]``, by label."""
+    def to_prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
+        """The prediction of one text's probabilities, float32 ``[n_labels]``."""
         labels, values = self.labels, probabilities.tolist()
         order = np.argsort(-probabilities, kind="stable").tolist()
-        return Opinion(labels[order[0]], {labels[i]: round(values[i], 6) for i in order})
+        return Prediction(labels[order[0]], {labels[i]: round(values[i], 6) for i in order})
 
 
 class Models:
-    """All models of a server; the first is asked where a request names none."""
+    """All models of a server; the first predicts where a request names none."""
 
     def __init__(self, models: Sequence[ServedModel]) -> None:
         self._models = {model.name: model for model in models}
@@ -120,10 +121,10 @@ class Loader:
         """Load the students, and behind them the fallback.
 
         :param students: each ``NAME=FOLDER``, or a folder, which gives its own name.
-        :param fallback: the same, for what a student is less sure of than ``below``; or None.
+        :param fallback: the same, for texts whose confidence is below ``below``; or None.
         :raises PotstillError: when a folder is not a model's, two have one name, or their labels differ.
         """
-        named = [name_and_folder(given) for given in [*students, *([] if fallback is None else [fallback])]]
+        named = [name_and_folder(argument) for argument in [*students, *([] if fallback is None else [fallback])]]
         names = [name for name, _ in named]
         for name in names:
             if names.count(name) > 1:
@@ -136,31 +137,31 @@ class Loader:
         if fallback is None or below is None:
             return Models(models)
         *first, last = models
-        return Models([*(_behind(model, last, below) for model in first), last])
+        return Models([*(_with_fallback(model, last, below) for model in first), last])
 
     def _load(self, name: str, folder: Path) -> ServedModel:
         classifier = load(folder, self.threads)
         probabilities = classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
         if not np.isfinite(probabilities).all():
             raise PotstillError(f"{folder}: its probabilities are not numbers; train it again")
-        observe = partial(self.metrics.batch, name)
+        observe = partial(self.metrics.count_batch, name)
         return ServedModel(name, classifier, Batcher(classifier.predict_proba, self.limits.max_texts, observe))
 
 
-def _behind(student: ServedModel, model: ServedModel, below: float) -> ServedModel:
+def _with_fallback(student: ServedModel, model: ServedModel, below: float) -> ServedModel:
     """The student with a fallback behind it."""
     cascade = Cascade(student.classifier, model.classifier, below)
     return ServedModel(student.name, student.classifier, student.batcher, Fallback(model, cascade))
 
 
-def name_and_folder(given: str) -> tuple[str, Path]:
-    """What ``NAME=FOLDER`` or ``FOLDER`` says.
+def name_and_folder(argument: str) -> tuple[str, Path]:
+    """The name and the folder of ``NAME=FOLDER`` or ``FOLDER``.
 
     :raises PotstillError: when the name or the folder is empty.
     """
-    name, equals, folder = given.partition("=")
-    if not equals or Path(given).is_dir():  # a folder's own name may have an equals sign
-        name, folder = Path(given).resolve().name, given
+    name, equals, folder = argument.partition("=")
+    if not equals or Path(argument).is_dir():  # a folder's own name may have an equals sign
+        name, folder = Path(argument).resolve().name, argument
     if not name or not folder:
-        raise PotstillError(f"'{given}': give a model as NAME=FOLDER, or its folder alone")
+        raise PotstillError(f"'{argument}': give a model as NAME=FOLDER, or its folder alone")
     return name, Path(folder)

@@ -1,4 +1,4 @@
-"""What goes in and out, as JSON: the schemas that ``/docs`` and ``/openapi.json`` show."""
+"""The JSON of requests and responses: the schemas that ``/docs`` and ``/openapi.json`` show."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class PredictRequest(BaseModel):
 
     text: Annotated[str | None, Field(description="One text.")] = None
     texts: Annotated[list[str] | None, Field(description="Several texts, in place of text.")] = None
-    model: Annotated[str | None, Field(description="Which model is asked; the first where none is named.")] = None
+    model: Annotated[str | None, Field(description="The model to predict with; the first where none is named.")] = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "PredictRequest":
@@ -34,32 +34,34 @@ class ExplainRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_EXAMPLE)
 
     text: Annotated[str, Field(description="The text.")]
-    model: Annotated[str | None, Field(description="Which model is asked; the first where none is named.")] = None
+    model: Annotated[str | None, Field(description="The model to predict with; the first where none is named.")] = None
 
 
-class OpinionBody(BaseModel):
-    """What one model says of a text."""
+class PredictionBody(BaseModel):
+    """One model's prediction for a text."""
 
     label: Annotated[str, Field(description="The likeliest label.")]
     probabilities: Annotated[dict[str, float], Field(description="The probability of each label, likeliest first.")]
 
 
-class AnswerBody(OpinionBody):
-    """The answer to one text."""
+class ServedPredictionBody(PredictionBody):
+    """The prediction for one text, and which model made it."""
 
-    answered_by: Annotated[str, Field(description="The model that gave this answer: the one asked, or its fallback.")]
+    answered_by: Annotated[
+        str, Field(description="The model that made this prediction: the one named, or its fallback.")
+    ]
     student: Annotated[
-        OpinionBody | None,
-        Field(description="Where the fallback answered: what the model that was asked had said itself."),
+        PredictionBody | None,
+        Field(description="Where the fallback predicted: the own prediction of the model that was named."),
     ] = None
 
 
 class PredictResponse(BaseModel):
-    """The answers, one a text, in the order of the texts."""
+    """The predictions, one a text, in the order of the texts."""
 
-    model: Annotated[str, Field(description="The model that was asked.")]
-    milliseconds: Annotated[float, Field(description="From the request to its answers, waiting included.")]
-    answers: list[AnswerBody]
+    model: Annotated[str, Field(description="The model that the request named, or the first.")]
+    milliseconds: Annotated[float, Field(description="From the request to its predictions, waiting included.")]
+    answers: list[ServedPredictionBody]
 
 
 class WordBody(BaseModel):
@@ -73,8 +75,8 @@ class WordBody(BaseModel):
     ]
 
 
-class ExplainResponse(OpinionBody):
-    """Which words carried the decision of the named model itself, whatever its fallback would say."""
+class ExplainResponse(PredictionBody):
+    """The words' weights in the prediction of the named model itself, without its fallback."""
 
     model: str
     method: Annotated[str, Field(description="How the weights are found: each word is left out in turn.")]
@@ -82,22 +84,26 @@ class ExplainResponse(OpinionBody):
 
 
 class ModelBody(BaseModel):
-    """One of the models that answer."""
+    """One of the served models."""
 
     name: str
     labels: list[str]
-    fallback: Annotated[str | None, Field(description="The model that answers what this one is not sure of.")] = None
-    below: Annotated[float | None, Field(description="The probability under which the fallback answers.")] = None
+    fallback: Annotated[
+        str | None, Field(description="The model that predicts where this one's confidence is below the threshold.")
+    ] = None
+    below: Annotated[
+        float | None, Field(description="The threshold: the probability below which the fallback predicts.")
+    ] = None
 
 
 class ModelsResponse(BaseModel):
-    """The models, the first of which is asked where a request names none."""
+    """The models, the first of which predicts where a request names none."""
 
     models: list[ModelBody]
 
 
 class HealthResponse(BaseModel):
-    """The server answers."""
+    """The server is up."""
 
     status: str
     version: str

@@ -1,4 +1,4 @@
-"""One server from its socket to its end. Knows nothing of what the application answers."""
+"""One server from its socket to its end. Knows nothing of the application."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from potstill.errors import PotstillError
-from potstill.serving.header_limit import HeadLimit
+from potstill.serving.header_limit import HeaderLimit
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 30  # for requests under way when the server is told to stop
@@ -20,7 +20,7 @@ _BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address; nobody can connect before the server listens.
+    """Bind the address; nobody can connect before the server listens.
 
     :param port: 0 for any that is free.
     :raises PotstillError: when it is in use, not allowed or not this machine's.
@@ -28,16 +28,16 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with contextlib.ExitStack() as undo:
-            taken = undo.enter_context(socket.socket(family, kind, protocol))
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(address)
+            listener = undo.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
             undo.pop_all()
     except OSError as error:
-        raise PotstillError(_why_not(host, port, error)) from None
-    return taken
+        raise PotstillError(_bind_error(host, port, error)) from None
+    return listener
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _bind_error(host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--host={host}: not an address of this machine; 127.0.0.1 is for it alone, 0.0.0.0 for its network"
     if error.errno == errno.EADDRINUSE:
@@ -49,11 +49,11 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     """The server, not running yet."""
     config = uvicorn.Config(
         app,
-        http=HeadLimit,
+        http=HeaderLimit,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks who the client is
+        proxy_headers=False,  # nothing here uses the client's address
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
@@ -62,17 +62,17 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     return _Server(config)
 
 
-def run(app: ASGIApp, taken: socket.socket) -> None:
-    """Answer until SIGINT or SIGTERM; requests under way are still answered."""
+def run(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way still get their responses."""
     server = make_server(app)
 
     def stop(number: int, frame: FrameType | None) -> None:
         server.should_exit = True
 
-    # uvicorn raises the signal again once it is done: that must not end us by the signal, for all went well.
+    # uvicorn raises the signal again once it is done: the process must not end by the signal, as all went well.
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.run(sockets=[taken])
+        server.run(sockets=[listener])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -81,6 +81,6 @@ def run(app: ASGIApp, taken: socket.socket) -> None:
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for taken in sockets or []:
-            host, port = taken.getsockname()[:2]
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
             _log.info("listening at http://%s:%d/ (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, port)
