@@ -15,6 +15,8 @@ _RESPONSE = (
 )
 
 
+# uvicorn's h11 protocol has such a limit (h11_max_incomplete_event_size). At full load a request costs 1.17 times the
+# processor time with it (2026-11-27, median of 24 pairs), and its response is a 400 that does not name the limit.
 class HeaderLimit(HttpToolsProtocol):
     """uvicorn's connection, closed beyond :data:`MAX_HEADER_BYTES` that neither end the headers nor are a body's."""
 
