@@ -27,7 +27,7 @@ class ServeOptions:
     port: int = 8000
     """The port to listen at; 0: any that is free."""
     fallback: str | None = None
-    """The cascade: a larger model, FOLDER or NAME=FOLDER, for texts where a student is below --below."""
+    """A larger model, FOLDER or NAME=FOLDER: it predicts where a student's probability is below --below (a cascade)."""
     below: float | None = None
     """The threshold: the probability of a student's label below which the fallback predicts."""
     token: str | None = field(default=None, repr=False)
