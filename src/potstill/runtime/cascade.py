@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError
+from potstill.tasks import Task
 
 
 class Model(Protocol):
     """What a cascade needs of its two models; a :class:`~potstill.Classifier` has it."""
 
     classes_: NDArray[Any]
+    task: Task
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The probability of each label, float32 ``[len(texts), len(classes_)]``."""
@@ -53,17 +55,18 @@ class Cascade:
                 "give a fallback that knows the same labels"
             )
         self.classes_ = student.classes_
+        self.task = student.task
         self.below = below
         self._student, self._fallback = student, fallback
         self._columns = [fallback_labels.index(label) for label in labels]
 
     def below_threshold(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which texts the fallback should predict: those whose likeliest label is below the threshold.
+        """Which texts the fallback should predict: those where the student's confidence is below the threshold.
 
         :param probabilities: the student's, float32 ``[n_texts, n_labels]``.
         :return: bool ``[n_texts]``.
         """
-        is_below: NDArray[np.bool_] = probabilities.max(axis=1) < self.below
+        is_below: NDArray[np.bool_] = self.task.confidence(probabilities) < self.below
         return is_below
 
     def in_student_order(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -86,5 +89,5 @@ class Cascade:
 
     def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
-        labels: NDArray[np.object_] = self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        labels: NDArray[np.object_] = self.classes_[self.task.decide_from_probabilities(self.predict_proba(texts))]
         return labels

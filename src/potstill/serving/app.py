@@ -105,7 +105,7 @@ def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, met
         if len(words) > MAX_WORDS:
             raise HTTPException(422, f"the text has {len(words)} words: give at most {MAX_WORDS} to explain")
         rows = await model.batcher.predict_many([request.text, *leave_one_out(request.text, words)])
-        weights = word_weights(rows[0], rows[1:])
+        weights = word_weights(rows[0], rows[1:], model.classifier.task)
         return _json(
             {
                 "model": model.name,

@@ -83,7 +83,8 @@ class ServedModel:
         """The prediction of one text's probabilities, float32 ``[n_labels]``."""
         labels, values = self.labels, probabilities.tolist()
         order = np.argsort(-probabilities, kind="stable").tolist()
-        return Prediction(labels[order[0]], {labels[i]: round(values[i], 6) for i in order})
+        label_id = int(self.classifier.task.decide_from_probabilities(probabilities[None])[0])
+        return Prediction(labels[label_id], {labels[i]: round(values[i], 6) for i in order})
 
 
 class Models:
