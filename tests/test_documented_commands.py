@@ -134,7 +134,7 @@ class Page:
 @pytest.mark.parametrize(
     ("name", "ran"),
     [
-        ("README.md", "distill export predict bench report push serve curl preprocess train evaluate"),
+        ("README.md", "distill export serve curl"),
         ("docs/data.md", "distill"),
         ("docs/deploy.md", "export export export verify verify predict bench bench"),
         ("docs/korean.md", "distill distill distill"),

@@ -96,7 +96,10 @@ def _place(name: str) -> "Path | UPath":
 
 @contextmanager
 def _working_folder(name: str, inputs: dict[str, Any]) -> "Iterator[Path | UPath]":
-    """Where shards are made: behind a URL, where nothing can be renamed, in their place. The manifest comes last."""
+    """Where shards are made: behind a URL, where nothing can be renamed, in their place. The manifest comes last.
+
+    What was begun there from other inputs is refused: nothing behind a URL is deleted by us.
+    """
     place = _place(name)
     if isinstance(place, Path):
         with atomic_folder(place, inputs) as work:

@@ -1,5 +1,7 @@
 """Texts as token ids in flat arrays on disk, memory-mapped: one form for teachers and students.
 
+Reading is immediate, no text is padded on disk, and nothing is unpickled.
+
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
 pairs ``token_types`` (int8), and what is to be learnt: gold ``label_ids`` (int64 ``[n_texts]``), the teacher's
 ``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.

@@ -1,6 +1,8 @@
 """A transfer set: texts with the teacher's logits, as Parquet shards, one Parquet file, or the recipe's TSV.
 
-It is read in parts, for it may be larger than memory.
+It is made, labelled, averaged and read in parts, as it may be larger than memory: what grows with it is 16 bytes a text
+when it is made. A shard is the unit of a restart. Logits are a column of their own, or a file that the caller says is a
+transfer set: a label that looks like a number stays a label.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

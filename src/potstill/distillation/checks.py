@@ -20,7 +20,7 @@ def check_job(job: Job) -> None:
     from potstill.teachers.checkpoints import check_transformer
 
     options = job.options
-    if job.corpus.is_paired:
+    if job.corpus.is_paired:  # the recipe's students have no input for a second text
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
     for name in (options.teacher, *options.ensemble):
         check_transformer(name)

@@ -165,7 +165,8 @@ def _find_sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFil
 def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
     """What is learnt of a transfer set: logits with the gold labels that train has, or the teacher's labels.
 
-    A changed text may have another label than its source: it has no gold label.
+    A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
+    texts, so that another threshold costs no labelling.
     """
     n_texts, task = 0, find_task()
     for part in transfer_parts(transfer):

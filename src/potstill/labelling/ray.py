@@ -139,7 +139,7 @@ class _Team:
             num_gpus=int(on_gpus),
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_threads)}},  # logits' last bits depend on it
         )
-        self._teacher = ray.put(teacher)  # each node fetches it once
+        self._teacher = ray.put(teacher)  # each node fetches it once, and opens its backend anew
         self._starting: dict[Any, Any] = {}  # what ready() will give -> its worker
         self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> what label() will give -> its shard
         self._deaths: dict[int | None, int] = {}  # by shard; None: of workers that were loading

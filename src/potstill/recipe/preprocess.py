@@ -191,7 +191,7 @@ def _preprocess_student(
 
 def _transfer(path: Path, labels: list[str], train: Chunk) -> _Source:
     """The recipe's transfer set: logits; or labels, which ``evaluate --hard_labeling`` gives: then the first line ends
-    with one of the data's."""
+    with one of the data's. The recipe's commands do not say which it is."""
     _, first = next(read_lines(path), (0, ""))
     if first.rpartition("\t")[2].strip() in labels:
         return _Source(path, lambda: map(partial(_chunk, path, labels), example_parts(path)))

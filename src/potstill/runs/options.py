@@ -136,6 +136,7 @@ class DistillOptions:
     @property
     def word_analyzer(self) -> str:
         """The analyzer that splits the words of students over word vectors; ``""`` where their tokenizer does."""
+        # The teacher reads the natural text, which it was pretrained on; students do better on its morphemes.
         return self.analyzer if is_morphological(self.analyzer) else ""
 
     @property

@@ -79,7 +79,7 @@ def is_classifier(config: PreTrainedConfig) -> bool:
 
 
 def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
-    """Whether a checkpoint is a classifier over these labels."""
+    """Whether a checkpoint is a classifier over these labels, so that the user need not say so."""
     return is_classifier(config) and match_labels(config, labels) is not None
 
 

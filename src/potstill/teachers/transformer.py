@@ -23,7 +23,9 @@ from potstill.teachers.inference import Model, in_onnx, in_torch, predict_logits
 
 logger = logging.getLogger(__name__)
 
-_EXACT = ("torch", "onnx")  # the other backends say how far their logits are off
+# The other backends say how far their logits are off. torch is the default: ONNX Runtime in fp32 is no faster at equal
+# logits (235 and 234 texts a second, MiniLM-L6, one thread) and needs an export first.
+_EXACT = ("torch", "onnx")
 _COMPARED = 256  # texts on which a less exact backend is compared with torch
 
 
@@ -85,6 +87,7 @@ class TransformerTeacher:
         return self._logits(self.run, texts, progress)
 
     def _logits(self, run: Model, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        # Each model reads its own mask token: one set of new texts serves every teacher.
         mask_token = self._checkpoint.tokenizer.mask_token or MASK
         own = [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
         pad_id = self._checkpoint.model.config.pad_token_id or 0
