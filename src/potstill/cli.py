@@ -67,15 +67,15 @@ class General:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; the exit status is 2 for what the user can fix, 130 when interrupted."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
         print(overview())
-        sys.exit(0 if given else _USER_ERROR)
-    if given[0] == "--version":
+        sys.exit(0 if words else _USER_ERROR)
+    if words[0] == "--version":
         print(f"potstill {__version__}")
         return
     try:
-        verb, options, general = parse(given)
+        verb, options, general = parse(words)
         _set_up(general)
         result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
         if is_first() and (printed := report(result)):
@@ -117,14 +117,14 @@ def overview() -> str:
     )
 
 
-def parse(given: Sequence[str]) -> tuple[str, Any, General]:
+def parse(words: Sequence[str]) -> tuple[str, Any, General]:
     """The command, its options and those of every command.
 
     :raises PotstillError: when there is no such command, or its options contradict each other.
     """
-    verb = given[0].replace("-", "_")
+    verb = words[0].replace("-", "_")
     if verb not in VERBS:
-        raise PotstillError(f"no command '{given[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
+        raise PotstillError(f"no command '{words[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
     command = make_dataclass(
         "Command",
         [(verb, VERBS[verb][0]), ("general", General, field(default_factory=General))],
@@ -134,7 +134,7 @@ def parse(given: Sequence[str]) -> tuple[str, Any, General]:
         raise PotstillError(f"{n_processes()} processes were started, but potstill {verb} is one's work: start one")
     parsed: Any = tyro.cli(
         command,
-        args=list(given[1:]),
+        args=list(words[1:]),
         prog=f"potstill {verb}",
         description=VERBS[verb][0].__doc__,
         config=(tyro.conf.OmitArgPrefixes,),

@@ -45,14 +45,14 @@ def find_split(folder: Path, split: str) -> Path:
     """
     if not folder.is_dir():
         raise PotstillError(f"{folder}: no such folder")
-    found = [folder / f"{split}{ending}" for ending in READERS if (folder / f"{split}{ending}").is_file()]
-    if not found:
+    files = [folder / f"{split}{ending}" for ending in READERS if (folder / f"{split}{ending}").is_file()]
+    if not files:
         raise PotstillError(
             f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet"
         )
-    if len(found) > 1:
-        raise PotstillError(f"{folder}: {' and '.join(file.name for file in found)}: keep one of them")
-    return found[0]
+    if len(files) > 1:
+        raise PotstillError(f"{folder}: {' and '.join(file.name for file in files)}: keep one of them")
+    return files[0]
 
 
 def load_corpus(source: str, seed: int) -> Corpus:
@@ -121,22 +121,22 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
             f"{name}: neither a file or folder here nor a data set that the hub gives ({reason(error)})"
         ) from None
     hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
-    found = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}
-    found = {split: rows for split, rows in found.items() if rows}
-    if "train" not in found:
+    splits = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}
+    splits = {split: rows for split, rows in splits.items() if rows}
+    if "train" not in splits:
         raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
-    is_split = len(found) < len(SPLITS)
+    is_split = len(splits) < len(SPLITS)
     if is_split:
-        missing = [split for split in SPLITS if split not in found]
+        missing = [split for split in SPLITS if split not in splits]
         logger.info(
             "%s has no labelled %s split: splitting its train split by seed %d",
             name,
             " or ".join(missing),
             seed,
         )
-        ours = split_examples(found["train"], seed)
-        found = ours | {split: rows for split, rows in found.items() if split != "train"}
-    return found, hashes, is_split
+        own_splits = split_examples(splits["train"], seed)
+        splits = own_splits | {split: rows for split, rows in splits.items() if split != "train"}
+    return splits, hashes, is_split
 
 
 def _hub_examples(name: str, data: Any) -> list[Example]:

@@ -70,10 +70,10 @@ def _read_parts(path: Path) -> Iterator[TransferSet]:
     if not path.is_dir() and path.suffix != ".parquet":
         yield from _read_tsv(path)
         return
-    found = shards(path) if path.is_dir() else [path]
-    if not found:
+    files = shards(path) if path.is_dir() else [path]
+    if not files:
         raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
-    for shard in found:
+    for shard in files:
         yield from _read_parquet(shard)
 
 
@@ -158,9 +158,9 @@ def _from_columns(text: Any, logits: Any, path: Path, n_before: int) -> Transfer
     values = logits.flatten() if is_list else logits
     is_number = is_list and (types.is_floating(values.type) or types.is_integer(values.type))
     if not is_number or logits.null_count or values.null_count or not all(map(_is_text, texts)):
-        for row, one in enumerate(texts, start=n_before + 1):
+        for row, each in enumerate(texts, start=n_before + 1):
             numbers = logits[row - n_before - 1].as_py() if is_number else None
-            if not _is_text(one) or numbers is None or None in numbers:
+            if not _is_text(each) or numbers is None or None in numbers:
                 raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
     _check_widths(set(pyarrow.compute.list_value_length(logits).to_pylist()), str(path))
     return TransferSet(texts, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))

@@ -64,12 +64,12 @@ class WordVectors:
     def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
         """The words' rows; for words that are not there numbers half as large as usual."""
         scale = float(self.table[:_FREQUENT].std())
-        found = generator.normal(0.0, scale / 2, (len(words), self.width)).astype(np.float32)
+        vectors = generator.normal(0.0, scale / 2, (len(words), self.width)).astype(np.float32)
         known = [(row, self._rows[word]) for row, word in enumerate(words) if word in self._rows]
         if known:
             here, there = np.array(known).T
-            found[here] = self.table[there]
-        return found
+            vectors[here] = self.table[there]
+        return vectors
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def whole_words(tokenizer: Tokenizer, n: int) -> list[str]:
     """
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     marked = not isinstance(tokenizer.model, WordPiece) and any(piece[0] in _MARKS for piece, _ in pieces if piece)
-    found = ((piece[1:] if marked else piece, i) for piece, i in pieces if piece and (piece[0] in _MARKS) == marked)
-    words = (tokenizer.decode([i]).strip() if marked and tokenizer.decoder else word for word, i in found)
+    unmarked = ((piece[1:] if marked else piece, i) for piece, i in pieces if piece and (piece[0] in _MARKS) == marked)
+    words = (tokenizer.decode([i]).strip() if marked and tokenizer.decoder else word for word, i in unmarked)
     return list(dict.fromkeys(word for word in words if word.isalpha()))[:n]
 
 

@@ -253,9 +253,9 @@ def check_model_type(name: str, expected: str, revision: str = "main") -> None:
 
     :raises PotstillError: when it is of another.
     """
-    found = read_config(name, revision).model_type
-    if found != expected:
+    model_type = read_config(name, revision).model_type
+    if model_type != expected:
         raise PotstillError(
-            f"{name}: a checkpoint of kind '{found}', but the configuration's emb_class is '{expected}': "
+            f"{name}: a checkpoint of kind '{model_type}', but the configuration's emb_class is '{expected}': "
             f"use the configuration of its kind"
         )

@@ -40,7 +40,7 @@ def in_onnx(path: Path) -> Model:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
+    names = [node.name for node in session.get_inputs()]
 
     def run(batch: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         inputs = {"token_type_ids": np.zeros_like(batch["input_ids"])} | batch
@@ -63,15 +63,15 @@ def predict_logits(
     :param pad_id: the padding's token id.
     :param budget: tokens a batch, padding included.
     """
-    found, order = [], []
+    parts, order = [], []
     with progress("labelling", len(encoded)) as bar:
         for rows in token_batches(encoded.lengths, budget):
             batch = encoded.pad(rows, pad_id)
             batch.pop("label_ids", None)
-            found.append(model(batch))
+            parts.append(model(batch))
             order.append(rows)
             bar.update(len(rows))
-    logits = np.concatenate(found)
+    logits = np.concatenate(parts)
     result = np.empty_like(logits)
     result[np.concatenate(order)] = logits
     return result

@@ -49,16 +49,16 @@ class TeacherVectors:
         """For each word the mean of the last layer over its tokens, ``[len(encoded), hidden_size]``."""
         model = self._teacher.model
         encoder = model.base_model.eval()
-        found = np.zeros((len(encoded), int(model.config.hidden_size)), dtype=np.float32)
+        vectors = np.zeros((len(encoded), int(model.config.hidden_size)), dtype=np.float32)
         with torch.inference_mode(), self._progress("word vectors of the teacher", len(encoded)) as bar:
             for rows in token_batches(encoded.lengths, TOKEN_BUDGET):
                 batch = encoded.pad(rows, model.config.pad_token_id or 0)
                 ids, mask = (torch.from_numpy(batch[name]) for name in ("input_ids", "attention_mask"))
                 states = encoder(input_ids=ids, attention_mask=mask)[0]  # [rows, length, hidden_size]
                 weights = (mask / mask.sum(dim=1, keepdim=True)).unsqueeze(-1)
-                found[rows] = (states * weights).sum(dim=1).numpy()
+                vectors[rows] = (states * weights).sum(dim=1).numpy()
                 bar.update(len(rows))
-        return found
+        return vectors
 
 
 def _reduce(states: NDArray[np.float32], width: int) -> NDArray[np.float32]:
