@@ -1,29 +1,35 @@
 """Korean: what is replaced by what, and how texts are put back together in either form."""
 
 import sys
+import unicodedata
 
 import pytest
 
 from potstill.augment.analyzers import make_analyzer
 from potstill.augment.augmentation import augment, rewrite
-from potstill.augment.replaceable import Form, analyse
+from potstill.augment.replaceable import Form, make_replaceable
 from potstill.augment.sampling import Rules
 from potstill.augment.tagging import analyse_texts
 from potstill.corpus.analysis import Token
 from potstill.errors import PotstillError
+from potstill.morphology.korean import last_sound
+from potstill.morphology.mecab import MecabAnalyzer
 
 REPLACE = Rules(n_iter=60, p_mask=0, p_pos=1, p_ng=0)
 
 
-def tags(text: str, analyzer: str, form: Form = "natural") -> dict[str, str]:
+MECAB = MecabAnalyzer()
+
+
+def keys(text: str, analyzer: str, form: Form = "natural") -> dict[str, str]:
     (analysis,) = analyse_texts([text], analyzer, form=form)
-    return dict(zip(analysis.words, analysis.tags, strict=True))
+    return dict(zip(analysis.words, analysis.keys, strict=True))
 
 
 @pytest.mark.parametrize("form", ["natural", "split"])
 @pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
 def test_particles_endings_auxiliary_verbs_and_bound_nouns_are_never_replaced(analyzer: str, form: Form) -> None:
-    found = tags("그 사람은 볼 수 있는 영화를 먹고 있지 않다", analyzer, form)
+    found = keys("그 사람은 볼 수 있는 영화를 먹고 있지 않다", analyzer, form)
     for kept in ("은", "수", "를", "고", "않", "다"):
         assert found[kept] == "", kept
     assert all(found[word] for word in ("사람", "영화", "먹"))
@@ -33,7 +39,7 @@ def test_particles_endings_auxiliary_verbs_and_bound_nouns_are_never_replaced(an
 def test_no_form_of_these_tags_is_replaced(tag: str) -> None:
     forms: tuple[Form, ...] = ("natural", "split")
     for form in forms:
-        assert analyse("수", [Token("수", tag, 0, 1)], form, glued=True).tags == [""]
+        assert make_replaceable("수", [Token("수", tag, 0, 1)], form, MECAB).keys == [""]
 
 
 @pytest.mark.parametrize(("analyzer", "split"), [("kiwi", "영화 이 재미있 었 다"), ("mecab", "영화 가 재미있 었 다")])
@@ -63,33 +69,46 @@ def test_a_noun_gives_way_to_one_that_the_same_particle_follows() -> None:
     assert not any(word in text for text in new for word in ("영화은", "배우은", "사람는", "극장는"))
 
 
+@pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
+def test_letters_are_read_as_the_syllables_that_they_make(analyzer: str) -> None:
+    composed = "영화는 재밌다"
+    assert rewrite([unicodedata.normalize("NFD", composed)], Rules(), analyzer=analyzer) == [composed]
+
+
+def test_the_last_sound_of_a_word() -> None:
+    assert [last_sound(word) for word in ("영화", "서울", "사람", "film", "ㅋㅋ", "힣", "가")] == [
+        "", ":l", ":c", "", "", ":c", ""
+    ]  # fmt: skip
+
+
 def test_a_final_l_is_a_sound_of_its_own() -> None:
     sounds = [
-        analyse(word, [Token(word, "NNG", 0, 2)], "natural", glued=True).tags[0] for word in ("영화", "서울", "사람")
+        make_replaceable(word, [Token(word, "NNG", 0, 2)], "natural", MECAB).keys[0]
+        for word in ("영화", "서울", "사람")
     ]
     assert len(set(sounds)) == 3
 
 
 @pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
 def test_what_shares_a_syllable_with_an_ending_keeps_the_ending(analyzer: str) -> None:
-    found = [tags(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
+    found = [keys(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
     assert found[0]["갔"] == found[1]["났"] != ""
     assert found[2]["갈"] not in ("", found[0]["갔"])
 
 
 def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
     tokens = [Token("친구", "NNG", 0, 2), Token("이", "VCP", 2, 2), Token("예요", "EF", 2, 4), Token("왜", "MAG", 5, 6)]
-    analysis = analyse("친구예요 왜", tokens, "natural", glued=True)
-    assert analysis.words == ["친구", "예요", "왜"] and analysis.tags == ["NNG+이/VCP", "", "MAG"]
+    analysis = make_replaceable("친구예요 왜", tokens, "natural", MECAB)
+    assert analysis.words == ["친구", "예요", "왜"] and analysis.keys == ["NNG+이/VCP", "", "MAG"]
     assert analysis.spaces == [False, True, True]
     lost = [Token("이", "VCP", 0, 0), Token("예요", "EF", 0, 2)]
-    assert analyse("예요", lost, "natural", glued=True).words == ["예요"]
+    assert make_replaceable("예요", lost, "natural", MECAB).words == ["예요"]
 
 
 def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
     for form, words in (("natural", ["뭐", "\x00", "야", "ㅎ"]), ("split", ["뭐", "\x00", "야", "ㅎ"])):
-        found = analyse("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, glued=True)  # type: ignore[arg-type]
-        assert found.words == words and found.tags == ["IC", "", "", ""]
+        found = make_replaceable("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, MECAB)  # type: ignore[arg-type]
+        assert found.words == words and found.keys == ["IC", "", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from potstill.augment.augmentation import augment
-from potstill.augment.replaceable import Analysis
+from potstill.augment.replaceable import ReplaceableText
 from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.corpus.words import word_splitter
 from potstill.errors import PotstillError
@@ -22,7 +22,7 @@ def corpus_of(n_texts: int, rules: Rules, length: int = 12, seed: int = 0):  # t
     for _ in range(n_texts):
         tags = [TAGS[i] for i in generator.integers(0, 3, length)]
         words = [f"{tag}{generator.integers(30)}" for tag in tags]
-        analyses.append(Analysis(words, tags, [True] * length))
+        analyses.append(ReplaceableText(words, tags, [True] * length))
     return build_corpus(analyses, rules)
 
 
@@ -88,13 +88,13 @@ def test_a_word_is_replaced_by_one_of_its_tag_and_untagged_words_stay() -> None:
     new, changed = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
     for old, word in zip(corpus.word_ids[changed], new[changed], strict=True):
         assert corpus.words[old][0] == corpus.words[word][0] in "NV"
-    assert not changed[corpus.tag_ids < 0].any()
+    assert not changed[corpus.key_ids < 0].any()
 
 
 @pytest.mark.parametrize(("replacement", "share"), [("uniform", 0.5), ("frequency", 0.9)])
 def test_a_replacement_is_drawn_uniformly_or_by_frequency(replacement: str, share: float) -> None:
     rules = Rules(p_mask=0, p_pos=1, p_ng=0, replacement=replacement)  # type: ignore[arg-type]
-    analyses = [Analysis(["common"] * 18 + ["rare"] * 2, ["N"] * 20, [True] * 20)] * 200
+    analyses = [ReplaceableText(["common"] * 18 + ["rare"] * 2, ["N"] * 20, [True] * 20)] * 200
     corpus = build_corpus(analyses, rules)
     new, changed = sample_round(corpus, slice(0, 200), rules, np.random.default_rng(0))
     assert np.mean(new[changed] == corpus.words.index("common")) == pytest.approx(share, abs=0.04)
@@ -157,7 +157,7 @@ def test_rules_out_of_range_are_refused(bad: dict[str, float]) -> None:
 
 
 def test_render_sets_a_changed_word_apart() -> None:
-    corpus = build_corpus([Analysis(["do", "n't", "go"], ["", "", ""], [False, True, False])], Rules())
+    corpus = build_corpus([ReplaceableText(["do", "n't", "go"], ["", "", ""], [False, True, False])], Rules())
     new, changed = corpus.word_ids.copy(), np.array([False, True, False])
     new[1] = MASK_ID
     assert render(corpus, slice(0, 1), new, changed) == ["do [MASK] go"]
@@ -184,7 +184,7 @@ def test_a_window_is_one_run_of_every_length_up_to_the_longest() -> None:
 def test_a_window_is_no_longer_than_its_text() -> None:
     rules = Rules(p_window=1, max_window=9)
     texts = [["a"], ["a", "b"], ["a", "b", "c"]] * 200
-    corpus = build_corpus([Analysis(words, [""] * len(words), [True] * len(words)) for words in texts], rules)
+    corpus = build_corpus([ReplaceableText(words, [""] * len(words), [True] * len(words)) for words in texts], rules)
     kept = sample_windows(corpus, slice(0, 600), corpus.word_ids, rules, np.random.default_rng(0))
     rows = np.split(kept, corpus.offsets[1:-1])
     assert all(is_one_run(row) for row in rows)

@@ -1,21 +1,23 @@
 """What every analyzer keeps to. khaiii, which pip does not bring, is a stand-in of the same shape."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 
 import potstill.augment.analyzers
 import potstill.morphology
-from potstill.augment.analyzers import ANALYZERS, make_analyzer
+from potstill.augment.analyzers import ANALYZERS, analyzer_language, make_analyzer
 from potstill.augment.augmentation import augment, rewrite
-from potstill.augment.replaceable import Analysis, Form
+from potstill.augment.replaceable import Form, ReplaceableText
 from potstill.augment.sampling import Rules
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.analysis import Analyzer
+from potstill.corpus.analysis import Analyzer, Token
 from potstill.corpus.words import MASK, word_splitter
-from potstill.morphology import MORPHOLOGIES, compose
+from potstill.morphology import MORPHOLOGIES
 
 TEXTS = [
     "아름다운영화였어요 보는내내 감동이고 행복했어요.^^",
@@ -49,7 +51,7 @@ def analyzer(name: str) -> Analyzer:
     return make_analyzer(name)
 
 
-def analysed(texts: list[str], name: str, form: Form = "natural") -> Iterator[tuple[str, Analysis]]:
+def analysed(texts: list[str], name: str, form: Form = "natural") -> Iterator[tuple[str, ReplaceableText]]:
     return zip(texts, analyse_texts(texts, name, form=form), strict=True)
 
 
@@ -61,15 +63,15 @@ def test_every_token_has_a_form_and_a_place_in_the_text(analyzer: Analyzer) -> N
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_words_tags_and_spaces_are_of_one_length_and_no_word_is_empty(name: str, form: Form) -> None:
+def test_words_keys_and_spaces_are_of_one_length_and_no_word_is_empty(name: str, form: Form) -> None:
     for _, analysis in analysed(TEXTS + ODD, name, form):
-        assert len(analysis.words) == len(analysis.tags) == len(analysis.spaces)
+        assert len(analysis.words) == len(analysis.keys) == len(analysis.spaces)
         assert all(word.strip() for word in analysis.words)
 
 
-def test_the_natural_form_gives_the_text_back(name: str) -> None:
+def test_the_natural_form_gives_the_text_back(name: str, analyzer: Analyzer) -> None:
     for text, written in zip(TEXTS + ODD, rewrite(TEXTS + ODD, Rules(), analyzer=name), strict=True):
-        assert written == " ".join((compose(text) if name in MORPHOLOGIES else text).split())
+        assert written == " ".join(analyzer.normalize(text).split())
 
 
 def test_the_split_form_splits_into_its_own_words(name: str) -> None:
@@ -115,10 +117,44 @@ def test_an_analyzer_without_models_takes_none(name: str) -> None:
             make_analyzer(f"{name}:en")
 
 
+def test_a_normalized_text_is_the_same_text_and_stays_as_it_is(analyzer: Analyzer) -> None:
+    for text in TEXTS + ODD:
+        normalized = analyzer.normalize(text)
+        assert analyzer.normalize(normalized) == normalized
+        assert unicodedata.normalize("NFD", normalized) == unicodedata.normalize("NFD", text)
+
+
+def test_a_language_is_a_code_of_iso_639_1_and_told_without_loading(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Analyzer, model: str = "") -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(ANALYZERS[name], "__init__", refuse)
+    language = analyzer_language(name)
+    assert language is None or re.fullmatch("[a-z]{2}", language)
+
+
+def test_an_extra_is_one_of_the_packages(name: str) -> None:
+    extras = metadata("potstill").get_all("Provides-Extra") or []
+    assert ANALYZERS[name].extra in ["", *extras]
+
+
+def test_what_has_no_tag_or_a_kept_one_is_never_replaced(analyzer: Analyzer) -> None:
+    for tag in ["", *analyzer.kept_tags, *(f"{kept}X" for kept in analyzer.kept_tags)]:
+        assert analyzer.replacement_key([Token("a", tag, 0, 1)], "a") == ""
+
+
+def test_words_are_replaced_by_those_of_their_tag_alone_and_of_what_shares_their_place(analyzer: Analyzer) -> None:
+    word, other, shared = Token("a", "N", 0, 1), Token("a", "V", 0, 1), Token("b", "W", 0, 1)
+    together = [[word], [other], [word, shared], [word, shared._replace(form="c")], [word, shared._replace(tag="X")]]
+    keys = [analyzer.replacement_key(tokens, "a") for tokens in together]
+    assert all(keys) and len(set(keys)) == len(keys)
+    assert analyzer.replacement_key([word._replace(form="d")], "d") == keys[0]
+
+
 def test_every_file_of_the_folders_is_registered() -> None:
     for package, helpers, known in (
         (potstill.augment.analyzers, set[str](), set(ANALYZERS) - set(MORPHOLOGIES)),
-        (potstill.morphology, {"morphemes"}, set(MORPHOLOGIES)),
+        (potstill.morphology, {"korean", "morphemes"}, set(MORPHOLOGIES)),
     ):
         folder = Path(str(package.__file__)).parent
         assert {path.stem for path in folder.glob("*.py")} - {"__init__"} - helpers == known

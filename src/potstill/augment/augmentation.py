@@ -28,7 +28,7 @@ def augment(
     """Each text itself and what is sampled from it, without duplicates, in the texts' order.
 
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
-    :param form: how they are written, see :func:`potstill.augment.replaceable.analyse`.
+    :param form: how they are written, see :func:`potstill.augment.replaceable.make_replaceable`.
     :param seed: the same seed gives the same texts, whatever ``processes`` or ``pool``.
     :param processes: that tag; sampling is one thread's work of seconds.
     :param pool: where tagging is done instead, see :func:`potstill.augment.tagging.analyse_texts`.

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.augment.replaceable import Analysis
+from potstill.augment.replaceable import ReplaceableText
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 
@@ -68,9 +68,9 @@ class Corpus:
     """Tagged texts as arrays.
 
     :param words: the distinct words; the first is the mask token.
-    :param glued: whether changed words stay as close to their neighbours as the words were.
+    :param agglutinative: whether changed words stay as close to their neighbours as the words were.
     :param word_ids: int32 ``[n_words]``, all texts end to end.
-    :param tag_ids: int32 ``[n_words]``; -1 is never replaced.
+    :param key_ids: int32 ``[n_words]``; -1 is never replaced.
     :param spaces: bool ``[n_words]``: white space follows.
     :param offsets: int64 ``[n_texts + 1]``.
     :param choices: int32, the words of each tag, tag after tag.
@@ -78,9 +78,9 @@ class Corpus:
     """
 
     words: list[str]
-    glued: bool
+    agglutinative: bool
     word_ids: NDArray[np.int32]
-    tag_ids: NDArray[np.int32]
+    key_ids: NDArray[np.int32]
     spaces: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     choices: NDArray[np.int32]
@@ -90,26 +90,26 @@ class Corpus:
         return len(self.offsets) - 1
 
 
-def build_corpus(analyses: Iterable[Analysis], rules: Rules) -> Corpus:
+def build_corpus(analyses: Iterable[ReplaceableText], rules: Rules) -> Corpus:
     """Turn analysed texts into arrays, with the words that may replace each tag's."""
     words = {rules.mask_token: MASK_ID}
     tags: dict[str, int] = {}
     word_ids, tag_ids, spaces, offsets = array("i"), array("i"), bytearray(), array("q", [0])
-    glued = False
+    agglutinative = False
     for analysis in analyses:
         found = [word.lower() for word in analysis.words] if rules.lower else analysis.words
         word_ids.extend([words.setdefault(word, len(words)) for word in found])
-        tag_ids.extend([tags.setdefault(tag, len(tags)) if tag else -1 for tag in analysis.tags])
+        tag_ids.extend([tags.setdefault(tag, len(tags)) if tag else -1 for tag in analysis.keys])
         spaces.extend(analysis.spaces)
         offsets.append(len(word_ids))
-        glued = analysis.glued
+        agglutinative = analysis.agglutinative
     ids, tagged = np.array(word_ids, dtype=np.int32), np.array(tag_ids, dtype=np.int32)
     choices, choice_offsets = _choices(ids, tagged, len(tags), rules)
     return Corpus(
         words=list(words),
-        glued=glued,
+        agglutinative=agglutinative,
         word_ids=ids,
-        tag_ids=tagged,
+        key_ids=tagged,
         spaces=np.frombuffer(spaces, dtype=np.bool_),
         offsets=np.array(offsets, dtype=np.int64),
         choices=choices,
@@ -145,7 +145,7 @@ def sample_round(
     starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
     cap = lengths // 2
     drawn = generator.random(words.stop - words.start)
-    replaceable = corpus.tag_ids[words] >= 0
+    replaceable = corpus.key_ids[words] >= 0
     masked = drawn < rules.p_mask
     candidates = masked | ((drawn < rules.p_mask + rules.p_pos) & replaceable)
     changed = candidates & (_rank(candidates, starts, lengths) <= np.repeat(cap, lengths))
@@ -172,7 +172,7 @@ def _count(flags: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray
 
 def _replacements(corpus: Corpus, words: slice, generator: np.random.Generator) -> NDArray[np.int32]:
     """For each word one of its tag; untagged words stay."""
-    tags, own = corpus.tag_ids[words], corpus.word_ids[words]
+    tags, own = corpus.key_ids[words], corpus.word_ids[words]
     drawn = generator.random(len(tags))
     if not len(corpus.choices):
         return own
@@ -232,14 +232,14 @@ def render(
 ) -> list[str]:
     """Put sampled words back together as texts.
 
-    White space stands where it stood. Unless the corpus' words are glued, a changed word that was close to its
+    White space stands where it stood. Unless the corpus' words are agglutinative, a changed word that was close to its
     neighbour is set apart, so that splitting the text into words gives back the sampled words.
 
     :param kept: which words stay in the text; by default all.
     """
     offsets = corpus.offsets[texts.start : texts.stop + 1]
     spaces = corpus.spaces[offsets[0] : offsets[-1]]
-    if not corpus.glued:
+    if not corpus.agglutinative:
         spaces = spaces | changed | np.append(changed[1:], False)
     names = corpus.words
     pieces = [

@@ -1,4 +1,4 @@
-"""Analysing many texts: in several processes, in bounded memory, and none twice, for what is found is kept on disk."""
+"""Analysing many texts: in several processes, in bounded memory, and none twice, for the tokens are kept on disk."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -9,22 +9,23 @@ from functools import cache, partial
 from multiprocessing import get_context
 
 from potstill.augment.analyzers import make_analyzer
-from potstill.augment.replaceable import Analysis, Form, analyse
+from potstill.augment.replaceable import Form, ReplaceableText, make_replaceable
 from potstill.cache import Cache, open_cache
 from potstill.corpus.analysis import Analyzer, Token
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError
-from potstill.morphology import compose, is_morphological
 from potstill.progress import Progress, silent
 
 _CHUNK = 1000  # texts of one task
 _AHEAD = 4  # tasks a process, so that none waits for the parent
 _TOKENS = "tokens-1"  # another number when an analyzer's tokens change otherwise than by its version
 
-Found = Callable[[], list[list[Token]]]
-Submit = Callable[[list[str]], Found]
+Tagged = list[list[Token]]
+"""The tokens of each of some texts."""
+Submit = Callable[[list[str]], Callable[[], Tagged]]
+"""Begins to tag some texts; the function that it returns waits for their tokens."""
 Pool = Callable[[str], AbstractContextManager[tuple[Submit, int]]]
-"""From an analyzer's name to what hands it texts somewhere, and how many parts it works on at once."""
+"""Opens workers for an analyzer, by its name; gives how to submit texts to them and how many parts they tag at once."""
 
 
 def analyse_texts(
@@ -35,36 +36,35 @@ def analyse_texts(
     processes: int = 1,
     pool: Pool | None = None,
     progress: Progress = silent,
-) -> Iterator[Analysis]:
-    """Analyse texts, in order.
+) -> Iterator[ReplaceableText]:
+    """The words of each text and which may replace which, in the texts' order.
 
     :param texts: they need not fit into memory.
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
-    :param form: what their words are and how they are put back together, see :func:`analyse`.
+    :param form: what their words are and how they are put back together, see :func:`make_replaceable`.
     :param pool: where they are tagged; default: in ``processes`` processes of this machine.
     :raises PotstillError: when there is no such analyzer.
     """
-    glued = is_morphological(analyzer)
-    version = _analyzer(analyzer).version  # a bad name fails here, once, and not in every process
+    loaded = _analyzer(analyzer)  # a bad name fails here, once, and not in every process
     n_texts = len(texts) if isinstance(texts, Sized) else 0
     if n_texts:
         processes = min(processes, -(-n_texts // _CHUNK))
-    parts = in_parts(map(compose, texts) if glued else texts, _CHUNK)
+    parts = in_parts(map(loaded.normalize, texts), _CHUNK)
     with (
         progress("tagging", n_texts) as bar,
-        open_cache(f"{_TOKENS}-{analyzer}", version) as known,
+        open_cache(f"{_TOKENS}-{analyzer}", loaded.version) as known,
         (pool or partial(_processes, n_processes=processes))(analyzer) as (submit, n_workers),
     ):
-        for part, found in _tag(parts, known, submit, _AHEAD * n_workers):
-            yield from (analyse(text, tokens, form, glued) for text, tokens in zip(part, found, strict=True))
+        for part, tagged in _tag(parts, known, submit, _AHEAD * n_workers):
+            yield from (make_replaceable(text, tokens, form, loaded) for text, tokens in zip(part, tagged, strict=True))
             bar.update(len(part))
 
 
 def _tag(
     parts: Iterable[Sequence[str]], known: Cache, submit: Submit, ahead: int
-) -> Iterator[tuple[Sequence[str], list[list[Token]]]]:
+) -> Iterator[tuple[Sequence[str], Tagged]]:
     """The tokens of each part's texts, in order; ``ahead`` parts are submitted before the first is waited for."""
-    waiting: deque[Callable[[], tuple[Sequence[str], list[list[Token]]]]] = deque()
+    waiting: deque[Callable[[], tuple[Sequence[str], Tagged]]] = deque()
     for part in parts:
         old = known.look_up(part)
         new = [text for text in dict.fromkeys(part) if text not in old]
@@ -76,10 +76,12 @@ def _tag(
 
 
 def _collect(
-    part: Sequence[str], old: dict[str, list[list[object]]], new: list[str], found: Found, known: Cache
-) -> tuple[Sequence[str], list[list[Token]]]:
+    part: Sequence[str], old: dict[str, list[list[object]]], new: list[str], wait: Callable[[], Tagged], known: Cache
+) -> tuple[Sequence[str], Tagged]:
+    """A part with its tokens: those that the cache had, and those that are waited for, which it is then given."""
+    # Only this process reads and writes the cache, so workers on other machines need none.
     tokens = {text: [Token(*token) for token in entry] for text, entry in old.items()}  # type: ignore[arg-type]
-    fresh = dict(zip(new, found(), strict=True))
+    fresh = dict(zip(new, wait(), strict=True))
     known.store(fresh)
     tokens |= fresh
     return part, [tokens[text] for text in part]
@@ -107,6 +109,6 @@ def _analyzer(name: str) -> Analyzer:
     return make_analyzer(name)
 
 
-def tag_part(analyzer: str, texts: list[str]) -> list[list[Token]]:
+def tag_part(analyzer: str, texts: list[str]) -> Tagged:
     """The tokens of some texts; a process loads an analyzer once."""
     return list(_analyzer(analyzer)(texts))

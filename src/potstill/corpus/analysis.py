@@ -1,8 +1,11 @@
-"""What an analyzer says of a text: its tokens, each with its part of speech and where in the text it stands."""
+"""What an analyzer gives: the tokens of a text, each with its tag and place, and what its language asks of new text.
+
+Knows no language: what is special to one is in its analyzer.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from tokenizers.pre_tokenizers import PreTokenizer
 
@@ -25,14 +28,50 @@ class Token(NamedTuple):
 
 
 class Analyzer(Protocol):
-    """Splits texts into tokens and tags them."""
+    """Splits texts into tokens, tags them, and says which words may replace which.
 
-    @property
-    def version(self) -> str | None:
-        """What its tokens depend on besides the text; None where they are not worth keeping."""
+    An analyzer derives from this class and overrides what its language needs.
+
+    :param model: what follows the colon in ``--analyzer=NAME:MODEL``; empty: the default.
+    """
+
+    version: str | None
+    """What its tokens depend on besides the text; None where they are not worth keeping in the cache."""
+
+    extra: ClassVar[str] = ""
+    """The extra of the package ``potstill`` that installs its library; empty where it needs none."""
+    agglutinative: ClassVar[bool] = False
+    """Whether its language attaches grammar to words: a changed word then stays as close to its neighbours as the word
+    was. Else it is set apart by spaces, so that splitting the new text gives back the sampled words."""
+    kept_tags: ClassVar[tuple[str, ...]] = ()
+    """How the tags begin whose words are never replaced: grammar, of which no other word can take the place."""
+
+    def __init__(self, model: str = "") -> None: ...
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
         """The tokens of each text, in the texts' order; the same for a text alone and among others."""
+
+    @classmethod
+    def language(cls, model: str = "") -> str | None:
+        """The ISO 639-1 code of the language that a model of its reads; None where it does not tell. Loads nothing."""
+        return None
+
+    def normalize(self, text: str) -> str:
+        """A text in the form that the analyzer knows; the tokens' places are places in this one."""
+        return text
+
+    def replacement_key(self, tokens: Sequence[Token], word: str) -> str:
+        """Words of one key may replace each other; with the key ``""`` a word is never replaced.
+
+        What shares characters with a word stays, so it is part of the key.
+
+        :param tokens: the word's: one, or several where they share characters.
+        :param word: as it is written.
+        """
+        first, *rest = tokens
+        if not first.tag or first.tag.startswith(self.kept_tags):
+            return ""
+        return "+".join([first.tag, *(f"{token.form}/{token.tag}" for token in rest)])
 
 
 @cache
@@ -47,13 +86,13 @@ def split_words(text: str) -> list[Token]:
 
 def fill_gaps(text: str, tokens: Sequence[Token]) -> list[Token]:
     """The tokens, and as words without a tag what an analyzer has left out, so that no part of a text is lost."""
-    filled, at = [], 0
+    filled, end = [], 0
     for token in [*tokens, Token("", "", len(text), len(text))]:
-        if text[at : token.start].strip():
-            words = split_words(text[at : token.start])
-            filled += [Token(word.form, "", at + word.start, at + word.end) for word in words]
+        if text[end : token.start].strip():
+            words = split_words(text[end : token.start])
+            filled += [Token(word.form, "", end + word.start, end + word.end) for word in words]
         filled.append(token)
-        at = max(at, token.end)
+        end = max(end, token.end)
     return filled[:-1]
 
 

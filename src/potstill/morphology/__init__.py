@@ -1,10 +1,10 @@
 """The morphological analyzers by name: text to morphemes, for a language whose words are too many to learn.
 
-Korean glues particles and endings to its words. A student that reads morphemes knows ``영화`` in ``영화는`` and
-``영화도``. Light libraries, loaded when an analyzer is made: augmentation and a deployed student both use them.
+A language such as Korean attaches particles and endings to its words. A student that reads morphemes knows ``영화`` in
+``영화는`` and ``영화도``. The libraries are light, and loaded when an analyzer is made: augmentation and a deployed
+student both use them.
 """
 
-import unicodedata
 from collections.abc import Callable, Sequence
 
 from potstill.corpus.analysis import Analyzer
@@ -14,7 +14,7 @@ from potstill.morphology.kiwi import KiwiAnalyzer
 from potstill.morphology.mecab import MecabAnalyzer
 from potstill.morphology.morphemes import as_morphemes
 
-MORPHOLOGIES: dict[str, Callable[[str], Analyzer]] = {
+MORPHOLOGIES: dict[str, type[Analyzer]] = {
     "khaiii": KhaiiiAnalyzer,
     "kiwi": KiwiAnalyzer,
     "mecab": MecabAnalyzer,
@@ -22,13 +22,8 @@ MORPHOLOGIES: dict[str, Callable[[str], Analyzer]] = {
 
 
 def is_morphological(name: str) -> bool:
-    """Whether an analyzer's name stands here: its tokens are morphemes, not a text's words."""
+    """Whether an analyzer of :data:`MORPHOLOGIES` is named: its tokens are morphemes, not a text's words."""
     return name.partition(":")[0] in MORPHOLOGIES
-
-
-def compose(text: str) -> str:
-    """A text with each syllable as one character, as the analyzers know it; some systems write its letters."""
-    return unicodedata.normalize("NFC", text)
 
 
 def morpheme_splitter(name: str) -> Callable[[Sequence[str]], list[str]]:
@@ -37,13 +32,15 @@ def morpheme_splitter(name: str) -> Callable[[Sequence[str]], list[str]]:
     :param name: in :data:`MORPHOLOGIES`.
     :raises PotstillError: when there is no such analyzer, or it is not installed.
     """
+    # A student's config.json has the name. Training, evaluation, the runtime and transformers all split raw text by it,
+    # so that there is one path from raw text to ids. A pretrained teacher reads natural text.
     if name not in MORPHOLOGIES:
         raise unknown_name("morphological analyzer", name, list(MORPHOLOGIES))
-    analyzer = MORPHOLOGIES[name]("")
+    analyzer = MORPHOLOGIES[name]()
 
     def split(texts: Sequence[str]) -> list[str]:
-        composed = [compose(text) for text in texts]
-        pairs = zip(composed, analyzer(composed), strict=True)
+        normalized = [analyzer.normalize(text) for text in texts]
+        pairs = zip(normalized, analyzer(normalized), strict=True)
         return [" ".join(morpheme.form for morpheme in as_morphemes(text, tokens)) for text, tokens in pairs]
 
     return split

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import PotstillError
+from potstill.morphology.korean import KoreanAnalyzer
 
 
-class KhaiiiAnalyzer:
+class KhaiiiAnalyzer(KoreanAnalyzer):
     """Morphemes in their own form: ``했다`` is ``하 았 다``.
 
     :param model: must be empty: there is none to choose.
@@ -19,7 +20,7 @@ class KhaiiiAnalyzer:
         if importlib.util.find_spec("khaiii") is None:
             raise PotstillError(
                 "khaiii is not installed here, and pip does not bring it: build it as https://github.com/kakao/khaiii "
-                "says, or take --analyzer=kiwi or --analyzer=mecab (pip install 'potstill[korean]')"
+                "says, or choose --analyzer=kiwi or --analyzer=mecab (pip install 'potstill[korean]')"
             )
         from khaiii import KhaiiiApi
 
@@ -30,4 +31,5 @@ class KhaiiiAnalyzer:
         """The morphemes of each text."""
         for text in texts:
             words = self._khaiii.analyze(text) if text.strip() else []  # it refuses a text without words
-            yield [Token(one.lex, one.tag, one.begin, one.begin + one.length) for word in words for one in word.morphs]
+            morphemes = [morpheme for word in words for morpheme in word.morphs]
+            yield [Token(one.lex, one.tag, one.begin, one.begin + one.length) for one in morphemes]

@@ -5,9 +5,10 @@ from importlib.metadata import version
 
 from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
+from potstill.morphology.korean import KoreanAnalyzer
 
 
-class KiwiAnalyzer:
+class KiwiAnalyzer(KoreanAnalyzer):
     """Morphemes in their own form: ``했다`` is ``하 었 다``.
 
     :param model: must be empty: there is none to choose.
@@ -16,7 +17,7 @@ class KiwiAnalyzer:
 
     def __init__(self, model: str = "") -> None:
         refuse_model("kiwi", model)
-        require("korean", "kiwipiepy")
+        require(self.extra, "kiwipiepy")
         from kiwipiepy import Kiwi
 
         self.version = f"{version('kiwipiepy')}-{version('kiwipiepy_model')}"
@@ -25,5 +26,5 @@ class KiwiAnalyzer:
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
         """The morphemes of each text."""
         # Compatible jamo: an ending such as ㄴ다 in letters that people type and other analyzers write.
-        for found in self._kiwi.tokenize(texts, compatible_jamo=True):
-            yield [Token(one.form, str(one.tag), one.start, one.end) for one in found]
+        for morphemes in self._kiwi.tokenize(texts, compatible_jamo=True):
+            yield [Token(morpheme.form, str(morpheme.tag), morpheme.start, morpheme.end) for morpheme in morphemes]

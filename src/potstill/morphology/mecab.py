@@ -6,10 +6,11 @@ from typing import Any
 
 from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
+from potstill.morphology.korean import KoreanAnalyzer
 
 
-class MecabAnalyzer:
-    """Morphemes as they stand in the text: ``했다`` is ``했 다``.
+class MecabAnalyzer(KoreanAnalyzer):
+    """Morphemes as they are written in the text: ``했다`` is ``했 다``.
 
     :param model: must be empty: there is none to choose.
     :raises PotstillError: when it is not, or MeCab-ko is not installed.
@@ -17,7 +18,7 @@ class MecabAnalyzer:
 
     def __init__(self, model: str = "") -> None:
         refuse_model("mecab", model)
-        require("korean", "mecab", "mecab_ko_dic")
+        require(self.extra, "mecab", "mecab_ko_dic")
         from mecab import MeCab
 
         self.version = f"{version('python-mecab-ko')}-{version('python-mecab-ko-dic')}"
@@ -26,8 +27,8 @@ class MecabAnalyzer:
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
         """The morphemes of each text."""
         for text in texts:
-            found = self._mecab.parse(text)
-            yield [Token(one.surface, _tag(one.feature), one.span.start, one.span.end) for one in found]
+            morphemes = self._mecab.parse(text)
+            yield [Token(one.surface, _tag(one.feature), one.span.start, one.span.end) for one in morphemes]
 
 
 def _tag(feature: Any) -> str:

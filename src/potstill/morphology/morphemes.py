@@ -12,7 +12,7 @@ _MASK = re.compile(re.escape(MASK))
 def as_morphemes(text: str, tokens: Sequence[Token]) -> list[Token]:
     """A text's morphemes as words that its tokenizer does not split further.
 
-    :param tokens: what an analyzer found in the text.
+    :param tokens: an analyzer's, of the text.
     :return: tokens of one word each; where a morpheme is several words (``http://``), they have no tag.
     """
     words: list[Token] = []
@@ -27,6 +27,6 @@ def keep_masks(text: str, tokens: Sequence[Token]) -> Sequence[Token]:
     """The tokens with each mask token whole, which an analyzer takes for a word in brackets."""
     if MASK not in text:
         return tokens
-    masks = [Token(MASK, "", *found.span()) for found in _MASK.finditer(text)]
-    others = [one for one in tokens if not any(one.start < mask.end and mask.start < one.end for mask in masks)]
+    masks = [Token(MASK, "", *match.span()) for match in _MASK.finditer(text)]
+    others = [token for token in tokens if not any(mask.start < token.end and token.start < mask.end for mask in masks)]
     return sorted([*others, *masks], key=lambda token: token.start)

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
+from potstill.augment.analyzers import analyzer_language
 from potstill.corpus.examples import READERS
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
-from potstill.morphology import is_morphological
+from potstill.morphology import MORPHOLOGIES, is_morphological
 from potstill.reporting.run import count_rows, write_command
 from potstill.runs.contents import run_labels
 
@@ -67,13 +68,9 @@ def find_language(config: dict[str, Any]) -> str | None:
 
     :param config: the run's options.
     """
-    name, _, model = config["analyzer"].partition(":")
-    if is_morphological(name):
-        return "ko"
-    if name != "spacy" or not config["augment"] or config["transfer"]:  # not used
-        return None
-    found = re.match(r"([a-z]{2,3})_", model or "en_")
-    return found[1] if found else None
+    name: str = config["analyzer"]
+    is_used = is_morphological(name) or (config["augment"] and not config["transfer"])  # students read morphemes
+    return analyzer_language(name) if is_used else None
 
 
 def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None:
@@ -109,6 +106,7 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         labels=run_labels(run),
         versions=record["versions"],
         analyzer=config.get("analyzer"),
+        extra=MORPHOLOGIES[config["analyzer"]].extra if config.get("analyzer") else "",
         is_transformer=_is_transformer(folder),
         sizes={split: count_rows(run / "data" / f"{split}.parquet") for split in SPLITS},
         n_transfer=sum(map(count_rows, shards(run / "transfer"))),

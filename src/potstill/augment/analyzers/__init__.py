@@ -1,6 +1,4 @@
-"""The analyzers by name, made by their factory from what follows the colon in ``--analyzer=spacy:en_core_web_md``."""
-
-from collections.abc import Callable
+"""The analyzers by name; each is made from what follows the colon in ``--analyzer=spacy:en_core_web_md``."""
 
 from potstill.augment.analyzers.spacy import SpacyAnalyzer
 from potstill.augment.analyzers.whitespace import WhitespaceAnalyzer
@@ -8,7 +6,7 @@ from potstill.corpus.analysis import Analyzer
 from potstill.errors import PotstillError, unknown_name
 from potstill.morphology import MORPHOLOGIES
 
-ANALYZERS: dict[str, Callable[[str], Analyzer]] = {
+ANALYZERS: dict[str, type[Analyzer]] = {
     "spacy": SpacyAnalyzer,
     "whitespace": WhitespaceAnalyzer,
     **MORPHOLOGIES,
@@ -21,10 +19,24 @@ def make_analyzer(name: str) -> Analyzer:
     :raises PotstillError: listing the names when there is none, or saying what to install.
     """
     kind, _, model = name.partition(":")
-    if kind == "npc":
+    return _find(kind)(model)
+
+
+def analyzer_language(name: str) -> str | None:
+    """The ISO 639-1 code of the language that an analyzer reads; None where it does not tell. Loads no model.
+
+    :param name: as :func:`make_analyzer` takes it; the analyzer need not be installed.
+    :raises PotstillError: listing the names when there is no such analyzer.
+    """
+    kind, _, model = name.partition(":")
+    return _find(kind).language(model)
+
+
+def _find(kind: str) -> type[Analyzer]:
+    if kind == "npc":  # the recipe's published commands name it
         raise PotstillError(
             f"the analyzer 'npc' is its authors' own and not public: choose one of {', '.join(sorted(ANALYZERS))}"
         )
     if kind not in ANALYZERS:
         raise unknown_name("analyzer", kind, list(ANALYZERS))
-    return ANALYZERS[kind](model)
+    return ANALYZERS[kind]
