@@ -59,9 +59,9 @@ def test_it_has_its_own_kept_tags() -> None:
 
 
 def test_a_changed_word_stays_attached_and_a_suffix_stays() -> None:
-    new = {text for _, text in augment(["kitaplar", "burada", "masalar"], REPLACE, analyzer="turkish")}
+    new = {text for _, text, _ in augment(["kitaplar", "burada", "masalar"], REPLACE, analyzer="turkish")}
     assert new == {f"{stem}{suffix}" for stem in ("kitap", "bura", "masa") for suffix in ("lar", "da")}
-    masked = {text for _, text in augment(["kitaplar"], Rules(n_iter=60, p_mask=0.5), analyzer="turkish")}
+    masked = {text for _, text, _ in augment(["kitaplar"], Rules(n_iter=60, p_mask=0.5), analyzer="turkish")}
     assert "[MASK]lar" in masked
 
 

@@ -27,7 +27,7 @@ def test_a_pipeline_in_a_folder_is_not_kept_in_the_cache(tmp_path: Path) -> None
 
 def test_whitespace_tags_nothing_so_nothing_is_replaced() -> None:
     rules = Rules(n_iter=30, p_mask=0, p_pos=1, p_ng=0)
-    assert list(augment(["the film is dull"], rules, analyzer="whitespace")) == [(0, "the film is dull")]
+    assert list(augment(["the film is dull"], rules, analyzer="whitespace")) == [(0, "the film is dull", "own")]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_name_that_is_not_there_says_what_is(name: str, complaint: str) -> Non
 
 
 def test_new_text_of_random_pieces_splits_into_as_many_words_as_its_source() -> None:
-    """Sampling changes words one for one, so whatever is glued together the count must come back."""
+    """Sampling changes words one for one, so however close words are the count must come back."""
     pieces = [*["do", "n't", "it", "'s", "U.S.", "3.5", "...", "-", "--", ",", "(", "film", "영화", "!", "x"], "Mr. "]
     generator = np.random.default_rng(0)
     texts = []
@@ -54,7 +54,7 @@ def test_new_text_of_random_pieces_splits_into_as_many_words_as_its_source() -> 
     splitter = word_splitter()
     n_words = [len(splitter.pre_tokenize_str(text)) for text in texts]
     n_new = 0
-    for source, text in augment(texts, Rules(n_iter=10, p_mask=0.2, p_pos=0.3), analyzer="spacy"):
+    for source, text, _ in augment(texts, Rules(n_iter=10, p_mask=0.2, p_pos=0.3), analyzer="spacy"):
         assert len(splitter.pre_tokenize_str(text.replace(MASK, "MASK"))) == n_words[source], (texts[source], text)
         n_new += text != texts[source]
     assert n_new > 1000

@@ -56,15 +56,15 @@ def test_the_split_form_has_each_morphemes_own_form_where_the_analyzer_knows_it(
 
 def test_new_natural_text_is_as_close_as_its_source() -> None:
     texts = ["영화는 좋다", "배우는 좋다", "노래는 나쁘다"]
-    new = {text for _, text in augment(texts, REPLACE, analyzer="mecab")}
+    new = {text for _, text, _ in augment(texts, REPLACE, analyzer="mecab")}
     assert {"배우는 나쁘다", "노래는 좋다"} <= new
-    masked = {text for _, text in augment(texts, Rules(n_iter=60, p_mask=0.5, p_pos=0, p_ng=0), analyzer="mecab")}
+    masked = {text for _, text, _ in augment(texts, Rules(n_iter=60, p_mask=0.5, p_pos=0, p_ng=0), analyzer="mecab")}
     assert {"[MASK]는 좋다", "영화[MASK] 좋다"} <= masked
 
 
 def test_a_noun_gives_way_to_one_that_the_same_particle_follows() -> None:
     texts = ["영화는 좋다", "배우는 좋다", "사람은 좋다", "극장은 좋다"]
-    new = {text for _, text in augment(texts, REPLACE, analyzer="mecab")}
+    new = {text for _, text, _ in augment(texts, REPLACE, analyzer="mecab")}
     assert {"배우는 좋다", "극장은 좋다"} <= new
     assert not any(word in text for text in new for word in ("영화은", "배우은", "사람는", "극장는"))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from potstill.augment.augmentation import augment
 from potstill.augment.replaceable import ReplaceableText
-from potstill.augment.sampling import MASK_ID, Rules, build_corpus, render, sample_round, sample_windows
+from potstill.augment.sampling import MASK_ID, Round, Rules, build_corpus, render, sample_round, sample_windows
 from potstill.corpus.words import word_splitter
 from potstill.errors import PotstillError
 
@@ -29,9 +29,9 @@ def corpus_of(n_texts: int, rules: Rules, length: int = 12, seed: int = 0):  # t
 def shares(rules: Rules, length: int = 12) -> tuple[float, float]:
     """The shares of masked and of replaced words in many samples."""
     corpus = corpus_of(2000, rules, length)
-    new, changed = sample_round(corpus, slice(0, 2000), rules, np.random.default_rng(1))
-    masked = new == MASK_ID
-    return float(masked.mean()), float((changed & ~masked).mean())
+    sampled = sample_round(corpus, slice(0, 2000), rules, np.random.default_rng(1))
+    masked = sampled.word_ids == MASK_ID
+    return float(masked.mean()), float((sampled.changed & ~masked).mean())
 
 
 def by_the_book(rules: Rules, length: int, n_texts: int) -> tuple[float, float]:
@@ -67,14 +67,14 @@ def test_at_most_half_of_a_texts_words_is_changed() -> None:
     rules = Rules(p_mask=0.5, p_pos=0.5, p_ng=1)
     for length in (1, 2, 3, 7):
         corpus = corpus_of(300, rules, length)
-        _, changed = sample_round(corpus, slice(0, 300), rules, np.random.default_rng(0))
+        changed = sample_round(corpus, slice(0, 300), rules, np.random.default_rng(0)).changed
         assert changed.reshape(300, length).sum(axis=1).max() <= length // 2
 
 
 def test_a_masked_run_is_whole_and_no_longer_than_said() -> None:
     rules = Rules(p_mask=0, p_pos=0, p_ng=1, max_ng=3)
     corpus = corpus_of(500, rules)
-    new, _ = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
+    new = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0)).word_ids
     runs = Counter()  # type: ignore[var-annotated]
     for row in (new.reshape(500, 12) == MASK_ID).astype(int):
         assert np.abs(np.diff(np.concatenate([[0], row, [0]]))).sum() == 2
@@ -85,8 +85,9 @@ def test_a_masked_run_is_whole_and_no_longer_than_said() -> None:
 def test_a_word_is_replaced_by_one_of_its_tag_and_untagged_words_stay() -> None:
     rules = Rules(p_mask=0, p_pos=1, p_ng=0)
     corpus = corpus_of(500, rules)
-    new, changed = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
-    for old, word in zip(corpus.word_ids[changed], new[changed], strict=True):
+    sampled = sample_round(corpus, slice(0, 500), rules, np.random.default_rng(0))
+    changed = sampled.changed
+    for old, word in zip(corpus.word_ids[changed], sampled.word_ids[changed], strict=True):
         assert corpus.words[old][0] == corpus.words[word][0] in "NV"
     assert not changed[corpus.key_ids < 0].any()
 
@@ -96,22 +97,22 @@ def test_a_replacement_is_drawn_uniformly_or_by_frequency(replacement: str, shar
     rules = Rules(p_mask=0, p_pos=1, p_ng=0, replacement=replacement)  # type: ignore[arg-type]
     analyses = [ReplaceableText(["common"] * 18 + ["rare"] * 2, ["N"] * 20, [True] * 20)] * 200
     corpus = build_corpus(analyses, rules)
-    new, changed = sample_round(corpus, slice(0, 200), rules, np.random.default_rng(0))
-    assert np.mean(new[changed] == corpus.words.index("common")) == pytest.approx(share, abs=0.04)
+    sampled = sample_round(corpus, slice(0, 200), rules, np.random.default_rng(0))
+    assert np.mean(sampled.word_ids[sampled.changed] == corpus.words.index("common")) == pytest.approx(share, abs=0.04)
 
 
 def test_text_is_put_back_with_its_spaces_and_splits_into_the_sampled_words() -> None:
     text = "It doesn't end-well, says Mr. Smith's film..."
-    for source, new in augment([text] * 2 + ["another film"], Rules(n_iter=200), analyzer="spacy", seed=3):
+    for source, new, _ in augment([text] * 2 + ["another film"], Rules(n_iter=200), analyzer="spacy", seed=3):
         words = [word for word, _ in word_splitter().pre_tokenize_str(new.replace("[MASK]", " MASK "))]
         assert len(words) == (13 if source < 2 else 2)
     first = next(iter(augment([text], Rules(n_iter=0), analyzer="whitespace")))
-    assert first == (0, text)
+    assert first == (0, text, "own")
 
 
 def test_lower_case_and_the_mask_token_are_as_said() -> None:
     rules = Rules(n_iter=50, lower=True, mask_token="<mask>")
-    texts = [text for _, text in augment(["A Fine FILM It Is"], rules, analyzer="whitespace")]
+    texts = [text for _, text, _ in augment(["A Fine FILM It Is"], rules, analyzer="whitespace")]
     assert texts[0] == "a fine film it is"
     assert any("<mask>" in text for text in texts)
     assert not any(char.isupper() for text in texts for char in text)
@@ -127,8 +128,53 @@ def test_the_same_seed_gives_the_same_texts_whatever_the_processes() -> None:
 
 
 def test_no_text_comes_twice_and_each_comes_itself() -> None:
-    found = [text for _, text in augment(["a fine film", "a dull film"] * 3, Rules(n_iter=40), analyzer="whitespace")]
+    found = [
+        text for _, text, _ in augment(["a fine film", "a dull film"] * 3, Rules(n_iter=40), analyzer="whitespace")
+    ]
     assert len(found) == len(set(found)) and {"a fine film", "a dull film"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({}, {"own"}),
+        ({"p_mask": 0.4}, {"own", "masked"}),
+        ({"p_pos": 0.4}, {"own", "replaced"}),
+        ({"p_ng": 1}, {"own", "run"}),
+        ({"p_ng": 1, "max_ng": 1}, {"own", "run"}),
+        ({"p_window": 1}, {"own", "cut"}),
+        ({"p_mask": 0.2, "p_pos": 0.2, "p_ng": 0.3, "p_window": 0.3}, {"own", "replaced", "masked", "run", "cut"}),
+    ],
+)
+def test_each_text_has_its_kind(changes: dict[str, float], kinds: set[str]) -> None:
+    texts = [f"the {a} film is {b} and the story is a {b} one" for a in ("new", "old") for b in ("fine", "dull", "bad")]
+    rules = Rules(**({"n_iter": 60, "p_mask": 0, "p_pos": 0, "p_ng": 0} | changes))  # type: ignore[arg-type]
+    found = list(augment(texts, rules, analyzer="spacy"))
+    assert {new.kind for new in found} == kinds
+    assert [new.text for new in found if new.kind == "own"] == texts
+    for new in found:
+        words, source = new.text.split(), texts[new.source].split()
+        n_masks = words.count("[MASK]")
+        if new.kind == "cut":
+            assert len(words) < len(source)
+            continue
+        assert len(words) == len(source)
+        assert (n_masks > 0) == (new.kind in ("masked", "run"))
+        assert (words != source) == (new.kind != "own")
+        if changes == {"p_ng": 1}:  # nothing else is masked: a run without a gap
+            assert "[MASK] " * n_masks in f"{new.text} "
+
+
+def test_a_text_is_cut_only_where_words_are_dropped() -> None:
+    found = list(augment(["a fine film", "dull"], Rules(n_iter=40, p_window=1, max_window=9), analyzer="whitespace"))
+    assert {new.kind for new in found if new.source == 1} == {"own"}
+    assert any(new.kind == "masked" and len(new.text.split()) == 3 for new in found)
+
+
+def test_two_masks_next_to_each_other_by_chance_are_no_run() -> None:
+    rules = Rules(n_iter=100, p_mask=0.5, p_pos=0, p_ng=0)
+    found = list(augment(["a fine film of great charm"], rules, analyzer="whitespace"))
+    assert any("[MASK] [MASK]" in new.text for new in found) and {new.kind for new in found} == {"own", "masked"}
 
 
 def test_an_analyzer_that_is_not_there_lists_those_that_are() -> None:
@@ -160,7 +206,8 @@ def test_render_sets_a_changed_word_apart() -> None:
     corpus = build_corpus([ReplaceableText(["do", "n't", "go"], ["", "", ""], [False, True, False])], Rules())
     new, changed = corpus.word_ids.copy(), np.array([False, True, False])
     new[1] = MASK_ID
-    assert render(corpus, slice(0, 1), new, changed) == ["do [MASK] go"]
+    sampled = Round(new, changed, kept=np.ones(3, dtype=np.bool_), kinds=["masked"])
+    assert render(corpus, slice(0, 1), sampled) == ["do [MASK] go"]
 
 
 def is_one_run(kept: NDArray[np.bool_]) -> bool:
@@ -231,13 +278,13 @@ def test_texts_that_are_cut_are_runs_of_their_source() -> None:
     rules = Rules(p_mask=0, p_pos=0, p_ng=0, p_window=1, max_window=3, n_iter=60)
     found = list(augment(texts, rules, analyzer="whitespace", seed=3))
     splitter = word_splitter()
-    for source, text in found:
+    for source, text, _ in found:
         words = [word for word, _ in splitter.pre_tokenize_str(text)]
         whole = [word for word, _ in splitter.pre_tokenize_str(texts[source])]
         assert text in texts[source]
         assert text == texts[source] or len(words) <= 3
         assert words in [whole[start : start + len(words)] for start in range(len(whole))]
-    new = {text for source, text in found if source == 1}
+    new = {text for source, text, _ in found if source == 1}
     assert new == {"a fine story", "a fine", "fine story", "a", "fine", "story"}
 
 
@@ -246,5 +293,5 @@ def test_windows_come_after_masks_and_the_seed_says_both() -> None:
     rules = Rules(p_mask=0.3, p_window=0.5, n_iter=5)
     one, same, other = (list(augment(texts, rules, analyzer="whitespace", seed=seed)) for seed in (1, 1, 2))
     assert one == same != other
-    assert any("[MASK]" in text for _, text in one)
-    assert all(text.replace("[MASK]", "").strip() for _, text in one)
+    assert any("[MASK]" in text for _, text, _ in one)
+    assert all(text.replace("[MASK]", "").strip() for _, text, _ in one)

@@ -78,6 +78,18 @@ def test_each_text_has_the_row_of_train_that_it_was_made_from(tiny_data: Path, r
         assert set(text.split()) <= {"[MASK]", *own[source].split(), *as_words(own[source]).split()}
 
 
+def test_each_text_has_its_kind(tiny_data: Path, run: Path, tmp_path: Path) -> None:
+    own = {example.text for example in read_split(run, "train")}
+    (tmp_path / "more.txt").write_text("an odd one\n")
+    for augment in (True, False):
+        given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=augment)
+        texts = augmented(given, tmp_path / str(augment))
+        kinds = pyarrow.parquet.read_table(tmp_path / str(augment) / "texts.parquet")["kind"].to_pylist()
+        assert [text for text, kind in zip(texts, kinds, strict=True) if kind == "unlabelled"] == ["an odd one"]
+        assert {text for text, kind in zip(texts, kinds, strict=True) if kind == "own"} == own
+        assert (set(kinds) > {"own", "unlabelled"}) == augment
+
+
 def test_without_augmentation_they_take_its_place(tiny_data: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("an odd one\n")
     given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)

@@ -67,12 +67,12 @@ def test_a_million_predictions_at_a_price(run: RunReport) -> None:
 
 
 def test_each_kind_of_text_is_counted_and_shown_with_the_teachers_label(run: RunReport) -> None:
-    kinds = [kind.title for kind in run.make_up.kinds]
+    kinds = [kind.title for kind in run.transfer_set.kinds]
     assert kinds == [
         "train's own texts", "words masked", "a run of words masked", "cut to a few words", "texts without labels"
     ]  # fmt: skip
     shown = plain(render_page([run], 0.05))
-    for kind in run.make_up.kinds:
+    for kind in run.transfer_set.kinds:
         assert f"{kind.title} {kind.n_texts:,} texts" in shown
         assert kind.samples and all(sample.label in LABELS.values() for sample in kind.samples)
         assert all("".join(piece.text for piece in sample.pieces) in shown for sample in kind.samples[:1])
@@ -135,7 +135,9 @@ def test_a_given_transfer_set_and_a_taken_teacher_leave_their_parts_out(reported
     given = shutil.copytree(reported, tmp_path / "given", ignore=shutil.ignore_patterns("augmented"))
     (given / "teacher" / "training.json").unlink()
     run = read_run(given, "given")
-    assert run.make_up.is_given and {"train's own texts", "other texts"} <= {kind.title for kind in run.make_up.kinds}
+    assert run.transfer_set.is_given and {"train's own texts", "other texts"} <= {
+        kind.title for kind in run.transfer_set.kinds
+    }
     shown = plain(render_page([run], 0.05))
     assert "The set came labelled" in shown and "taken as it is: it has no curve" in shown
 

@@ -1,30 +1,67 @@
 """What a transfer set is made of: kinds of texts, and what was changed in them."""
 
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
-from potstill.reporting.transfer import Piece, _Namer, mark_changes
+from potstill.augment.sampling import Kind
+from potstill.corpus.transfer import TransferSet
+from potstill.errors import PotstillError
+from potstill.reporting.transfer import KINDS, Piece, _augmented_parts, _given_parts, find_composition, mark_changes
 
 TRAIN = ["A film of great charm .", "dull", "one two three four five six"]
 
 
+def transfer_set(*texts: str) -> TransferSet:
+    return TransferSet(list(texts), np.zeros((len(texts), 2), dtype=np.float32))
+
+
+def test_every_kind_of_text_has_words() -> None:
+    assert set(KINDS) == {*get_args(Kind), "unlabelled", "other"}
+
+
+def test_the_kinds_are_those_that_the_texts_were_written_with(reported: Path) -> None:
+    kinds = pyarrow.parquet.read_table(reported / "augmented" / "texts.parquet")["kind"].to_pylist()
+    counts = {KINDS[kind]: n for kind, n in Counter(kinds).items()}
+    assert {kind.title: kind.n_texts for kind in find_composition(reported).kinds} == counts
+
+
+def test_each_part_has_its_own_rows_of_the_texts(tmp_path: Path) -> None:
+    columns = {"source": pyarrow.array([0, 2, None], pyarrow.int32()), "kind": ["own", "cut", "unlabelled"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "texts.parquet")
+    parts = _augmented_parts([transfer_set("a", "b"), transfer_set("c")], tmp_path / "texts.parquet")
+    assert [(origins.kinds.tolist(), origins.sources) for _, origins in parts] == [
+        (["own", "cut"], [0, 2]),
+        (["unlabelled"], [-1]),
+    ]
+
+
+def test_texts_of_an_older_version_are_an_error_with_the_fix(tmp_path: Path) -> None:
+    file = tmp_path / "augmented" / "texts.parquet"
+    file.parent.mkdir()
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a"], "source": [0]}), file)
+    with pytest.raises(PotstillError, match=r"without the column kind: remove .*augmented and give the potstill"):
+        list(_augmented_parts([transfer_set("a")], file))
+
+
 @pytest.mark.parametrize(
-    ("text", "source", "kind"),
+    ("text", "kind"),
     [
-        ("a film  of great charm .", 0, "own"),
-        ("dull", 2, "own"),  # whoever it was sampled from
-        ("A film of [MASK] charm .", 0, "masked"),
-        ("A <mask> of wit <mask> .", 0, "masked"),
-        ("A [MASK] [MASK] great charm .", 0, "run"),
-        ("A film of wit charm .", 0, "replaced"),
-        ("two [MASK] four", 2, "cut"),
-        ("never seen", -1, "unlabelled"),
-        ("dull", -1, "own"),
-        ("never seen", -2, "other"),
-        ("never [MASK]", -2, "masked"),
+        ("a film  of great charm .", "own"),
+        ("dull", "own"),
+        ("never seen", "other"),
+        ("A film of [MASK] charm .", "other"),
+        ("two [MASK] four", "other"),
     ],
 )
-def test_the_kind_of_a_text(text: str, source: int, kind: str) -> None:
-    assert _Namer(TRAIN).name(text, source) == kind
+def test_of_a_given_set_only_the_texts_of_train_are_known(text: str, kind: str) -> None:
+    ((_, origins),) = _given_parts([transfer_set(text)], TRAIN)
+    assert origins.kinds.tolist() == [kind]
 
 
 def marked(text: str, source: str | None) -> str:

@@ -1,17 +1,31 @@
 """New texts from given ones: tagged in several processes, sampled part by part, the same whatever their number."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from potstill.augment.replaceable import Form
-from potstill.augment.sampling import Corpus, Rules, build_corpus, render, sample_round, sample_windows
+from potstill.augment.sampling import Corpus, Kind, Rules, build_corpus, own_round, render, sample_round
 from potstill.augment.tagging import Pool, analyse_texts
 from potstill.corpus.streams import Seen
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
-_CHUNK = 1000  # texts of one random stream: fixed, so that no number of processes shows
+_CHUNK = 1000  # texts of one random stream: fixed, so that the number of processes does not change the result
+
+
+class NewText(NamedTuple):
+    """A text that augmentation gives.
+
+    :param source: the number of the text that it was made from.
+    :param kind: what was done to that one.
+    """
+
+    source: int
+    text: str
+    kind: Kind
 
 
 def augment(
@@ -24,7 +38,7 @@ def augment(
     processes: int = 1,
     pool: Pool | None = None,
     progress: Progress = silent,
-) -> Iterator[tuple[int, str]]:
+) -> Iterator[NewText]:
     """Each text itself and what is sampled from it, without duplicates, in the texts' order.
 
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
@@ -32,24 +46,26 @@ def augment(
     :param seed: the same seed gives the same texts, whatever ``processes`` or ``pool``.
     :param processes: that tag; sampling is one thread's work of seconds.
     :param pool: where tagging is done instead, see :func:`potstill.augment.tagging.analyse_texts`.
-    :return: pairs of the number of the text it comes from and the text.
     :raises PotstillError: when there is no such analyzer, or the seed is negative.
     """
     if seed < 0:
         raise PotstillError(f"--seed={seed}: must not be negative")
-    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
-    yield from sample_texts(build_corpus(analyses, rules), rules, seed, progress)
+    analysed = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
+    yield from sample_texts(build_corpus(analysed, rules), rules, seed, progress)
 
 
-def sample_texts(corpus: Corpus, rules: Rules, seed: int, progress: Progress = silent) -> Iterator[tuple[int, str]]:
+def sample_texts(corpus: Corpus, rules: Rules, seed: int, progress: Progress = silent) -> Iterator[NewText]:
     """Each text of a corpus and what is sampled from it, as :func:`augment` gives them."""
     seen = Seen()
     with progress("sampling", len(corpus)) as bar:
         for start in range(0, len(corpus), _CHUNK):
             chunk = slice(start, min(start + _CHUNK, len(corpus)))
-            found = [pair for pair in _sample(corpus, chunk, rules, np.random.default_rng([seed, start])) if pair[1]]
-            new = seen.add([text for _, text in found])
-            yield from (found[i] for i in np.flatnonzero(new))
+            rounds = _sample(corpus, chunk, rules, np.random.default_rng([seed, start]))
+            # One object a text only as it is given away: kept in lists, they would keep the garbage collector busy.
+            texts, kinds = (list(chain.from_iterable(zip(*column, strict=True))) for column in rounds)
+            is_new = seen.add(texts) & np.array([bool(text) for text in texts], dtype=np.bool_)
+            for place in np.flatnonzero(is_new).tolist():
+                yield NewText(start + place // (1 + rules.n_iter), texts[place], kinds[place])
             bar.update(chunk.stop - start)
 
 
@@ -64,19 +80,19 @@ def rewrite(
     progress: Progress = silent,
 ) -> list[str]:
     """The texts themselves, in order, each as :func:`augment` would write it."""
-    analyses = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
-    corpus = build_corpus(analyses, rules)
-    return render(corpus, slice(0, len(corpus)), corpus.word_ids, np.zeros(len(corpus.word_ids), dtype=np.bool_))
+    analysed = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
+    corpus = build_corpus(analysed, rules)
+    whole = slice(0, len(corpus))
+    return render(corpus, whole, own_round(corpus, whole))
 
 
-def _sample(corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Generator) -> Iterator[tuple[int, str]]:
-    """The chunk's texts, each followed by its samples."""
-    words = slice(corpus.offsets[chunk.start], corpus.offsets[chunk.stop])
-    rounds = [render(corpus, chunk, corpus.word_ids[words], np.zeros(words.stop - words.start, dtype=np.bool_))]
-    for _ in range(rules.n_iter):
-        new, changed = sample_round(corpus, chunk, rules, generator)
-        kept = sample_windows(corpus, chunk, new, rules, generator) if rules.p_window else None
-        rounds.append(render(corpus, chunk, new, changed, kept))
-    for number, texts in enumerate(zip(*rounds, strict=True), start=chunk.start):
-        for text in texts:
-            yield number, text
+def _sample(
+    corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Generator
+) -> tuple[list[list[str]], list[list[Kind]]]:
+    """Of each round the chunk's texts and their kinds; the first round is the texts themselves."""
+    texts, kinds = [], []
+    for number in range(1 + rules.n_iter):
+        sampled = sample_round(corpus, chunk, rules, generator) if number else own_round(corpus, chunk)
+        texts.append(render(corpus, chunk, sampled))
+        kinds.append(sampled.kinds)
+    return texts, kinds

@@ -1,8 +1,8 @@
-"""The augmentation rules on arrays: masking, replacement by part of speech, masking of n-grams.
+"""The augmentation rules on arrays: masking, replacement by part of speech, masking of n-grams, cutting to a few words.
 
-The rules are those of Tang et al. 2019 (https://arxiv.org/abs/1903.12136) and the recipe. All texts lie end
-to end in one array, and one round of sampling is a few array operations over all of them. Pure: randomness
-is the ``Generator`` that is passed in.
+The rules are those of Tang et al. 2019 (https://arxiv.org/abs/1903.12136) and the recipe. All texts are end to end in
+one array, and one round of sampling is a few array operations over all of them. Pure: randomness is the ``Generator``
+that is passed in.
 """
 
 from array import array
@@ -19,6 +19,12 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 
 MASK_ID = 0  # the id of the mask token among the corpus' words
+
+Kind = Literal["own", "replaced", "masked", "run", "cut"]
+"""What was done to a text: nothing; words replaced; words masked; a run of words masked; cut to a few words. A later
+one may have those before it too."""
+_OWN, _REPLACED, _MASKED, _RUN, _CUT = range(5)
+_KINDS: tuple[Kind, ...] = ("own", "replaced", "masked", "run", "cut")
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,11 @@ class Corpus:
     :param words: the distinct words; the first is the mask token.
     :param agglutinative: whether changed words stay as close to their neighbours as the words were.
     :param word_ids: int32 ``[n_words]``, all texts end to end.
-    :param key_ids: int32 ``[n_words]``; -1 is never replaced.
+    :param key_ids: int32 ``[n_words]``: words of the same key may replace each other; -1 is never replaced.
     :param spaces: bool ``[n_words]``: white space follows.
     :param offsets: int64 ``[n_texts + 1]``.
-    :param choices: int32, the words of each tag, tag after tag.
-    :param choice_offsets: int64 ``[n_tags + 1]``, where in ``choices`` a tag's words lie.
+    :param choices: int32, the words of each key, key after key.
+    :param choice_offsets: int64 ``[n_keys + 1]``, where in ``choices`` a key's words are.
     """
 
     words: list[str]
@@ -90,26 +96,42 @@ class Corpus:
         return len(self.offsets) - 1
 
 
-def build_corpus(analyses: Iterable[ReplaceableText], rules: Rules) -> Corpus:
-    """Turn analysed texts into arrays, with the words that may replace each tag's."""
+@dataclass(frozen=True)
+class Round:
+    """One new text of each of some texts, ``n_words`` words in all.
+
+    :param word_ids: int32 ``[n_words]``.
+    :param changed: bool ``[n_words]``: masked or replaced.
+    :param kept: bool ``[n_words]``: what is left of the text where it is cut.
+    :param kinds: of each text, ``[n_texts]``.
+    """
+
+    word_ids: NDArray[np.int32]
+    changed: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    kinds: list[Kind]
+
+
+def build_corpus(texts: Iterable[ReplaceableText], rules: Rules) -> Corpus:
+    """Turn texts into arrays, with the words that may replace each key's."""
     words = {rules.mask_token: MASK_ID}
-    tags: dict[str, int] = {}
-    word_ids, tag_ids, spaces, offsets = array("i"), array("i"), bytearray(), array("q", [0])
+    keys: dict[str, int] = {}
+    word_ids, key_ids, spaces, offsets = array("i"), array("i"), bytearray(), array("q", [0])
     agglutinative = False
-    for analysis in analyses:
-        found = [word.lower() for word in analysis.words] if rules.lower else analysis.words
-        word_ids.extend([words.setdefault(word, len(words)) for word in found])
-        tag_ids.extend([tags.setdefault(tag, len(tags)) if tag else -1 for tag in analysis.keys])
-        spaces.extend(analysis.spaces)
+    for text in texts:
+        written = [word.lower() for word in text.words] if rules.lower else text.words
+        word_ids.extend([words.setdefault(word, len(words)) for word in written])
+        key_ids.extend([keys.setdefault(key, len(keys)) if key else -1 for key in text.keys])
+        spaces.extend(text.spaces)
         offsets.append(len(word_ids))
-        agglutinative = analysis.agglutinative
-    ids, tagged = np.array(word_ids, dtype=np.int32), np.array(tag_ids, dtype=np.int32)
-    choices, choice_offsets = _choices(ids, tagged, len(tags), rules)
+        agglutinative = text.agglutinative
+    word_array, key_array = np.array(word_ids, dtype=np.int32), np.array(key_ids, dtype=np.int32)
+    choices, choice_offsets = _choices(word_array, key_array, len(keys), rules)
     return Corpus(
         words=list(words),
         agglutinative=agglutinative,
-        word_ids=ids,
-        key_ids=tagged,
+        word_ids=word_array,
+        key_ids=key_array,
         spaces=np.frombuffer(spaces, dtype=np.bool_),
         offsets=np.array(offsets, dtype=np.int64),
         choices=choices,
@@ -118,27 +140,24 @@ def build_corpus(analyses: Iterable[ReplaceableText], rules: Rules) -> Corpus:
 
 
 def _choices(
-    word_ids: NDArray[np.int32], tag_ids: NDArray[np.int32], n_tags: int, rules: Rules
+    word_ids: NDArray[np.int32], key_ids: NDArray[np.int32], n_keys: int, rules: Rules
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The words of each tag, tag after tag, and where each tag's lie."""
-    pairs = np.stack([tag_ids, word_ids], axis=1)[tag_ids >= 0]  # [n_tagged, (tag, word)]
+    """The words of each key, key after key, and where each key's are."""
+    pairs = np.stack([key_ids, word_ids], axis=1)[key_ids >= 0]  # [n_replaceable, (key, word)]
     if rules.replacement == "uniform":
         pairs = np.unique(pairs, axis=0)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    return pairs[:, 1].copy(), np.searchsorted(pairs[:, 0], np.arange(n_tags + 1)).astype(np.int64)
+    return pairs[:, 1].copy(), np.searchsorted(pairs[:, 0], np.arange(n_keys + 1)).astype(np.int64)
 
 
-def sample_round(
-    corpus: Corpus, texts: slice, rules: Rules, generator: np.random.Generator
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def sample_round(corpus: Corpus, texts: slice, rules: Rules, generator: np.random.Generator) -> Round:
     """Sample one new text from each of some texts.
 
     Word by word, from left to right, a word is masked with ``p_mask``, else replaced with ``p_pos``, until
     half of the text's words are changed; then, with ``p_ng``, a run of 1 to ``max_ng`` words is masked where
-    that keeps the changed words under half.
+    that keeps the changed words under half. Last, with ``p_window``, all but a run of words is dropped.
 
     :param texts: which texts of the corpus.
-    :return: the new word ids, int32 ``[n_words]``, and which words were changed, bool ``[n_words]``.
     """
     offsets = corpus.offsets[texts.start : texts.stop + 1]
     words = slice(offsets[0], offsets[-1])
@@ -149,11 +168,24 @@ def sample_round(
     masked = drawn < rules.p_mask
     candidates = masked | ((drawn < rules.p_mask + rules.p_pos) & replaceable)
     changed = candidates & (_rank(candidates, starts, lengths) <= np.repeat(cap, lengths))
+    masked &= changed
     new = np.where(changed, _replacements(corpus, words, generator), corpus.word_ids[words])
-    new[changed & masked] = MASK_ID
-    in_run = _runs(starts, lengths, cap - _count(changed, starts, lengths), rules, generator)
+    new[masked] = MASK_ID
+    n_changed, n_masked = _count(changed, starts, lengths), _count(masked, starts, lengths)
+    in_run = _runs(starts, lengths, cap - n_changed, rules, generator)
     new[in_run] = MASK_ID
-    return new, changed | in_run
+    kept = sample_windows(corpus, texts, new, rules, generator)
+    kinds = np.where(n_masked > 0, _MASKED, np.where(n_changed > 0, _REPLACED, _OWN))
+    kinds[_count(in_run, starts, lengths) > 0] = _RUN
+    kinds[_count(kept, starts, lengths) < lengths] = _CUT
+    return Round(new, changed | in_run, kept, [_KINDS[kind] for kind in kinds.tolist()])
+
+
+def own_round(corpus: Corpus, texts: slice) -> Round:
+    """The texts themselves."""
+    words = corpus.word_ids[corpus.offsets[texts.start] : corpus.offsets[texts.stop]]
+    unchanged = np.zeros(len(words), dtype=np.bool_)
+    return Round(words, unchanged, ~unchanged, ["own"] * (texts.stop - texts.start))
 
 
 def _rank(flags: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -171,14 +203,14 @@ def _count(flags: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray
 
 
 def _replacements(corpus: Corpus, words: slice, generator: np.random.Generator) -> NDArray[np.int32]:
-    """For each word one of its tag; untagged words stay."""
-    tags, own = corpus.key_ids[words], corpus.word_ids[words]
-    drawn = generator.random(len(tags))
+    """For each word one of its key; words without a key stay."""
+    keys, own = corpus.key_ids[words], corpus.word_ids[words]
+    drawn = generator.random(len(keys))
     if not len(corpus.choices):
         return own
-    first, end = corpus.choice_offsets[tags], corpus.choice_offsets[tags + 1]  # of tag -1: any, not used
+    first, end = corpus.choice_offsets[keys], corpus.choice_offsets[keys + 1]  # of key -1: any, not used
     picked = first + (drawn * np.maximum(end - first, 0)).astype(np.int64)
-    return np.where(tags >= 0, corpus.choices[np.minimum(picked, len(corpus.choices) - 1)], own)
+    return np.where(keys >= 0, corpus.choices[np.minimum(picked, len(corpus.choices) - 1)], own)
 
 
 def _runs(
@@ -197,7 +229,7 @@ def _runs(
 
 
 def _between(starts: NDArray[np.int64], ends: NDArray[np.int64], n_words: int) -> NDArray[np.bool_]:
-    """Which words lie from a start up to its end."""
+    """Which words are between a start and its end."""
     edges = np.zeros(n_words + 1, dtype=np.int64)
     np.add.at(edges, starts, 1)
     np.add.at(edges, ends, -1)
@@ -212,6 +244,10 @@ def sample_windows(
     :param new: the word ids of these texts, ``[n_words]``.
     :return: which words are kept, bool ``[n_words]``.
     """
+    # After masking and replacing, so that the paper's n-gram sampling goes together with the recipe's rules; never to
+    # masks alone, so that the teacher is always given a word.
+    if not rules.p_window:
+        return np.ones(len(new), dtype=np.bool_)
     offsets = corpus.offsets[texts.start : texts.stop + 1] - corpus.offsets[texts.start]
     starts, lengths = offsets[:-1], np.diff(offsets)
     chosen = generator.random(len(starts)) < rules.p_window
@@ -223,29 +259,25 @@ def sample_windows(
     return in_window | ~np.repeat(chosen, lengths)
 
 
-def render(
-    corpus: Corpus,
-    texts: slice,
-    new: NDArray[np.int32],
-    changed: NDArray[np.bool_],
-    kept: NDArray[np.bool_] | None = None,
-) -> list[str]:
-    """Put sampled words back together as texts.
+def render(corpus: Corpus, texts: slice, sampled: Round) -> list[str]:
+    """Put sampled words back together as texts, with the white space of their sources.
 
-    White space stands where it stood. Unless the corpus' words are agglutinative, a changed word that was close to its
-    neighbour is set apart, so that splitting the text into words gives back the sampled words.
+    Unless the corpus' language is agglutinative, a changed word that was close to its neighbour is set apart, so that
+    splitting the text into words gives back the sampled words.
 
-    :param kept: which words stay in the text; by default all.
+    :param texts: those that were sampled.
     """
+    # The teacher gets text like that which it was fine-tuned on: only a changed word may get a space that is new.
     offsets = corpus.offsets[texts.start : texts.stop + 1]
     spaces = corpus.spaces[offsets[0] : offsets[-1]]
     if not corpus.agglutinative:
-        spaces = spaces | changed | np.append(changed[1:], False)
+        spaces = spaces | sampled.changed | np.append(sampled.changed[1:], False)
     names = corpus.words
     pieces = [
-        f"{names[word]} " if space else names[word] for word, space in zip(new.tolist(), spaces.tolist(), strict=True)
+        f"{names[word]} " if space else names[word]
+        for word, space in zip(sampled.word_ids.tolist(), spaces.tolist(), strict=True)
     ]
-    if kept is not None:
-        pieces = [piece if keep else "" for piece, keep in zip(pieces, kept.tolist(), strict=True)]
+    if not sampled.kept.all():
+        pieces = [piece if keep else "" for piece, keep in zip(pieces, sampled.kept.tolist(), strict=True)]
     bounds = (offsets - offsets[0]).tolist()
     return ["".join(pieces[start:end]).rstrip() for start, end in pairwise(bounds)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import TEXTS, hash_file
-from potstill.augment.augmentation import augment
+from potstill.augment.augmentation import NewText, augment
 from potstill.corpus.examples import read_texts
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.words import as_words
@@ -34,35 +34,39 @@ def _make_augmented(job: Job, work: Path) -> None:
 
     seen = Seen()
     n_texts = n_unlabelled = 0
-    schema = pyarrow.schema([("text", pyarrow.string()), ("source", pyarrow.int32())])
+    schema = pyarrow.schema([("text", pyarrow.string()), ("source", pyarrow.int32()), ("kind", pyarrow.string())])
     with pyarrow.parquet.ParquetWriter(work / TEXTS, schema, compression="zstd") as file:
         for part in in_parts(_all_texts(job)):
-            new = seen.add([text for _, text in part])
-            kept = [pair for pair, is_new in zip(part, new.tolist(), strict=True) if is_new]
-            columns = {"text": [text for _, text in kept], "source": [row for row, _ in kept]}
+            new = seen.add([text for _, text, _ in part])
+            kept = [row for row, is_new in zip(part, new.tolist(), strict=True) if is_new]
+            columns = {
+                "text": [text for _, text, _ in kept],
+                "source": [source for source, _, _ in kept],
+                "kind": [kind for _, _, kind in kept],
+            }
             file.write_batch(pyarrow.record_batch(columns, schema=schema))
             n_texts += len(kept)
-            n_unlabelled += sum(row is None for row, _ in kept)
+            n_unlabelled += sum(source is None for source, _, _ in kept)
     logger.info("augmented: %d texts, %d of them from files without labels", n_texts, n_unlabelled)
 
 
-def _all_texts(job: Job) -> Iterator[tuple[int | None, str]]:
-    """The texts, each with the row of train that it is made from; None for one without a label."""
+def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
+    """The texts, each after the row of train that it is made from (None for one without a label), before its kind."""
     yield from _own_texts(job)
     if not job.options.unlabelled:
         return
     # A test sentence in the transfer set would flatter the student.
     held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
     texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path))
-    yield from ((None, text) for text in texts if as_words(text) not in held_out)
+    yield from ((None, text, "unlabelled") for text in texts if as_words(text) not in held_out)
 
 
-def _own_texts(job: Job) -> Iterable[tuple[int, str]]:
+def _own_texts(job: Job) -> Iterable[NewText]:
     """Train's texts and those sampled from them."""
     options = job.options
     texts = [example.text for example in read_split(job.folder, "train")]
     if not options.augment:
-        return enumerate(texts)
+        return (NewText(row, text, "own") for row, text in enumerate(texts))
     return augment(
         texts,
         options.rules,

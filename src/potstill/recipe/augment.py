@@ -87,6 +87,7 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
     """Pairs of the number of a text and what is written of it."""
     analyzer = "whitespace" if options.no_analyzer else options.analyzer
     form = options.form
+    # The recipe's Korean teacher reads morphemes; who has a teacher of natural text says --form=natural.
     if form == "auto":
         form = "split" if is_morphological(analyzer) else "natural"
     common: dict[str, Any] = {
@@ -98,7 +99,7 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
     }
     if not options.augment:
         return iter(enumerate(rewrite(texts, options.rules, **common)))
-    return augment(texts, options.rules, seed=options.seed, **common)
+    return ((new.source, new.text) for new in augment(texts, options.rules, seed=options.seed, **common))
 
 
 def check_single(examples: list[Example], source: str) -> None:

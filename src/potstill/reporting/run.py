@@ -10,7 +10,7 @@ from potstill.artifacts import RUN, TRAINING, read_json
 from potstill.corpus.splits import SPLITS
 from potstill.errors import PotstillError
 from potstill.evaluation.results import Evaluation, Score, read_evaluation
-from potstill.reporting.transfer import MakeUp, find_make_up
+from potstill.reporting.transfer import Composition, find_composition
 from potstill.runs.contents import run_labels
 from potstill.runs.options import DistillOptions
 
@@ -43,7 +43,7 @@ class RunReport:
     labels: list[str]
     sizes: dict[str, int]
     curves: list[Curve]
-    make_up: MakeUp
+    transfer_set: Composition
     options: dict[str, str]
     command: str
 
@@ -65,7 +65,7 @@ def read_run(folder: Path, name: str) -> RunReport:
         labels=run_labels(folder),
         sizes={split: count_rows(folder / "data" / f"{split}.parquet") for split in SPLITS},
         curves=[Curve(score, _read_points(folder / score.folder / TRAINING)) for score in evaluation.scores],
-        make_up=find_make_up(folder),
+        transfer_set=find_composition(folder),
         options={option.name: " ".join(option.words) for option in _options(record["config"])},
         command=write_command(record["config"]),
     )

@@ -1,7 +1,7 @@
 """What a run's transfer set is made of: how many texts of each kind, and some of each with the teacher's label."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from potstill.artifacts import CONFIG, TEMPERATURE, TEXTS, read_json, shards
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
+from potstill.errors import PotstillError
 from potstill.runs.contents import read_split, run_labels
 from potstill.tasks import find_task
 
@@ -26,17 +27,18 @@ KINDS = {
 }
 """The kinds of texts, in words. In a masked text words may be replaced too, in a cut one both."""
 
+_OWN, _OTHER = "own", "other"
+
 _N_SAMPLES = 4  # of each kind
 _MASKS = re.compile("|".join(map(re.escape, (MASK, *OTHER_MASKS))))
-_RUN = re.compile(rf"(?:{_MASKS.pattern})\s*(?:{_MASKS.pattern})")
-_UNKNOWN, _NONE = -2, -1  # instead of the row of train that a text was made from
+_NO_SOURCE = -1  # instead of the row of train that a text was made from
 
 
 @dataclass(frozen=True)
 class Piece:
     """A part of a text.
 
-    :param change: ``masked`` or ``replaced``; empty for what stands in the text's source too.
+    :param change: ``masked`` or ``replaced``; empty for what the text's source has too.
     """
 
     text: str
@@ -61,18 +63,18 @@ class Sample:
 class Kind:
     """The texts of one kind.
 
-    :param sure: the mean probability of their likeliest labels.
+    :param mean_prob: of their likeliest labels.
     """
 
     title: str
     n_texts: int
-    sure: float
+    mean_prob: float
     samples: list[Sample]
 
 
 @dataclass(frozen=True)
-class MakeUp:
-    """A transfer set.
+class Composition:
+    """The texts of a transfer set by their kinds.
 
     :param kinds: those that occur, in the order of :data:`KINDS`.
     :param is_given: whether it came labelled, with ``--transfer``; its probabilities are then those of the plain
@@ -101,103 +103,111 @@ class _Row:
 
 @dataclass
 class _Tally:
-    """What has been seen of a kind; ``sure`` is a sum."""
+    """What has been counted of a kind; ``sum_of_probs`` is of the likeliest labels."""
 
     n_texts: int = 0
-    sure: float = 0.0
+    sum_of_probs: float = 0.0
     rows: list[_Row] = field(default_factory=list)
 
 
-def find_make_up(run: Path) -> MakeUp:
+def find_composition(run: Path) -> Composition:
     """Read a run's transfer set, a shard at a time.
 
-    :raises PotstillError: when a shard is damaged.
+    :raises PotstillError: when a shard is damaged, or an older version made the texts.
     """
     train = [example.text for example in read_split(run, "train")]
     labels = run_labels(run)
     is_given = not (run / "augmented").is_dir()
     temperature = 1.0 if is_given else float(read_json(run / "teacher" / CONFIG).get(TEMPERATURE, 1.0))
     tallies = {name: _Tally() for name in KINDS}
-    namer, generator, task = _Namer(train), np.random.default_rng(0), find_task()
-    for part, sources in _read_parts(run, is_given):
-        names = np.array([namer.name(text, source) for text, source in zip(part.texts, sources, strict=True)])
+    parts = map(read_transfer, shards(run / "transfer"))
+    generator, task = np.random.default_rng(0), find_task()
+    for part, origins in _given_parts(parts, train) if is_given else _augmented_parts(parts, run / "augmented" / TEXTS):
         probabilities = task.probabilities(part.logits, temperature)
-        _count(part, sources, names, probabilities, generator.random(len(sources)), tallies)
+        _count(part, origins, probabilities, generator.random(len(part.texts)), tallies)
     kinds = [
-        Kind(KINDS[name], one.n_texts, one.sure / one.n_texts, [_sample(row, train, labels) for row in one.rows])
-        for name, one in tallies.items()
-        if one.n_texts
+        Kind(
+            title=KINDS[name],
+            n_texts=tally.n_texts,
+            mean_prob=tally.sum_of_probs / tally.n_texts,
+            samples=[_sample(row, train, labels) for row in tally.rows],
+        )
+        for name, tally in tallies.items()
+        if tally.n_texts
     ]
-    return MakeUp(kinds, is_given)
+    return Composition(kinds, is_given)
 
 
-def _read_parts(run: Path, is_given: bool) -> Iterator[tuple[TransferSet, list[int]]]:
-    """The shards, with the row of train that each text was made from; an older version did not keep it."""
+@dataclass(frozen=True)
+class _Origins:
+    """Where texts come from.
+
+    :param kinds: of each its name in :data:`KINDS`, ``[n_texts]``.
+    :param sources: of each the row of train that it was made from, or :data:`_NO_SOURCE`.
+    """
+
+    kinds: NDArray[np.object_]
+    sources: list[int]
+
+
+def _augmented_parts(parts: Iterable[TransferSet], file: Path) -> Iterator[tuple[TransferSet, _Origins]]:
+    """A labelled set's parts, with what the file of its texts says of them."""
     import pyarrow.parquet
 
-    sources, start = None, 0
-    if not is_given and "source" in pyarrow.parquet.read_schema(run / "augmented" / TEXTS).names:
-        column = pyarrow.parquet.read_table(run / "augmented" / TEXTS, columns=["source"])["source"]
-        sources = column.fill_null(_NONE).to_numpy()
-    for shard in shards(run / "transfer"):
-        part = read_transfer(shard)
+    if "kind" not in pyarrow.parquet.read_schema(file).names:
+        raise PotstillError(
+            f"{file}: an older version's, without the column kind: remove {file.parent} and give the potstill distill "
+            f"command again (the texts' labels stay)"
+        )
+    table = pyarrow.parquet.read_table(file, columns=["source", "kind"], read_dictionary=["kind"])
+    sources, start = table["source"].fill_null(_NO_SOURCE).to_numpy(), 0
+    for part in parts:
         stop = start + len(part.texts)
-        yield part, [_UNKNOWN] * len(part.texts) if sources is None else sources[start:stop].tolist()
+        kinds = np.array(table["kind"][start:stop].to_pylist(), dtype=object)
+        yield part, _Origins(kinds, sources[start:stop].tolist())
         start = stop
 
 
-class _Namer:
-    """Tells the kind of a text."""
+def _given_parts(parts: Iterable[TransferSet], train: Sequence[str]) -> Iterator[tuple[TransferSet, _Origins]]:
+    """The parts of a set that came labelled: all that can be said of its texts is whether train has them."""
+    own = {_normalize(text) for text in train}
+    for part in parts:
+        kinds = np.array([_OWN if _normalize(text) in own else _OTHER for text in part.texts], dtype=object)
+        yield part, _Origins(kinds, [_NO_SOURCE] * len(part.texts))
 
-    def __init__(self, train: Sequence[str]) -> None:
-        self._own = {" ".join(text.lower().split()) for text in train}
-        self._lengths = [len(text.split()) for text in train]
 
-    def name(self, text: str, source: int) -> str:
-        """A name in :data:`KINDS`.
-
-        :param source: the row of train, or :data:`_UNKNOWN` or :data:`_NONE`.
-        """
-        words = text.lower().split()
-        if " ".join(words) in self._own:
-            return "own"
-        if source == _NONE:
-            return "unlabelled"
-        if source >= 0 and len(words) < self._lengths[source]:  # masking and replacing keep every word's place
-            return "cut"
-        if _MASKS.search(text):
-            return "run" if _RUN.search(text) else "masked"
-        return "replaced" if source >= 0 else "other"
+def _normalize(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def _count(
     part: TransferSet,
-    sources: Sequence[int],
-    names: NDArray[np.str_],
+    origins: _Origins,
     probabilities: NDArray[np.float32],
     draws: NDArray[np.float64],
     tallies: dict[str, _Tally],
 ) -> None:
     """Add a shard to the tallies.
 
-    :param names: of each text its kind, ``[n_texts]``; ``draws`` a number by chance.
     :param probabilities: ``[n_texts, n_labels]``.
+    :param draws: random numbers, ``[n_texts]``: the samples of a kind are the texts with the smallest ones.
     """
     task = find_task()
-    best, sure = task.decide_from_probabilities(probabilities), task.confidence(probabilities)
+    best, best_probs = task.decide_from_probabilities(probabilities), task.confidence(probabilities)
     for name, tally in tallies.items():
-        rows = np.flatnonzero(names == name)
+        rows = np.flatnonzero(origins.kinds == name)
         tally.n_texts += len(rows)
-        tally.sure += float(sure[rows].sum(dtype=np.float64))
-        for row in rows[np.argsort(draws[rows])[:_N_SAMPLES]].tolist():
-            found = _Row(float(draws[row]), part.texts[row], sources[row], int(best[row]), float(sure[row]))
-            tally.rows.append(found)
-        tally.rows = sorted(tally.rows, key=lambda row: row.draw)[:_N_SAMPLES]
+        tally.sum_of_probs += float(best_probs[rows].sum(dtype=np.float64))
+        candidates = [
+            _Row(float(draws[row]), part.texts[row], origins.sources[row], int(best[row]), float(best_probs[row]))
+            for row in rows[np.argsort(draws[rows])[:_N_SAMPLES]].tolist()
+        ]
+        tally.rows = sorted([*tally.rows, *candidates], key=lambda row: row.draw)[:_N_SAMPLES]
 
 
 def _sample(row: _Row, train: Sequence[str], labels: Sequence[str]) -> Sample:
     source = train[row.source] if row.source >= 0 else None
-    is_changed = source is not None and source.lower().split() != row.text.lower().split()
+    is_changed = source is not None and _normalize(source) != _normalize(row.text)
     return Sample(
         pieces=mark_changes(row.text, source),
         source=source if is_changed else None,
@@ -215,10 +225,10 @@ def mark_changes(text: str, source: str | None) -> list[Piece]:
     changes = ["masked" if is_mask else "" for _, _, is_mask in spans]
     if source is not None:
         words = [text[start:end].lower() for start, end, _ in spans]
-        given = [source[start:end].lower() for start, end, _ in _find_words(source)]
-        for kind, _, _, first, last in SequenceMatcher(None, given, words, autojunk=False).get_opcodes():
+        source_words = [source[start:end].lower() for start, end, _ in _find_words(source)]
+        for operation, _, _, first, last in SequenceMatcher(None, source_words, words, autojunk=False).get_opcodes():
             for place in range(first, last):
-                if kind != "equal" and not changes[place]:
+                if operation != "equal" and not changes[place]:
                     changes[place] = "replaced"
     pieces, at = [], 0
     for (start, end, _), change in zip(spans, changes, strict=True):
@@ -231,13 +241,13 @@ def mark_changes(text: str, source: str | None) -> list[Piece]:
 
 def _find_words(text: str) -> list[tuple[int, int, bool]]:
     """Where a text's words and masks start and end, and whether it is a mask."""
-    found, at = [], 0
+    spans, at = [], 0
     splitter = word_splitter()
     for mask in [*_MASKS.finditer(text), None]:
         until = mask.start() if mask else len(text)
         words = splitter.pre_tokenize_str(text[at:until])
-        found += [(at + start, at + end, False) for _, (start, end) in words]
+        spans += [(at + start, at + end, False) for _, (start, end) in words]
         if mask:
-            found.append((mask.start(), mask.end(), True))
+            spans.append((mask.start(), mask.end(), True))
             at = mask.end()
-    return found
+    return spans
