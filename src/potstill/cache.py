@@ -1,4 +1,7 @@
-"""What is costly to find again, kept on disk by content: one SQLite file a kind of finding. May be deleted any time."""
+"""Results that are costly to compute again, kept on disk by text: one SQLite file a kind of result and version.
+
+May be deleted any time: without it the results are the same.
+"""
 
 import hashlib
 import json
@@ -14,14 +17,14 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _FOLDER = "~/.cache/potstill"  # unless POTSTILL_CACHE names another
-_PATIENCE = 30  # seconds that one command waits for another to write
+_TIMEOUT = 30  # seconds that one command waits for another to write
 
 
 class Cache:
-    """Findings about texts, in JSON form.
+    """Results by text, in JSON form.
 
-    A transaction is written whole or not at all, so no entry is ever half of one. What goes wrong with the file is
-    logged once, and from then on nothing is known and nothing is kept.
+    A transaction is written whole or not at all, so that an entry is never damaged. What goes wrong with the file is
+    logged once, and from then on nothing is looked up and nothing is kept.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
@@ -29,19 +32,19 @@ class Cache:
         self._connection = connection
 
     def look_up(self, texts: Iterable[str]) -> dict[str, Any]:
-        """What is known, by text."""
-        found: dict[str, Any] = {}
+        """The results that the cache has, by text."""
+        results: dict[str, Any] = {}
         with self._trying() as connection:
             if connection is not None:
                 for text in texts:
                     row = connection.execute("SELECT value FROM findings WHERE key = ?", (_key(text),)).fetchone()
                     if row is not None:
-                        found[text] = json.loads(row[0])
-        return found
+                        results[text] = json.loads(row[0])
+        return results
 
-    def store(self, findings: Mapping[str, Any]) -> None:
-        """Keep findings, by text."""
-        rows = [(_key(text), json.dumps(value, ensure_ascii=False)) for text, value in findings.items()]
+    def store(self, results: Mapping[str, Any]) -> None:
+        """Keep results, by text."""
+        rows = [(_key(text), json.dumps(value, ensure_ascii=False)) for text, value in results.items()]
         with self._trying() as connection:
             if connection is not None and rows:
                 with connection:
@@ -58,10 +61,10 @@ class Cache:
 
 @contextmanager
 def open_cache(kind: str, version: str | None) -> Iterator[Cache]:
-    """The cache of a kind of findings.
+    """The cache of a kind of results.
 
-    :param kind: what finds them, such as an analyzer's name.
-    :param version: of what finds them: another one has a file of its own; None keeps nothing.
+    :param kind: what computes them, such as an analyzer's name.
+    :param version: of what computes them: another one has a file of its own; None keeps nothing.
     """
     name = re.sub(r"[^\w.+-]+", "-", f"{kind}-{version}")
     path = Path(os.environ.get("POTSTILL_CACHE") or _FOLDER).expanduser() / f"{name}.sqlite"
@@ -76,7 +79,7 @@ def open_cache(kind: str, version: str | None) -> Iterator[Cache]:
 def _connect(path: Path) -> sqlite3.Connection | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_PATIENCE)
+        connection = sqlite3.connect(path, timeout=_TIMEOUT)
         with connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS findings (key BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"

@@ -16,7 +16,7 @@ SPACE, SPACE_ID = "▁", N_SPECIAL  # white space of any length, and both ends o
 
 
 def build_character_tokenizer(characters: Iterable[str], lower: bool) -> Tokenizer:
-    """The tokenizer of a student that reads characters.
+    """The tokenizer of a student that reads characters, which needs no analyzer.
 
     Each character is a token, and so is what divides words; a text's first word has it before it too, and its last one
     after it, so that an n-gram tells where a word begins and ends. A syllable of Hangul is one character, however it is
@@ -38,7 +38,7 @@ def _normalizer(lower: bool) -> Normalizer:
 
 
 def reads_characters(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer is one of :func:`build_character_tokenizer`."""
+    """Whether :func:`build_character_tokenizer` made a tokenizer."""
     return any(_parts(tokenizer) == _parts(build_character_tokenizer([], lower)) for lower in (True, False))
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 
-PART_ROWS = 20_000  # texts that are in memory at once; a shard of a transfer set
+# Texts that are in memory at once, and a shard of a transfer set: the set itself may be larger than memory.
+PART_ROWS = 20_000
 
 Item = TypeVar("Item")
 AnyText = TypeVar("AnyText", bound=Text)
@@ -18,8 +19,8 @@ AnyText = TypeVar("AnyText", bound=Text)
 
 def in_parts(items: Iterable[Item], rows: int = PART_ROWS) -> Iterator[list[Item]]:
     """The items in lists of ``rows``; the last one may have fewer."""
-    left = iter(items)
-    while part := list(islice(left, rows)):
+    remaining = iter(items)
+    while part := list(islice(remaining, rows)):
         yield part
 
 
@@ -27,7 +28,7 @@ class Seen:
     """Which texts have come before: 8 bytes a text, not the text.
 
     Texts count as the same when 64 bits of their BLAKE2b hashes are: among 10 million different ones, two are taken
-    for one with a probability of three in a million. The hashes lie in sorted arrays, each at least twice as long as
+    for one with a probability of three in a million. The hashes are in sorted arrays, each at least twice as long as
     the next, so that few are searched and adding costs little.
     """
 

@@ -21,7 +21,8 @@ N_SPECIAL = 3
 
 # After the Penn Treebank, whose splitting GloVe and the taggers know: contractions apart (do n't, it 's),
 # runs of letters, numbers and abbreviations whole, every other sign alone. Text that is already split so
-# comes out as it went in.
+# comes out as it went in. One splitter for augmentation, training and prediction: what a student is trained on is
+# what it is given later. An analyzer tags these words; its own splitting would differ.
 _WORD = (
     r"(?i:\p{L}+?(?=n['’]t(?!\p{L}))|n['’]t(?!\p{L}))"  # noqa: RUF001
     r"|['’](?i:s|re|ve|ll|d|m)(?!\p{L})"  # noqa: RUF001
@@ -40,7 +41,7 @@ def word_splitter() -> PreTokenizer:
 
 
 def splitter_hash() -> str:
-    """What tells this splitter from another version of it: eight hexadecimal digits."""
+    """What distinguishes this splitter from other versions of it: eight hexadecimal digits."""
     return hashlib.sha256(_WORD.encode()).hexdigest()[:8]
 
 
@@ -50,6 +51,7 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
     :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on.
     :param lower: whether text is lower-cased first; the words must then be too.
     """
+    # All of it is in tokenizer.json, which Hugging Face and the runtime both read, so that both split text alike.
     vocabulary = {PAD: PAD_ID, UNK: UNK_ID, MASK: MASK_ID}
     for word in words:
         vocabulary.setdefault(word, len(vocabulary))
@@ -62,7 +64,10 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
 
 
 def unify_masks(text: str, mask_token: str = MASK) -> str:
-    """Write every model's mask token as one: the student's, or a given one."""
+    """Write every model's mask token as one: the student's, or a given one.
+
+    New texts are made once, with one mask token. They serve every teacher, and a student learns from any teacher's.
+    """
     for token in (MASK, *OTHER_MASKS):
         if token != mask_token:
             text = text.replace(token, mask_token)

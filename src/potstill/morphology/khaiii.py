@@ -32,4 +32,4 @@ class KhaiiiAnalyzer(KoreanAnalyzer):
         for text in texts:
             words = self._khaiii.analyze(text) if text.strip() else []  # it refuses a text without words
             morphemes = [morpheme for word in words for morpheme in word.morphs]
-            yield [Token(one.lex, one.tag, one.begin, one.begin + one.length) for one in morphemes]
+            yield [Token(part.lex, part.tag, part.begin, part.begin + part.length) for part in morphemes]

@@ -28,7 +28,7 @@ class MecabAnalyzer(KoreanAnalyzer):
         """The morphemes of each text."""
         for text in texts:
             morphemes = self._mecab.parse(text)
-            yield [Token(one.surface, _tag(one.feature), one.span.start, one.span.end) for one in morphemes]
+            yield [Token(part.surface, _tag(part.feature), part.span.start, part.span.end) for part in morphemes]
 
 
 def _tag(feature: Any) -> str:

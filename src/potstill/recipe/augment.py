@@ -90,7 +90,7 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
     # The recipe's Korean teacher reads morphemes; who has a teacher of natural text says --form=natural.
     if form == "auto":
         form = "split" if is_morphological(analyzer) else "natural"
-    common: dict[str, Any] = {
+    tagging: dict[str, Any] = {
         "analyzer": analyzer,
         "form": form,
         "processes": options.processes or (available_cpus() if options.parallel else 1),
@@ -98,8 +98,8 @@ def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) ->
         "progress": progress,
     }
     if not options.augment:
-        return iter(enumerate(rewrite(texts, options.rules, **common)))
-    return ((new.source, new.text) for new in augment(texts, options.rules, seed=options.seed, **common))
+        return iter(enumerate(rewrite(texts, options.rules, **tagging)))
+    return ((new.source, new.text) for new in augment(texts, options.rules, seed=options.seed, **tagging))
 
 
 def check_single(examples: list[Example], source: str) -> None:
