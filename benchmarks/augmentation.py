@@ -65,12 +65,12 @@ def measure(texts: list[str], analyzer: str, rules: Rules) -> Round:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["POTSTILL_CACHE"] = folder
         tagging, again = (seconds(lambda: list(analyse_texts(texts, analyzer))) for _ in range(2))
-        analyses = list(analyse_texts(texts, analyzer))
+        analysed = list(analyse_texts(texts, analyzer))
         n_new = 0
 
         def sample() -> None:
             nonlocal n_new
-            n_new = sum(1 for _ in sample_texts(build_corpus(analyses, rules), rules, seed=42))
+            n_new = sum(1 for _ in sample_texts(build_corpus(analysed, rules), rules, seed=42))
 
         sampling = seconds(sample)
         os.environ["POTSTILL_CACHE"] = f"{folder}/empty"
@@ -91,7 +91,7 @@ def main(options: Options) -> None:
         list(analyse_texts(texts[:1], analyzer))
         rounds = [measure(texts, analyzer, rules) for _ in range(options.rounds)]
         tagging, again, sampling, together = (
-            statistics.median(getattr(one, name) for one in rounds)
+            statistics.median(getattr(figures, name) for figures in rounds)
             for name in ("tagging", "again", "sampling", "together")
         )
         print(

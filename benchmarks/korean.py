@@ -7,15 +7,16 @@
 Every experiment is a list of ``potstill`` commands, which are printed before they run:
 
     augmented    the teacher fine-tuned on the first rows of train; students on its logits of those rows and of new
-                 texts (--n_iter=2 --max_ng=2), read through mecab; their baseline on the gold labels of the teacher
-    unlabelled   the same teacher's logits of texts without labels in the place of the new ones
-    gold         as ``unlabelled``, with train's gold labels in the loss beside the logits
-    kiwi         as ``augmented``, with kiwi in mecab's place
+                 texts (--n_iter=2 --max_ng=2), read through mecab; their baseline on the gold labels of those rows
+    unlabelled   the same teacher's logits of texts without labels, instead of the new ones
+    gold         as ``unlabelled``, with train's gold labels in the loss, next to the logits
+    kiwi         as ``augmented``, with kiwi instead of mecab
     loss         as ``augmented``, the checkpoint picked by --measure=loss
     split        the recipe's own commands: text split into morphemes by mecab for teacher and student alike
 
-Checkpoints are picked on valid; the table is of test, the same rows for every model. Texts without labels that stand
-in valid or test are left out. Run again, with other experiments or more seeds too, what is done is not done again.
+Checkpoints are picked on valid; the table is of test, the same rows for every model. Texts without labels that are in
+valid or test are left out. When the script is run again, with other experiments or more seeds too, it does only what is
+missing.
 """
 
 import json
@@ -117,12 +118,12 @@ class Commands:
 
     def distill(self, name: str, analyzer: str, teacher: Path, *more: str, gold: bool = True) -> list[str]:
         """A ``potstill distill`` into the folder of that name."""
-        given = self.options
-        vectors = given.kiwi_vectors if analyzer == "kiwi" and given.kiwi_vectors else given.vectors
+        options = self.options
+        vectors = options.kiwi_vectors if analyzer == "kiwi" and options.kiwi_vectors else options.vectors
         command = ["distill", "--data", self.data, "--teacher", teacher, "--analyzer", analyzer]
-        command += ["--embedding_path", vectors, "--gold_epochs", given.gold_epochs if gold else 0]
-        command += ["--student", _STUDENT, "--student_steps", given.student_steps, *self.bf16, *more]
-        return [*map(str, command), "--out", str(given.out / name)]
+        command += ["--embedding_path", vectors, "--gold_epochs", options.gold_epochs if gold else 0]
+        command += ["--student", _STUDENT, "--student_steps", options.student_steps, *self.bf16, *more]
+        return [*map(str, command), "--out", str(options.out / name)]
 
     @property
     def fine_tuned(self) -> Path:
@@ -131,9 +132,9 @@ class Commands:
 
     def augmented(self) -> list[list[str]]:
         """See above; it also fine-tunes the teacher."""
-        given = self.options
-        tuning = ["--teacher_epochs", str(given.teacher_epochs), "--teacher_lr", str(given.teacher_lr)]
-        return [self.distill("augmented", "mecab", given.teacher, *tuning, *_RULES, "--labelling", given.labelling)]
+        options = self.options
+        tuning = ["--teacher_epochs", str(options.teacher_epochs), "--teacher_lr", str(options.teacher_lr)]
+        return [self.distill("augmented", "mecab", options.teacher, *tuning, *_RULES, "--labelling", options.labelling)]
 
     def unlabelled(self) -> list[list[str]]:
         """See above."""
@@ -154,28 +155,28 @@ class Commands:
         return [self.distill("loss", "mecab", self.fine_tuned, *self.learnt("loss"), gold=False)]
 
     def learnt(self, name: Name) -> list[str]:
-        """What the students of an experiment learn of logits that are there already, and how."""
+        """What the students of an experiment learn from logits that exist already, and how."""
         others = {"loss": ("augmented", ["--measure=loss"]), "gold": ("unlabelled", ["--gold_weight=0.3"])}
         source, more = others.get(name, (name, []))
         return ["--transfer", str(self.options.out / source / "transfer"), *more]
 
     def split(self) -> list[list[str]]:
         """The recipe's commands, with its options."""
-        given, root = self.options, self.options.out / "split"
+        options, root = self.options, self.options.out / "split"
         morph, gold, checkpoint = root / "nsmc_morph", root / "nsmc_morph_gold", root / "bert-checkpoint"
         bert, student = (_CONFIGS / f"config-{name}.json" for name in ("bert-cls", "densenet-cnn"))
-        encoder = f"--bert_model_name_or_path={given.teacher}"
+        encoder = f"--bert_model_name_or_path={options.teacher}"
         teacher_data = [f"--config={bert}", f"--data_dir={morph}"]
-        tuning = [f"--lr={given.teacher_lr}", f"--epoch={given.teacher_epochs}", "--batch_size=64"]
+        tuning = [f"--lr={options.teacher_lr}", f"--epoch={options.teacher_epochs}", "--batch_size=64"]
         tuning += ["--use_transformers_optimizer", "--warmup_epoch=0", "--weight_decay=0.0", *self.bf16]
-        steps = ["--lr_decay_rate=0.9", "--batch_size=128", f"--steps={given.student_steps}", "--measure=accuracy"]
+        steps = ["--lr_decay_rate=0.9", "--batch_size=128", f"--steps={options.student_steps}", "--measure=accuracy"]
         commands = []
         for folder in (morph, gold):
             for part in ("train", "valid", "test"):
                 files = [f"--input={self.data / part}.txt", f"--output={folder / part}.txt"]
                 commands.append(["augment_data", *files, "--analyzer=mecab", "--no_augment", "--preserve_label"])
         raw = [f"--input={self.data / 'train.txt'}", f"--output={morph / 'augmented.raw'}", "--analyzer=mecab"]
-        embedding = f"--embedding_path={given.vectors}"
+        embedding = f"--embedding_path={options.vectors}"
         return [
             *commands,
             ["preprocess", *teacher_data, encoder],
@@ -183,14 +184,14 @@ class Commands:
             ["augment_data", *raw, *_RULES, "--parallel"],
             ["preprocess", *teacher_data, encoder, "--augmented"],
             ["evaluate", *teacher_data, f"--bert_output_dir={checkpoint}", "--augmented",
-             f"--labelling={given.labelling}"],
+             f"--labelling={options.labelling}"],
             ["cp", str(morph / "augmented.raw.pred"), str(morph / "augmented.txt")],
             ["preprocess", f"--config={student}", f"--data_dir={morph}", embedding, "--augmented"],
             ["train", f"--config={student}", f"--data_dir={morph}", f"--save_path={root / _STUDENT}", *steps,
              *self.bf16, "--augmented"],
             ["preprocess", f"--config={student}", f"--data_dir={gold}", embedding],
             ["train", f"--config={student}", f"--data_dir={gold}", f"--save_path={root / _STUDENT}-gold",
-             "--lr_decay_rate=0.9", "--batch_size=128", f"--epoch={given.gold_epochs}", "--measure=accuracy",
+             "--lr_decay_rate=0.9", "--batch_size=128", f"--epoch={options.gold_epochs}", "--measure=accuracy",
              *self.bf16],
         ]  # fmt: skip
 
@@ -208,10 +209,10 @@ def write_data(options: Options) -> None:
     """
     target, record = options.out / "data", options.out / "rows.json"
     rows = {"train": options.teacher_rows, "valid": options.valid_rows, "test": _TABLE_OF_A_RUN}
-    asked = rows | {"unlabelled": options.unlabelled_rows, "data": str(options.data.resolve())}
+    wanted = rows | {"unlabelled": options.unlabelled_rows, "data": str(options.data.resolve())}
     if record.is_file():
-        if read_json(record) != asked:
-            raise SystemExit(f"{options.out}: made of {read_json(record)}, not of {asked}: choose another --out")
+        if read_json(record) != wanted:
+            raise SystemExit(f"{options.out}: made of {read_json(record)}, not of {wanted}: choose another --out")
         return
     target.mkdir(parents=True, exist_ok=True)
     held_out: set[str] = set()
@@ -221,9 +222,9 @@ def write_data(options: Options) -> None:
         lines = [f"{example.text}\t{example.label}\n" for example in examples[:n]]
         (target / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
     texts = read_texts(options.data / "unlabelled.txt")
-    kept = list(islice((text for text in texts if as_words(text) not in held_out), options.unlabelled_rows))
-    (options.out / "unlabelled.txt").write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
-    write_json(record, asked)
+    unlabelled = list(islice((text for text in texts if as_words(text) not in held_out), options.unlabelled_rows))
+    (options.out / "unlabelled.txt").write_text("".join(f"{text}\n" for text in unlabelled), encoding="utf-8")
+    write_json(record, wanted)
 
 
 def run(command: list[str], done: Path) -> None:
@@ -231,14 +232,14 @@ def run(command: list[str], done: Path) -> None:
 
     :param done: file of the commands that ended well. ``potstill distill`` knows by itself what is done.
     """
-    known: list[list[str]] = read_json(done) if done.is_file() else []
+    finished: list[list[str]] = read_json(done) if done.is_file() else []
     program = [] if command[0] == "cp" else [sys.executable, "-m", "potstill.cli"]
-    if command in known:
+    if command in finished:
         return
     print("$", "" if command[0] == "cp" else "potstill", shlex.join(command), flush=True)
     subprocess.run([*program, *command], check=True)
     if command[0] != "distill":
-        write_json(done, [*known, command])
+        write_json(done, [*finished, command])
 
 
 def rows_of(options: Options, name: str) -> Iterator[Row]:
@@ -264,8 +265,8 @@ def measure(options: Options, row: Row, score: Callable[[Row], int]) -> dict[str
     if key not in scores:
         scores[key] = score(row)
         write_json(path, scores)
-    found = {"experiment": row.experiment, "model": row.model, "correct": scores[key], "total": options.test_rows}
-    return found | {"accuracy": 100 * scores[key] / options.test_rows}
+    figures = {"experiment": row.experiment, "model": row.model, "correct": scores[key], "total": options.test_rows}
+    return figures | {"accuracy": 100 * scores[key] / options.test_rows}
 
 
 def main(options: Options) -> None:
@@ -277,8 +278,8 @@ def main(options: Options) -> None:
 
     def score(row: Row) -> int:
         texts = [example.text for example in test]
-        given = list(split_morphemes(texts, "mecab", 1)) if row.form == "split" else texts
-        return int((potstill.load(row.folder, threads=1).predict(given) == gold).sum())
+        inputs = list(split_morphemes(texts, "mecab", 1)) if row.form == "split" else texts
+        return int((potstill.load(row.folder, threads=1).predict(inputs) == gold).sum())
 
     table = []
     for name in options.experiments:
@@ -289,8 +290,8 @@ def main(options: Options) -> None:
             for row in rows_of(options, experiment):
                 table.append(measure(options, row, score))
                 print(json.dumps(table[-1]), flush=True)
-    given = json.loads(json.dumps(vars(options), default=str))
-    write_json(options.out / "table.json", {"options": given, "rows": table})
+    settings = json.loads(json.dumps(vars(options), default=str))
+    write_json(options.out / "table.json", {"options": settings, "rows": table})
     print(f"\n| experiment | model | accuracy of {len(test):,} |\n|---|---|---|")
     for entry in table:
         print(f"| {entry['experiment']} | {entry['model']} | {entry['accuracy']:.2f} |")

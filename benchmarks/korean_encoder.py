@@ -5,11 +5,11 @@
 
 The weights are dequantised into a plain ``BertModel``, the tokenizer becomes a ``tokenizer.json``, and the vocabulary,
 250,002 pieces and 96 of the model's 117 million parameters, is cut to the pieces that the given texts use. Those texts
-are tokenised as before; in other texts a piece that is missing gives way to shorter ones.
+are tokenised as before; in other texts a piece that is missing is divided into shorter ones.
 
 The checkpoint is then compared with the package's own engine on some of the texts. The engine rounds what goes into
 each matrix product to 8 bits, block by block, and over twelve layers no two ways to round end alike: a value at the
-edge of a step falls to one side or the other, and what follows from it grows. So each layer is compared alone, with
+edge of a step is rounded to one side or the other, and the difference grows. So each layer is compared alone, with
 the same rounding: the sentence embeddings of most texts, those without such a value, must agree within 1e-4. The whole
 model is compared as it is used, in float32.
 """
@@ -89,25 +89,25 @@ def double_array(keys: dict[bytes, int]) -> NDArray[np.uint32]:
         for depth in range(len(key)):
             children.setdefault(key[:depth], set()).add(key[depth])
     units = np.zeros(1 << 18, dtype=np.uint32)
-    taken, bases, free = {0}, {0}, 1
+    occupied, bases, free = {0}, {0}, 1
     waiting = [(b"", 0)]
     while waiting:
         prefix, at = waiting.pop()
         ends = [0] if prefix in keys else []
         labels = ends + sorted(children.get(prefix, ()))
         # A base of its own for each node: else it would have the children of another whose bytes it lacks.
-        fits = (base for base in range(free, len(units)) if not any(base ^ label in taken for label in labels))
+        fits = (base for base in range(free, len(units)) if not any(base ^ label in occupied for label in labels))
         base = next(base for base in fits if base not in bases)
         bases.add(base)
-        taken.update(base ^ label for label in labels)
-        while free in taken:
+        occupied.update(base ^ label for label in labels)
+        while free in occupied:
             free += 1
         units[at] |= (base ^ at) << 10 | len(ends) << 8
         for label in labels:
             units[base ^ label] = label or keys[prefix] | 1 << 31
             if label:
                 waiting.append((prefix + bytes([label]), base ^ label))
-    return units[: -(-(max(taken) + 1) // 256) * 256]
+    return units[: -(-(max(occupied) + 1) // 256) * 256]
 
 
 def pieces_in_use(tokenizer: Tokenizer, files: tuple[Path, ...]) -> list[int]:
@@ -185,7 +185,7 @@ def check(file: Path, quantized: Packed, model: BertModel, tokenizer: Tokenizer,
     print(f"{len(texts)} texts, in float32: smallest cosine {cosine:.6f}")
     layers, medians, largest = model.encoder.layer, [], []
     hooks = [
-        module.register_forward_pre_hook(lambda _, given: (round_to_8_bits(given[0]),))
+        module.register_forward_pre_hook(lambda _, inputs: (round_to_8_bits(inputs[0]),))
         for module in model.modules()
         if isinstance(module, torch.nn.Linear)
     ]

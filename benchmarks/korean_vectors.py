@@ -1,4 +1,4 @@
-"""Word vectors from one's own Korean text, without labels: word2vec on the morphemes of an analyzer.
+"""Word vectors from your own Korean text without labels: word2vec on the morphemes of an analyzer.
 
     pip install gensim "potstill[korean]"
     python benchmarks/korean_vectors.py --texts train.txt unlabelled.txt --analyzer mecab --out mecab-100.txt
@@ -22,7 +22,7 @@ class Options:
     """Train word vectors."""
 
     texts: tuple[Path, ...]
-    """Files with a text a line, or text<TAB>label: the label is not looked at."""
+    """Files with a text a line, or text<TAB>label: the label is ignored."""
     out: Path
     """The text file of the vectors, in the form of word2vec."""
     analyzer: str = "mecab"

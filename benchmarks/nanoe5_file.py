@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from potstill.errors import PotstillError
 
 BLOCK = 32  # weights, or activations, of one scale
-_N_LAYERS_AT = 12  # where in the file the number of layers stands
+_N_LAYERS_AT = 12  # where in the file the number of layers is
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Packed:
     :param pieces: of the vocabulary, with their log probabilities.
     :param characters: what each character becomes before it is split into pieces.
     :param tensors: float32, by the file's names.
-    :param places: where in the file they lie.
+    :param places: where in the file they are.
     """
 
     config: dict[str, Any]
@@ -44,15 +44,15 @@ class Reader:
 
     def take(self, form: str) -> tuple[Any, ...]:
         """Numbers, as ``struct`` names them."""
-        found = struct.unpack_from(f"<{form}", self.data, self.at)
+        numbers = struct.unpack_from(f"<{form}", self.data, self.at)
         self.at += struct.calcsize(f"<{form}")
-        return found
+        return numbers
 
     def array(self, dtype: str, n: int) -> NDArray[Any]:
         """An array of ``n`` numbers."""
-        found = np.frombuffer(self.data, dtype, n, self.at)
-        self.at += found.nbytes
-        return found
+        numbers = np.frombuffer(self.data, dtype, n, self.at)
+        self.at += numbers.nbytes
+        return numbers
 
     def text(self, n: int) -> bytes:
         """``n`` bytes."""
@@ -88,15 +88,15 @@ def read_packed(path: Path) -> Packed:
 def read_characters(reader: Reader) -> dict[str, str]:
     """The table of characters; those that it lacks stay as they are."""
     n, _ = reader.take("iI")
-    found = {}
+    characters = {}
     for _ in range(n):
         character, length = reader.take("IB")
-        found[chr(character)] = "".join(map(chr, reader.take(f"{length}I")))
-    return found
+        characters[chr(character)] = "".join(map(chr, reader.take(f"{length}I")))
+    return characters
 
 
 def read_tensors(reader: Reader) -> tuple[dict[str, NDArray[np.float32]], dict[str, slice]]:
-    """The weights, float32 or 4 bits in blocks of 32 with a scale of 16 bits, and where they lie."""
+    """The weights, float32 or 4 bits in blocks of 32 with a scale of 16 bits, and where they are."""
     entries = []
     for _ in range(reader.take("i")[0]):
         name = reader.text(*reader.take("H")).decode()

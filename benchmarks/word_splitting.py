@@ -64,19 +64,20 @@ def unknown(student: Path, texts: Sequence[str]) -> float:
 def main(options: Options) -> None:
     """Print the table."""
     examples = read_examples(find_split(options.data, "test"))
-    given, typed = [row.text for row in examples], [as_typed(row.text) for row in examples]
-    labels = np.array([row.label for row in examples], dtype=object)
+    texts = [example.text for example in examples]
+    typed = [as_typed(text) for text in texts]
+    labels = np.array([example.label for example in examples], dtype=object)
     with tempfile.TemporaryDirectory() as work:
         spaces = split_at_spaces(options.student, Path(work) / "student")
         rows = [
-            ("as it comes, as trained", options.student, given),
-            ("as it comes, at white space", spaces, given),
+            ("as it comes, as trained", options.student, texts),
+            ("as it comes, at white space", spaces, texts),
             ("as typed, as trained", options.student, typed),
             ("as typed, at white space", spaces, typed),
         ]
-        for name, folder, texts in rows:
-            accuracy = float((potstill.load(folder).predict(texts) == labels).mean())
-            print(f"{name:<30}{100 * accuracy:>8.2f} accuracy{100 * unknown(folder, texts):>8.2f} % unknown words")
+        for name, folder, inputs in rows:
+            accuracy = float((potstill.load(folder).predict(inputs) == labels).mean())
+            print(f"{name:<30}{100 * accuracy:>8.2f} accuracy{100 * unknown(folder, inputs):>8.2f} % unknown words")
 
 
 if __name__ == "__main__":
