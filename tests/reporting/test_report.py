@@ -101,7 +101,8 @@ def test_its_command_makes_the_same_run(reported: Path) -> None:
     config = read_json(reported / "run.json")["config"]
     words = shlex.split(write_command(config).replace("\\\n", " "))
     assert words[:2] == ["potstill", "distill"] and "--teacher_lr" not in words
-    _, options, _ = parse(words[1:])
+    _, command, _ = parse(words[1:])
+    options = command.options
     assert (str(options.out), options.student, options.rules.p_window) == (str(reported), ("ngram", "cnn"), 0.2)
     assert json.loads(json.dumps(config))["gold_epochs"] == options.gold_epochs == 1
 
