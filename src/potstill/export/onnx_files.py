@@ -1,6 +1,7 @@
 """A model as ONNX files: in floats, compared with the model before it counts, and in 8-bit integers.
 
-A student writes its own graph; a transformer goes through torch's exporter and ONNX Runtime's dynamic quantization.
+A student with ``to_onnx`` writes its own graph. Any other student, and a transformer, goes through torch's exporter and
+ONNX Runtime's dynamic quantization.
 """
 
 import logging
@@ -8,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import onnxruntime
@@ -50,12 +52,16 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """
     logger.info("exporting %s to ONNX", type(model).__name__)
     model = model.eval().cpu()  # type: ignore[no-untyped-call]
-    if isinstance(model, StudentModel):
+    if _has_own_graph(model):
         graph = OnnxGraph()
         graph.save(path, model.to_onnx(graph))
     else:
         _trace(model, inputs, path)
     _check(model, inputs, path)
+
+
+def _has_own_graph(model: PreTrainedModel) -> TypeGuard[StudentModel]:
+    return isinstance(model, StudentModel) and model.has_own_graph()
 
 
 def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
@@ -90,7 +96,7 @@ def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts:
     :param texts: of the kind that the classifier will read; the first :data:`_CALIBRATION_TEXTS` are taken.
     :return: the new file.
     """
-    if not isinstance(model, StudentModel):
+    if not _has_own_graph(model):
         return quantize(file)
     encoded = encode(texts[:_CALIBRATION_TEXTS], limited(tokenizer, _CALIBRATION_TOKENS))
     graph = OnnxGraph(_calibration_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
