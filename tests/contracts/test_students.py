@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import potstill
+from plain_student import PLAIN, MeanForSequenceClassification, registered
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.words import build_tokenizer
@@ -21,7 +22,6 @@ from potstill.export.onnx_files import export_int8, save_model
 from potstill.students import STUDENTS, StudentModel, find_student
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
-from plain_student import PLAIN, MeanForSequenceClassification, registered
 
 WORDS = [f"w{chr(97 + i)}" for i in range(20)]
 CHARACTERS = "wabcdefghijklmnopqr"  # with the mark of a space as many as words

@@ -100,9 +100,9 @@ class OnnxGraph:
         return self._tables[key]
 
     def quantize(self, x: str) -> Value:
-        """An activation in 8-bit integers, if the graph has calibration ranges: for the input of a large matrix product.
+        """An activation in 8-bit integers, if the graph has calibration ranges.
 
-        For the input of a small one, quantizing costs more than it saves.
+        For the input of a large matrix product: of a small one it costs more than it saves.
         """
         self.activations.append(x)
         if self._ranges is None:
