@@ -174,7 +174,8 @@ class OnnxGraph:
         With a single text in a batch no text's logits depend on another.
         """
         self._batch = 1
-        (input_integers, *input_scales), (state_integers, *state_scales) = map(_quantize_lstm_weights, (inputs, states))
+        input_integers, *input_scales = _quantize_lstm_weights(inputs)
+        state_integers, *state_scales = _quantize_lstm_weights(states)
         unused = [""] * 4  # lengths, first states, first cells, peepholes
         return self.node(
             "DynamicQuantizeLSTM",
@@ -270,12 +271,10 @@ def _quantize_weights(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], ND
     return np.round(matrix / scales).astype(np.int8), scales.astype(np.float32)
 
 
-def _quantize_lstm_weights(
-    weights: NDArray[np.float32],
-) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int8]]:
-    """Both directions' weights ``[2, 4 * hidden_size, n]`` as integers, transposed; their scales and zero points."""
+def _quantize_lstm_weights(weights: NDArray[np.float32]) -> list[NDArray[Any]]:
+    """Both directions' weights ``[2, 4 * hidden_size, n]`` as integers, transposed; their scales; their zero points."""
     integers, scales = zip(*map(_quantize_weights, weights.transpose(0, 2, 1)), strict=True)
-    return np.stack(integers), np.stack(scales), np.zeros_like(scales, dtype=np.int8)
+    return [np.stack(integers), np.stack(scales), np.zeros_like(scales, dtype=np.int8)]
 
 
 def _reorder_gates(lstm: nn.LSTM, name: str) -> NDArray[np.float32]:
