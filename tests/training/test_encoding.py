@@ -24,9 +24,9 @@ def test_every_mask_token_becomes_the_teachers_own(
     backend = tokenizer.backend_tokenizer
     folder = tmp_path / "encoded"
     encoded = encode_to_folder([Chunk(MASKED)], backend, folder, n_ctx=20, mask_token=tokenizer.mask_token, inputs={})
-    one, other = np.split(encoded.token_ids, encoded.offsets[1:-1])
-    assert one.tolist() == other.tolist() == tokenizer(f"a {tokenizer.mask_token} film")["input_ids"]
-    assert one.tolist().count(tokenizer.mask_token_id) == 1
+    first, second = np.split(encoded.token_ids, encoded.offsets[1:-1])
+    assert first.tolist() == second.tolist() == tokenizer(f"a {tokenizer.mask_token} film")["input_ids"]
+    assert first.tolist().count(tokenizer.mask_token_id) == 1
 
 
 def test_every_mask_token_becomes_the_students(tmp_path: Path) -> None:
@@ -52,10 +52,10 @@ def test_text_logits_and_gold_labels_are_kept_in_one_folder_whatever_the_chunks(
     chunks = [Chunk(texts[start:stop], gold[start:stop], logits[start:stop]) for start, stop in pairwise(cuts)]
     folder = tmp_path / "encoded"
     encode_to_folder(chunks, tokenizer, folder, n_ctx=20, inputs={"from": "here"})
-    found = load_encoded(folder, tokenizer)
-    assert found.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and found.offsets.tolist() == [0, 2, 3, 6]
-    assert found.teacher_logits is not None and found.teacher_logits.tolist() == logits.tolist()
-    assert found.label_ids is not None and found.label_ids.tolist() == gold.tolist()
+    encoded = load_encoded(folder, tokenizer)
+    assert encoded.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and encoded.offsets.tolist() == [0, 2, 3, 6]
+    assert encoded.teacher_logits is not None and encoded.teacher_logits.tolist() == logits.tolist()
+    assert encoded.label_ids is not None and encoded.label_ids.tolist() == gold.tolist()
     manifest = read_manifest(folder)
     assert manifest is not None and manifest["inputs"]["from"] == "here"
     with pytest.raises(PotstillError, match="encoded with another vocabulary"):

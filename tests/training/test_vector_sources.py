@@ -29,10 +29,10 @@ def test_a_file_with_a_plus_sign_in_its_name_is_one_source(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("part", "answer"), [("teacher", True), ("teacher:64", True), ("teachers", False), ("glove.txt", False)]
+    ("part", "expected"), [("teacher", True), ("teacher:64", True), ("teachers", False), ("glove.txt", False)]
 )
-def test_the_teacher_is_known_by_its_name(part: str, answer: bool) -> None:
-    assert is_from_teacher(part) is answer
+def test_the_teacher_is_known_by_its_name(part: str, expected: bool) -> None:
+    assert is_from_teacher(part) is expected
 
 
 @pytest.mark.parametrize("part", ["teacher:0", "teacher:x", "teacher:-8", "teacher:1.5"])
@@ -48,16 +48,16 @@ def test_every_source_is_checked_but_the_teacher(tiny_vectors: Path) -> None:
         check_sources(f"{tiny_vectors}+none.txt")
 
 
-def test_sources_that_are_joined_are_put_end_to_end(tmp_path: Path, tiny_vectors: Path) -> None:
+def test_joined_sources_are_concatenated(tmp_path: Path, tiny_vectors: Path) -> None:
     (tmp_path / "few.txt").write_text("film 1 2\nunseen 3 4\n")
     vectors = open_vectors(f"{tmp_path / 'few.txt'}+{tiny_vectors}", "none")
     assert isinstance(vectors, JoinedVectors)
     assert vectors.width == 10
     assert vectors.frequent_words(9) == ["film", "unseen"]
-    found = vectors.look_up(["film"], np.random.default_rng(0))
+    table = vectors.look_up(["film"], np.random.default_rng(0))
     alone = open_vectors(str(tiny_vectors), "none").look_up(["film"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found[0, :2], [1, 2])
-    np.testing.assert_array_equal(found[0, 2:], alone[0])
+    np.testing.assert_array_equal(table[0, :2], [1, 2])
+    np.testing.assert_array_equal(table[0, 2:], alone[0])
 
 
 def test_the_teachers_vectors_are_a_source_like_any_other(classifier_folder: Make, tiny_vectors: Path) -> None:
@@ -66,8 +66,8 @@ def test_the_teachers_vectors_are_a_source_like_any_other(classifier_folder: Mak
     alone = open_vectors("teacher:4", teacher)
     joined = open_vectors(f"{tiny_vectors}+teacher:4", teacher)
     assert (alone.width, joined.width) == (4, 12)
-    found = joined.look_up(words, np.random.default_rng(0))
-    np.testing.assert_array_equal(found[:, 8:], alone.look_up(words, np.random.default_rng(0)))
+    table = joined.look_up(words, np.random.default_rng(0))
+    np.testing.assert_array_equal(table[:, 8:], alone.look_up(words, np.random.default_rng(0)))
     vocabulary = build_vocabulary(["the film is dull"], joined, n_frequent=3, lower=True)
     assert vocabulary.table is not None and vocabulary.table.shape == (vocabulary.tokenizer.get_vocab_size(), 12)
 
