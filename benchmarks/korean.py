@@ -36,7 +36,7 @@ import potstill
 from potstill.artifacts import WEIGHTS, hash_file, hash_json, read_json, write_json
 from potstill.corpus.examples import read_examples, read_texts
 from potstill.corpus.words import as_words
-from potstill.training.vocabulary import split_morphemes
+from potstill.training.encoding import split_morphemes
 
 Name = Literal["augmented", "unlabelled", "gold", "kiwi", "loss", "split"]
 _CONFIGS = Path(__file__).parent.parent / "configs"

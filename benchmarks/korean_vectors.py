@@ -14,7 +14,7 @@ import tyro
 
 from potstill.corpus.examples import read_lines
 from potstill.runtime.threads import available_cpus
-from potstill.training.vocabulary import split_morphemes
+from potstill.training.encoding import split_morphemes
 
 
 @dataclass(frozen=True)

@@ -85,13 +85,13 @@ class Plain(nn.Module):
 def convolve(layer: nn.Conv1d, x: Tensor, left: int) -> Tensor:
     """A convolution as ``Conv1d`` does it, ``[1, length, channels]`` to ``[1, length, filters]``."""
     padded = functional.pad(x.transpose(1, 2), (left, layer.kernel_size[0] - 1 - left))
-    found: Tensor = layer(padded)
-    return found.transpose(1, 2)
+    outputs: Tensor = layer(padded)
+    return outputs.transpose(1, 2)
 
 
 def max_over_time(layer: MaxOverTime, x: Tensor) -> Tensor:
     """The CNN's filters."""
-    pooled = [convolve(one, x, 0).amax(dim=1) for one in layer.convolutions if isinstance(one, nn.Conv1d)]
+    pooled = [convolve(module, x, 0).amax(dim=1) for module in layer.convolutions if isinstance(module, nn.Conv1d)]
     return functional.relu(torch.cat(pooled, dim=1))
 
 
@@ -100,10 +100,10 @@ def dense(layer: DenseNet, x: Tensor, slope: float) -> Tensor:
     merged = [x]
     for stack in layer.stacks:
         layers: list[Tensor] = []
-        for one in stack.children():
-            assert isinstance(one, nn.Conv1d)
-            seen = torch.cat(layers, dim=2) if layers else x
-            layers.append(functional.leaky_relu(convolve(one, seen, (one.kernel_size[0] - 1) // 2), slope))
+        for module in stack.children():
+            assert isinstance(module, nn.Conv1d)
+            inputs = torch.cat(layers, dim=2) if layers else x
+            layers.append(functional.leaky_relu(convolve(module, inputs, (module.kernel_size[0] - 1) // 2), slope))
         merged.append(layers[-1])
     return functional.relu(layer.last(torch.cat(merged, dim=2)))
 
@@ -165,7 +165,7 @@ def take_turns(
         start = number * n_texts % max(1, len(texts) - n_texts)
         for name, predict in sides.items():
             times[name] += microseconds(predict, warm_up[:n_texts], texts[start : start + n_texts])
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def compare(folder: Path, options: Options) -> None:
@@ -175,9 +175,9 @@ def compare(folder: Path, options: Options) -> None:
         sides = {"plain": open_plain(folder, Path(scratch))}
         sides |= {name: ours(folder, name) for name, file in ONNX_FILES.items() if (folder / file).is_file()}
         if [sides["plain"](text) for text in test[:100]] != [sides["fp32"](text) for text in test[:100]]:
-            raise SystemExit(f"{folder}: the plain graph answers differently")
+            raise SystemExit(f"{folder}: the plain graph predicts differently")
         medians = take_turns(sides, valid, test, options.rounds, options.texts)
-    cells = [f"{name} {found:7.1f}  ({medians['plain'] / found:4.1f}x)" for name, found in medians.items()]
+    cells = [f"{name} {median:7.1f}  ({medians['plain'] / median:4.1f}x)" for name, median in medians.items()]
     print(f"{folder.name:<14}" + "   ".join(cells), flush=True)
 
 

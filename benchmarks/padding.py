@@ -36,7 +36,8 @@ from potstill.teachers.transformer import TransformerTeacher
 from potstill.training.fitting import new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import train_model
-from potstill.training.vocabulary import build_vocabulary, open_vectors
+from potstill.training.vector_sources import open_vectors
+from potstill.training.vocabulary import build_vocabulary
 
 WIDTH, BATCH = 100, 128
 

@@ -1,16 +1,19 @@
-"""What every student keeps to."""
+"""What every student keeps to: those of ``STUDENTS``, and one that defines nothing but ``classify``."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import potstill
+from plain_student import PLAIN, MeanForSequenceClassification, registered
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.words import build_tokenizer
@@ -21,8 +24,16 @@ from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
 
 WORDS = [f"w{chr(97 + i)}" for i in range(20)]
-CHARACTERS = "wabcdefghijklmnopqr"  # with what stands for a space as many as words
+CHARACTERS = "wabcdefghijklmnopqr"  # with the mark of a space as many as words
 LABELS = ["bad", "so so", "good"]
+OURS = dict(STUDENTS)
+NAMES = [*sorted(OURS), PLAIN]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plain_is_registered() -> Iterator[None]:
+    with registered():
+        yield
 
 
 def vocabulary_of(name: str) -> Vocabulary:
@@ -40,7 +51,7 @@ def build(name: str) -> StudentModel:
     return student
 
 
-@pytest.fixture(scope="module", params=sorted(STUDENTS))
+@pytest.fixture(scope="module", params=NAMES)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved student with random weights."""
     path = tmp_path_factory.mktemp(request.param)
@@ -51,17 +62,17 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def logits(model: torch.nn.Module, ids: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode():
-        found: torch.Tensor = model(input_ids=ids, **more).logits
-    return found
+        outputs: torch.Tensor = model(input_ids=ids, **more).logits
+    return outputs
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 def test_one_logit_a_label(name: str) -> None:
     model = build(name)
     assert logits(model, torch.randint(1, 23, (4, 9))).shape == (4, 3)
 
 
-@pytest.mark.parametrize("name", sorted(STUDENTS))
+@pytest.mark.parametrize("name", NAMES)
 def test_no_logit_depends_on_padding_or_on_the_batch(name: str) -> None:
     model = build(name)
     for length in (1, 2, 5, 30):
@@ -74,34 +85,64 @@ def test_no_logit_depends_on_padding_or_on_the_batch(name: str) -> None:
         torch.testing.assert_close(logits(model, others, attention_mask=mask)[1:2], alone, atol=1e-5, rtol=0)
 
 
+def has_own_graph(folder: Path) -> bool:
+    return folder.name != f"{PLAIN}0"
+
+
+def test_the_onnx_file_has_the_logits_of_the_model(folder: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    names = [node.name for node in session.get_inputs()]
+    assert names == (["input_ids"] if has_own_graph(folder) else ["input_ids", "attention_mask"])
+    for batch, length in ((1, 1), (1, 30), (3, 5)):
+        ids = torch.randint(1, 23, (batch, length))
+        mask = torch.ones_like(ids)
+        if not has_own_graph(folder):
+            mask[0, 1:] = 0
+        feed = {name: {"input_ids": ids, "attention_mask": mask}[name].numpy() for name in names}
+        expected = logits(model, ids, attention_mask=mask)
+        np.testing.assert_allclose(session.run(None, feed)[0], expected, atol=1e-4, rtol=0)
+
+
 @pytest.fixture(scope="module")
 def in_8_bits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> potstill.Classifier:
     """The same student in 8-bit integers."""
     work = tmp_path_factory.mktemp("int8")
     model = AutoModelForSequenceClassification.from_pretrained(folder)
-    for name in ("config.json", "tokenizer.json"):
+    for name in ("config.json", "tokenizer.json", "model.onnx"):
         shutil.copy(folder / name, work)
     texts = [" ".join(np.random.default_rng(seed).choice(WORDS, 1 + seed % 30)) for seed in range(60)]
     file = export_int8(model, work / "model.onnx", Tokenizer.from_file(str(folder / "tokenizer.json")), texts)
-    assert file.stat().st_size < 0.35 * (folder / "model.onnx").stat().st_size
+    share = 0.35 if has_own_graph(folder) else 1  # 23 vectors are less than what the nodes take
+    assert file.stat().st_size < share * (folder / "model.onnx").stat().st_size
     return potstill.load(work, threads=2, precision="int8")
 
 
-def test_to_int8_a_student_answers_nearly_the_same(folder: Path, in_8_bits: potstill.Classifier) -> None:
+def test_in_int8_a_student_has_nearly_the_same_logits(folder: Path, in_8_bits: potstill.Classifier) -> None:
     texts = ["wa", "wb wc " * 100, "never seen before", "we wf wg wh wi", "wa wb"]
     exact = potstill.load(folder).logits(texts)
     assert np.abs(in_8_bits.logits(texts) - exact).max() < 0.15
 
 
-def test_to_int8_a_text_alone_and_among_others_has_the_same_logits(in_8_bits: potstill.Classifier) -> None:
+def test_a_text_alone_and_among_others_has_the_same_logits(folder: Path) -> None:
+    texts = ["wa wb wc", "wd we wf", "wg wh", "wi wi wi", "wa"]
+    student = potstill.load(folder, threads=2)
+    alone = np.concatenate([student.logits([text]) for text in texts])
+    np.testing.assert_allclose(student.logits(texts), alone, atol=1e-6)
+
+
+def test_in_int8_a_text_alone_and_among_others_has_the_same_logits(
+    folder: Path, in_8_bits: potstill.Classifier
+) -> None:
     texts = ["wa wb wc", "wd we wf", "wg wh", "wi wi wi", "wa"]
     alone = np.concatenate([in_8_bits.logits([text]) for text in texts])
-    np.testing.assert_allclose(in_8_bits.logits(texts), alone, atol=1e-6)
+    # Of a graph that torch's exporter wrote the ranges are those of each batch.
+    np.testing.assert_allclose(in_8_bits.logits(texts), alone, atol=1e-6 if has_own_graph(folder) else 0.02)
 
 
 def test_one_word_a_thousand_words_and_unknown_ones(folder: Path) -> None:
-    found = potstill.load(folder).logits(["wa", "wb " * 1000, "never seen before"])
-    assert found.shape == (3, 3) and np.isfinite(found).all()
+    outputs = potstill.load(folder).logits(["wa", "wb " * 1000, "never seen before"])
+    assert outputs.shape == (3, 3) and np.isfinite(outputs).all()
 
 
 @pytest.mark.parametrize("empty", ["", "  \n"])
@@ -110,12 +151,12 @@ def test_an_empty_text_is_refused(folder: Path, empty: str) -> None:
         potstill.load(folder).predict(["wa", empty])
 
 
-def test_saved_and_loaded_it_answers_the_same_bits(folder: Path) -> None:
-    one, other = (AutoModelForSequenceClassification.from_pretrained(folder).eval() for _ in range(2))
-    fresh = build(next(name for name, student in STUDENTS.items() if isinstance(one, student)))
+def test_saved_and_loaded_it_gives_the_same_bits(folder: Path) -> None:
+    first, second = (AutoModelForSequenceClassification.from_pretrained(folder).eval() for _ in range(2))
+    fresh = build(next(name for name, student in STUDENTS.items() if isinstance(first, student)))
     ids = torch.randint(1, 23, (2, 7))
-    assert torch.equal(logits(one, ids), logits(other, ids))
-    assert [tuple(weight.shape) for weight in one.parameters()] == [tuple(w.shape) for w in fresh.parameters()]
+    assert torch.equal(logits(first, ids), logits(second, ids))
+    assert [tuple(weight.shape) for weight in first.parameters()] == [tuple(w.shape) for w in fresh.parameters()]
 
 
 def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder: Path) -> None:
@@ -123,9 +164,24 @@ def test_the_pipeline_and_the_runtime_give_the_same_logits_from_raw_text(folder:
     classify: Any = pipeline("text-classification", str(folder), top_k=None, function_to_apply="none")
     student = potstill.load(folder)
     assert student.classes_.tolist() == LABELS
-    answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(texts)]
-    expected = [[answer[label] for label in LABELS] for answer in answers]
+    scores = [{entry["label"]: entry["score"] for entry in entries} for entries in classify(texts)]
+    expected = [[score[label] for label in LABELS] for score in scores]
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
+
+
+def test_a_student_of_morphemes_reads_raw_text_through_its_analyzer(tmp_path: Path) -> None:
+    words = ["영화", "는", "재미있", "었", "다", "."]
+    vocabulary = Vocabulary(build_tokenizer(words, lower=True), np.eye(9, 12, dtype=np.float32))
+    for analyzer in ("", "mecab"):
+        student = new_student(PLAIN, {}, vocabulary, LABELS, embedding_trainable=True, seed=1, analyzer=analyzer)
+        (tmp_path / f"_{analyzer}").mkdir()
+        save_model(*student, tmp_path / f"_{analyzer}")
+    expected = potstill.load(tmp_path / "_").logits(["영화 는 재미있 었 다 .", "재미있 다"])
+    texts = ["영화는   재미있었다.", "재미있다"]
+    np.testing.assert_allclose(potstill.load(tmp_path / "_mecab").logits(texts), expected, atol=1e-6)
+    classify: Any = pipeline("text-classification", str(tmp_path / "_mecab"), top_k=None, function_to_apply="none")
+    scores = [{entry["label"]: entry["score"] for entry in entries} for entries in classify(texts)]
+    np.testing.assert_allclose([[score[label] for label in LABELS] for score in scores], expected, atol=1e-4)
 
 
 def test_its_words_are_vectors_for_another_student(folder: Path) -> None:
@@ -140,6 +196,15 @@ def test_its_words_are_vectors_for_another_student(folder: Path) -> None:
     np.testing.assert_array_equal(vectors.look_up(["unseen"], np.random.default_rng(0)), table[[1]])
 
 
+def test_only_a_student_that_overrides_to_onnx_has_a_graph_of_its_own() -> None:
+    assert all(student.has_own_graph() for student in OURS.values())
+    assert not MeanForSequenceClassification.has_own_graph()
+
+
+def test_every_model_type_says_that_it_is_a_student() -> None:
+    assert all(student.config_class.model_type.startswith("potstill-") for student in STUDENTS.values())
+
+
 def test_every_file_of_the_folder_is_registered() -> None:
     import potstill.students
 
@@ -149,7 +214,7 @@ def test_every_file_of_the_folder_is_registered() -> None:
         "layers",
         "onnx_graph",
     }
-    assert files == {student.__module__.rpartition(".")[2] for student in STUDENTS.values()}
+    assert files == {student.__module__.rpartition(".")[2] for student in OURS.values()}
 
 
 def test_an_unknown_student_lists_those_there_are() -> None:

@@ -10,10 +10,12 @@ import pytest
 
 import potstill
 from potstill.artifacts import read_json, read_manifest
+from potstill.commands.export import ExportOptions, export
 from potstill.corpus.examples import read_examples
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
+from potstill.runtime.cascade import Cascade
 from small_runs import small_run, written
 
 
@@ -176,3 +178,25 @@ def test_two_students_of_one_name_are_refused(
 def test_a_students_texts_are_split_the_fast_way(finished: Path) -> None:
     """As it is saved after training its tokenizer has other marks than when it was built."""
     assert potstill.load(finished / "student")._words is not None
+
+
+def test_a_student_without_an_onnx_graph_of_its_own_passes_every_stage(
+    plain_student: str, finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
+) -> None:
+    run = begun(finished, tmp_path / "run")
+    changes: dict[str, Any] = {"student": (plain_student, "cnn"), "student_epochs": 1, "gold_epochs": 0}
+    distill(small_run(tiny_data, tiny_encoder, tiny_vectors, run, **changes))
+    rows = table(run)
+    assert rows[plain_student]["coverage"] == rows["cnn"]["coverage"] and rows["cnn"]["coverage"]["words"]
+    assert rows[plain_student]["cascades"] and (run / "report.html").is_file()
+
+    folder = run / "students" / plain_student
+    exported = export(ExportOptions(folder, int8=True, check=run / "data", max_drop=100))
+    assert list(exported.precisions) == ["fp32", "int8"]
+    texts = [row.text for row in read_examples(run / "data" / "test.parquet")]
+    exact, coarse = (potstill.load(folder, precision=precision) for precision in ("fp32", "int8"))
+    np.testing.assert_allclose(coarse.predict_proba(texts), exact.predict_proba(texts), atol=0.05)
+    teacher = potstill.load(run / "teacher")
+    for below, expected in ((1.0, teacher), (0.01, exact)):
+        probabilities = Cascade(exact, teacher, below).predict_proba(texts)
+        np.testing.assert_allclose(probabilities, expected.predict_proba(texts), atol=1e-6)

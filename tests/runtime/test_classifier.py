@@ -16,8 +16,9 @@ from potstill.corpus.words import build_tokenizer, unify_masks
 from potstill.errors import PotstillError
 from potstill.export.onnx_files import save_model
 from potstill.morphology import morpheme_splitter
+from potstill.training.encoding import split_morphemes
 from potstill.training.fitting import new_student
-from potstill.training.vocabulary import Vocabulary, split_morphemes
+from potstill.training.vocabulary import Vocabulary
 from standins import write_student
 
 

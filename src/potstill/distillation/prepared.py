@@ -20,17 +20,9 @@ from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
 from potstill.tasks import find_task
-from potstill.training.vocabulary import (
-    build_characters,
-    build_vocabulary,
-    encode_to_folder,
-    find_vectors,
-    is_from_teacher,
-    open_vectors,
-    save_vocabulary,
-    split_morphemes,
-    split_vectors,
-)
+from potstill.training.encoding import encode_to_folder, split_morphemes
+from potstill.training.vector_sources import find_vectors, is_from_teacher, open_vectors, split_vectors
+from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
 
 TEACHER = "teacher"  # as a student's name: the run's own teacher
 _CHARACTERS_A_WORD = 10  # with the space: how many --student_words has for each word

@@ -1,6 +1,7 @@
-"""A model as ONNX files: in floats, checked against the model before it counts, and in 8-bit integers.
+"""A model as ONNX files: in floats, compared with the model before it counts, and in 8-bit integers.
 
-A student writes its own graph; a transformer goes through torch's exporter and ONNX Runtime's quantizer.
+A student with ``to_onnx`` writes its own graph. Any other student, and a transformer, goes through torch's exporter and
+ONNX Runtime's dynamic quantization.
 """
 
 import logging
@@ -8,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import onnxruntime
@@ -26,15 +28,15 @@ from potstill.students.onnx_graph import IDS, OnnxGraph
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
-_SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens that are compared
-_MEASURED, _LONGEST = 500, 200  # texts, and words of each, that an int8 student's ranges are measured on
+_SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens of the batches that are compared
+_CALIBRATION_TEXTS, _CALIBRATION_TOKENS = 500, 200  # texts, and most tokens of each, that give the calibration ranges
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save a model as Hugging Face loads it, and as ONNX beside it.
+    """Save a model as Hugging Face loads it, with its ONNX file.
 
     :param folder: exists.
-    :raises PotstillError: when the ONNX file answers differently.
+    :raises PotstillError: when the ONNX file's logits differ.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
@@ -45,12 +47,12 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """Write a classifier as an ONNX file with inputs ``[batch, length]`` and output ``logits``.
 
-    :param inputs: the tokenizer's names of what the model takes; a student's graph takes ``input_ids`` alone.
+    :param inputs: the tokenizer's names of what the model takes; a student's own graph takes ``input_ids`` alone.
     :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
     """
     logger.info("exporting %s to ONNX", type(model).__name__)
     model = model.eval().cpu()  # type: ignore[no-untyped-call]
-    if isinstance(model, StudentModel):
+    if _has_own_graph(model):
         graph = OnnxGraph()
         graph.save(path, model.to_onnx(graph))
     else:
@@ -58,7 +60,12 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     _check(model, inputs, path)
 
 
+def _has_own_graph(model: PreTrainedModel) -> TypeGuard[StudentModel]:
+    return isinstance(model, StudentModel) and model.has_own_graph()
+
+
 def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    """Write what torch's exporter makes of a model: a graph of padded batches."""
     example = _random_inputs(model, inputs, 2, 7)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
@@ -79,41 +86,44 @@ def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
 
 
 def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts: Sequence[str]) -> Path:
-    """Write a classifier in 8-bit integers beside its ONNX file in floats.
+    """Write a classifier in 8-bit integers, in the folder of its ONNX file in floats.
 
-    A student's word tables and large matrices are integers, and what goes into the matrices too, within ranges that
-    are measured on texts: no answer depends on the other texts of a batch. Of a transformer see :func:`quantize`.
+    In a student's own graph the embedding tables and large matrices are integers, with a scale for each column of a
+    matrix. So are the activations that go into the matrices, within calibration ranges that are measured here, not
+    anew in every batch: no text's logits depend on the other texts of a batch. For other models see :func:`quantize`.
 
-    :param file: that in floats, :data:`ONNX_MODEL`.
-    :param texts: of the kind that the classifier will read; the first :data:`_MEASURED` are taken.
+    :param file: the one in floats, :data:`ONNX_MODEL`.
+    :param texts: of the kind that the classifier will read; the first :data:`_CALIBRATION_TEXTS` are taken.
     :return: the new file.
     """
-    if not isinstance(model, StudentModel):
+    if not _has_own_graph(model):
         return quantize(file)
-    encoded = encode(texts[:_MEASURED], limited(tokenizer, _LONGEST))
-    graph = OnnxGraph(_measure_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
+    encoded = encode(texts[:_CALIBRATION_TEXTS], limited(tokenizer, _CALIBRATION_TOKENS))
+    graph = OnnxGraph(_calibration_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
     graph.save(file.with_name(ONNX_INT8), model.to_onnx(graph))
     return file.with_name(ONNX_INT8)
 
 
-def _measure_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
-    """The smallest and the largest number of each value that the graph packs, ``[quantized, 2]``."""
+def _calibration_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """The smallest and the largest number of each activation that the graph quantizes, ``[n_activations, 2]``."""
     graph = OnnxGraph()
     logits = model.to_onnx(graph)
     with tempfile.TemporaryDirectory() as folder, writing(Path(folder)):
         file = Path(folder) / ONNX_MODEL
-        graph.save(file, logits, graph.quantized)
+        graph.save(file, logits, graph.activations)
         session = _open(file)
         ranges = []
         for text in texts:
-            values = session.run(graph.quantized, {IDS: text[None].astype(np.int64)}) if graph.quantized else []
+            values = session.run(graph.activations, {IDS: text[None].astype(np.int64)}) if graph.activations else []
             ranges.append([(value.min(), value.max()) for value in values])
-    found = np.array(ranges, dtype=np.float32).reshape(len(texts), -1, 2)
-    return np.stack([found[..., 0].min(axis=0), found[..., 1].max(axis=0)], axis=1)
+    by_text = np.array(ranges, dtype=np.float32).reshape(len(texts), -1, 2)
+    return np.stack([by_text[..., 0].min(axis=0), by_text[..., 1].max(axis=0)], axis=1)
 
 
 def quantize(path: Path) -> Path:
-    """Write a model's ONNX file in int8 beside it: tables, and weights by channel; what goes into them as it comes.
+    """Write a model's ONNX file in int8, in the same folder: tables, and weights by channel.
+
+    The ranges of the activations are those of each batch: a text's logits depend a little on the rest of its batch.
 
     :return: the new file.
     """
@@ -151,14 +161,14 @@ def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length
 
 def _check(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     session = _open(path)
-    taken = {given.name for given in session.get_inputs()}
+    names = {node.name for node in session.get_inputs()}
     for texts, length in _SHAPES:
         values = _random_inputs(model, inputs, texts, length)
-        if "attention_mask" in taken and length > 1:
+        if "attention_mask" in names and length > 1:  # padding among the inputs
             values["attention_mask"][0, length // 2 :] = 0
         with torch.inference_mode():
             expected = model(**values).logits.numpy()
-        given = {name: value.numpy() for name, value in values.items() if name in taken}
-        error = float(np.abs(session.run(None, given)[0] - expected).max())
+        feed = {name: value.numpy() for name, value in values.items() if name in names}
+        error = float(np.abs(session.run(None, feed)[0] - expected).max())
         if not error <= TOLERANCE:
             raise PotstillError(f"{path}: the ONNX file's logits are off by {error:.2g}: not usable, please report it")

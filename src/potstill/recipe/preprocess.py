@@ -19,14 +19,9 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model_config
-from potstill.training.vocabulary import (
-    build_characters,
-    build_vocabulary,
-    encode_to_folder,
-    find_vectors,
-    open_vectors,
-    save_vocabulary,
-)
+from potstill.training.encoding import encode_to_folder
+from potstill.training.vector_sources import find_vectors, open_vectors
+from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
 
 
 @dataclass(frozen=True)

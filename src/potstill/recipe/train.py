@@ -23,9 +23,10 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.recipe.preprocess import fresh_encoded
+from potstill.training.encoding import load_encoded
 from potstill.training.fitting import fit, new_student
 from potstill.training.options import Optimisation
-from potstill.training.vocabulary import load_encoded, load_vocabulary
+from potstill.training.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

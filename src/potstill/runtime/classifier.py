@@ -55,6 +55,7 @@ class Classifier:
         temperature: float,
         task: Task,
         threads: int,
+        is_student: bool,
         split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self.classes_ = np.array(labels, dtype=object)
@@ -66,13 +67,9 @@ class Classifier:
         self._split = split
         self._inputs = [given.name for given in session.get_inputs()]
         self._takes_one = session.get_inputs()[0].shape[0] == 1
+        self._is_student = is_student or self._inputs == ["input_ids"]  # without a mask: texts of one length
         self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
         self._pool = ThreadPoolExecutor(threads) if self._is_student and threads > 1 else None
-
-    @property
-    def _is_student(self) -> bool:
-        """Whether the graph takes texts of one length, without a mask."""
-        return self._inputs == ["input_ids"]
 
     def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The model's logits.
@@ -126,7 +123,10 @@ class Classifier:
         return result
 
     def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        return self._infer({"input_ids": np.array(ids, dtype=np.int64)})
+        inputs = {"input_ids": np.array(ids, dtype=np.int64)}
+        if len(self._inputs) > 1:  # the graph of torch's exporter has a mask
+            inputs["attention_mask"] = np.ones_like(inputs["input_ids"])
+        return self._infer(inputs)
 
     def _infer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """What the ONNX file gives for one batch."""
@@ -194,6 +194,7 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         temperature=_number(config, TEMPERATURE, 1.0, config_file),
         task=find_task(config.get("problem_type")),
         threads=threads,
+        is_student=is_student,
         split=split,
     )
 

@@ -16,7 +16,15 @@ from potstill.students.densenet_cnn import DenseNetCNNForSequenceClassification
 from potstill.students.densenet_dsa import DenseNetDSAForSequenceClassification
 from potstill.students.ngram import NGramForSequenceClassification
 
-__all__ = ["STUDENTS", "StudentConfig", "StudentModel", "find_student", "set_word_vectors", "wrap_tokenizer"]
+__all__ = [
+    "STUDENTS",
+    "StudentConfig",
+    "StudentModel",
+    "find_student",
+    "register",
+    "set_word_vectors",
+    "wrap_tokenizer",
+]
 
 STUDENTS: dict[str, type[StudentModel]] = {
     "cnn": CNNForSequenceClassification,
@@ -38,8 +46,16 @@ def find_student(name: str) -> type[StudentModel]:
     return STUDENTS[name]
 
 
-for _model in STUDENTS.values():
-    AutoConfig.register(_model.config_class.model_type, _model.config_class, exist_ok=True)
-    AutoModelForSequenceClassification.register(_model.config_class, _model, exist_ok=True)
-    AutoTokenizer.register(_model.config_class, fast_tokenizer_class=PreTrainedTokenizerFast, exist_ok=True)
-AutoTokenizer.register(StudentConfig, fast_tokenizer_class=MorphemeTokenizer, exist_ok=True)  # found by its name
+def register(student: type[StudentModel]) -> None:
+    """Let Hugging Face's ``Auto`` classes find a student by its configuration's ``model_type``."""
+    config = student.config_class
+    AutoConfig.register(config.model_type, config, exist_ok=True)
+    AutoModelForSequenceClassification.register(config, student, exist_ok=True)
+    AutoTokenizer.register(config, fast_tokenizer_class=PreTrainedTokenizerFast, exist_ok=True)
+
+
+for _student in STUDENTS.values():
+    register(_student)
+AutoTokenizer.register(
+    StudentConfig, fast_tokenizer_class=MorphemeTokenizer, exist_ok=True
+)  # tokenizer_config.json names the class

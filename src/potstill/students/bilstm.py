@@ -28,7 +28,7 @@ class BiLSTMConfig(StudentConfig):
 
 
 class BiLSTMForSequenceClassification(StudentModel):
-    """One LSTM reads the words, another reads them backwards; the maximum of each over the text, two layers.
+    """One LSTM reads the words, another reads them backwards; the maximum of each over the text, two linear layers.
 
     The paper takes the last states instead of the maximum; the maximum learns faster.
     """
@@ -45,24 +45,25 @@ class BiLSTMForSequenceClassification(StudentModel):
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Logits of embedded words: see the base class."""
-        places = torch.arange(mask.shape[1], device=mask.device)  # [length]
+        # Only the words are mirrored, not the padding: the backward LSTM too reads a text's words before any padding.
+        positions = torch.arange(mask.shape[1], device=mask.device)  # [length]
         lengths = mask.sum(dim=1, keepdim=True).long()  # [batch, 1]
-        mirrored = torch.where(places < lengths, lengths - 1 - places, places)  # [batch, length]
-        turned = embedded.gather(1, mirrored.unsqueeze(-1).expand_as(embedded))
+        mirrored = torch.where(positions < lengths, lengths - 1 - positions, positions)  # [batch, length]
+        reversed_words = embedded.gather(1, mirrored.unsqueeze(-1).expand_as(embedded))
         padding = (mask == 0).unsqueeze(-1)
         states = [
             lstm(words)[0].masked_fill(padding, float("-inf")).amax(dim=1)  # [batch, hidden_size]
-            for lstm, words in ((self.forwards, embedded), (self.backwards, turned))
+            for lstm, words in ((self.forwards, embedded), (self.backwards, reversed_words))
         ]
         x = functional.relu(self.hidden(self.dropout(torch.cat(states, dim=1))))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(self.dropout(x))  # [batch, n_labels]
         return logits
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class. Without padding, backwards needs no mirrored copy."""
+        """Its ONNX graph: see the base class. Without padding the backward LSTM needs no mirrored copy."""
         words = graph.gather(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
-        states = graph.bidirectional(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
-        most = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
-        most = graph.node("Flatten", graph.node("Transpose", most, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
-        x = graph.node("Relu", graph.linear(graph.quantize(most), self.hidden.weight, self.hidden.bias))
+        states = graph.bidirectional_lstm(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
+        pooled = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
+        pooled = graph.node("Flatten", graph.node("Transpose", pooled, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
+        x = graph.node("Relu", graph.linear(graph.quantize(pooled), self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)

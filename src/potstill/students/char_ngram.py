@@ -16,10 +16,10 @@ from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.onnx_graph import OnnxGraph
 
 _FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
-_COUNTED = 1 << 15  # characters at once
-_TINY = 1e-30  # divides the sum of a text of which nothing is known, which is 0
-_SPREAD = 0.01  # standard deviation of the vectors before training
-_NOTHING = 0  # the row that no n-gram is read from
+_COUNT_BUDGET = 1 << 15  # characters of a batch when n-grams are counted
+_TINY = 1e-30  # the least divisor: a text without known n-grams has sum and length 0
+_INITIAL_STD = 0.01  # standard deviation of the vectors before training
+_NO_NGRAM = 0  # the row of padding, whose vector is zero
 
 
 class CharNGramConfig(StudentConfig):
@@ -27,8 +27,8 @@ class CharNGramConfig(StudentConfig):
 
     :param max_ngram: longest n-gram in characters.
     :param num_buckets: rows of the table; n-grams of the same hash share one.
-    :param ngram_width: numbers a vector.
-    :param dropout: probability, of each n-gram of a text.
+    :param ngram_width: numbers in an n-gram's vector.
+    :param dropout: probability that an n-gram of a text is left out in training.
     """
 
     model_type = "potstill-char-ngram"
@@ -50,12 +50,13 @@ class CharNGramConfig(StudentConfig):
 class CharNGramForSequenceClassification(StudentModel):
     """The weighted sum of the vectors of a text's characters and n-grams, of n-grams over spaces too; a linear layer.
 
-    A weight is the inverse document frequency of its n-gram, and 0 where the training set has none of its bucket; the
-    sum is divided by the weights' Euclidean length, as scikit-learn's TF-IDF is, so that long texts do not count more.
+    A weight is the inverse document frequency of its n-gram: rare n-grams tell more. It is 0 where the training set has
+    no n-gram of the bucket: what was never seen tells nothing, and would share a row with what was. The sum is divided
+    by the weights' Euclidean length, as in scikit-learn's TF-IDF, so that long texts do not count more.
     From :meth:`fit_statistics` on the gradient is sparse: a step costs the n-grams of its texts, not the whole table.
-    Else it is dense, as most optimisers want it.
+    Until then, and in a loaded student, it is dense, as most optimisers want it.
 
-    :ivar weights: of the rows of the table, ``[num_buckets]``; 1 until :meth:`fit_statistics`.
+    :ivar weights: of the rows of the table, ``[num_buckets]``, saved with the model; 1 until :meth:`fit_statistics`.
     """
 
     config_class = CharNGramConfig
@@ -64,17 +65,19 @@ class CharNGramForSequenceClassification(StudentModel):
 
     def __init__(self, config: CharNGramConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NOTHING)
+        self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NO_NGRAM)
         self.output = nn.Linear(config.ngram_width, int(config.num_labels or 0))
         self.register_buffer("weights", torch.ones(config.num_buckets))
         with torch.no_grad():
-            self.embedding.weight.normal_(std=_SPREAD)[_NOTHING] = 0
-            self.weights[_NOTHING] = 0
+            self.embedding.weight.normal_(std=_INITIAL_STD)[_NO_NGRAM] = 0
+            self.weights[_NO_NGRAM] = 0
         self.post_init()
 
     def _rows(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """Which rows of the table a text has: of each length an n-gram begins at every character, filled up with
-        padding past the end.
+        """The rows of the table that a text's n-grams have.
+
+        An n-gram of each length begins at every character; past the end of the text it has padding. All are hashed by
+        one product of the windows with :func:`_factors`.
 
         :return: ``[batch, length * max_ngram]``.
         """
@@ -84,39 +87,39 @@ class CharNGramForSequenceClassification(StudentModel):
         factors = torch.from_numpy(_factors(longest)).to(ids.device)
         hashes = (windows.unsqueeze(3) * factors).sum(dim=2)  # [batch, length, longest]
         rows: Tensor = hashes % self.config.num_buckets
-        return rows.masked_fill(mask.unsqueeze(2) == 0, _NOTHING).flatten(1)
+        return rows.masked_fill(mask.unsqueeze(2) == 0, _NO_NGRAM).flatten(1)
 
     def fit_statistics(self, train: Encoded, progress: Progress = silent) -> None:
-        """Weigh every row by how few texts of the training set it stands in; make the gradient sparse."""
+        """Weight every row by its inverse document frequency in the training set; make the gradient sparse."""
         self.embedding.sparse = True
         counts = torch.zeros_like(self.weights)
         with progress("counting n-grams", len(train)) as bar:
-            for texts in token_batches(train.lengths, _COUNTED):
+            for texts in token_batches(train.lengths, _COUNT_BUDGET):
                 batch = train.pad(texts, self.config.pad_token_id)
                 ids, mask = (torch.from_numpy(batch[name]) for name in ("input_ids", "attention_mask"))
                 rows = self._rows(ids, mask).int().sort(dim=1).values
                 is_first = rows.diff(dim=1, prepend=torch.full_like(rows[:, :1], -1)) != 0
-                found = rows[is_first].to(counts.device)
-                counts.index_add_(0, found, torch.ones_like(found, dtype=counts.dtype))
+                distinct = rows[is_first].to(counts.device)
+                counts.index_add_(0, distinct, torch.ones_like(distinct, dtype=counts.dtype))
                 bar.update(len(texts))
         weights = torch.log((1 + len(train)) / (1 + counts)) + 1
-        weights[_NOTHING] = 0
+        weights[_NO_NGRAM] = 0
         self.weights.copy_(weights.masked_fill(counts == 0, 0))
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """The whole text as one vector, ``[batch, 1, ngram_width]``."""
         rows = self._rows(input_ids, mask)
         weights: Tensor = self.dropout(self.weights[rows])  # in training without some of the n-grams
-        found = functional.embedding_bag(
+        summed = functional.embedding_bag(
             rows,
             self.embedding.weight,
             per_sample_weights=weights,
             mode="sum",
             sparse=self.embedding.sparse,
-            padding_idx=_NOTHING,
+            padding_idx=_NO_NGRAM,
         )
         length: Tensor = weights.norm(dim=1, keepdim=True).clamp_min(_TINY)
-        return (found / length).unsqueeze(1)
+        return (summed / length).unsqueeze(1)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """Logits of :meth:`embed`'s vector."""
@@ -124,12 +127,13 @@ class CharNGramForSequenceClassification(StudentModel):
         return logits
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class.
+        """Its ONNX graph: see the base class.
 
-        The weights are within the table, and so is the last layer where that makes its rows no longer. One more column
-        has the squares of the weights, for the length of their sum.
+        The weights are multiplied into the table, and so is the last layer where that makes its rows no longer. A
+        further column has the squares of the weights, for the weights' length. So an n-gram is one read of memory,
+        which is most of the time.
         """
-        hashes = graph.node("MatMul", graph.windows(self.config.max_ngram), _factors(self.config.max_ngram))
+        hashes = graph.node("MatMul", graph.token_windows(self.config.max_ngram), _factors(self.config.max_ngram))
         rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
         is_folded = len(self.output.weight) <= self.config.ngram_width
         vectors = self.embedding.weight @ self.output.weight.T if is_folded else self.embedding.weight
@@ -137,10 +141,10 @@ class CharNGramForSequenceClassification(StudentModel):
         scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # one range for both
         table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
         sums = graph.node("ReduceSum", graph.dequantize(graph.gather(table, rows)), np.array([1, 2]), keepdims=0)
-        found = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
+        summed = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
         square = graph.node("Slice", sums, np.array([-1]), np.array([_MODULUS]), np.array([1]))
         length = graph.node("Sqrt", graph.node("Max", square, np.array(_TINY, np.float32)))
-        divided = graph.node("Div", found, length)
+        divided = graph.node("Div", summed, length)
         bias = self.output.bias
         if is_folded:
             return graph.node("Add", divided, bias.detach().numpy())
@@ -149,7 +153,7 @@ class CharNGramForSequenceClassification(StudentModel):
 
 @cache
 def _factors(longest: int) -> NDArray[np.int64]:
-    """What the ids of a window are multiplied by, of each length of an n-gram: 0 for those behind it.
+    """What the ids of a window are multiplied by, for each length of an n-gram: 0 for those past its end.
 
     :return: ``[longest, longest]``; the sum of a column's products stays far below 2**63.
     """

@@ -54,7 +54,7 @@ class CNNForSequenceClassification(StudentModel):
         return logits
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class."""
-        x = graph.norm(self.filters.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_filters)
-        x = graph.norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        """Its ONNX graph: see the base class."""
+        x = graph.layer_norm(self.filters.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_filters)
+        x = graph.layer_norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)

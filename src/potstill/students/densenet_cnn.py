@@ -16,7 +16,7 @@ class DenseNetCNNConfig(StudentConfig):
     :param densenet_kernels: ``[depth][width]``, words that a filter of the DenseNet sees; odd.
     :param densenet_first_num_filters: of its first layers.
     :param densenet_num_filters: of its other layers.
-    :param densenet_last_num_filters: of what it gives for each word.
+    :param densenet_last_num_filters: of its output for each word.
     :param num_filters: of the CNN, of each kernel size.
     :param kernel_sizes: words a filter of the CNN sees.
     """
@@ -44,7 +44,7 @@ class DenseNetCNNConfig(StudentConfig):
 
 
 class DenseNetCNNForSequenceClassification(StudentModel):
-    """A DenseNet over the words, filters over what it gives, the maximum of each, one linear layer."""
+    """A DenseNet over the words, filters over its output, the maximum of each, one linear layer."""
 
     config_class = DenseNetCNNConfig
 
@@ -71,7 +71,7 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         return logits
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class."""
-        x = graph.norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.norm(self.filters.to_onnx(graph, graph.quantize(x)), self.norm_filters)
+        """Its ONNX graph: see the base class."""
+        x = graph.layer_norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.layer_norm(self.filters.to_onnx(graph, graph.quantize(x)), self.norm_filters)
         return graph.linear(x, self.output.weight, self.output.bias)

@@ -21,9 +21,9 @@ class DenseNetDSAConfig(StudentConfig):
     :param densenet_kernels: ``[depth][width]``, words that a filter of the DenseNet sees; odd.
     :param densenet_first_num_filters: of its first layers.
     :param densenet_num_filters: of its other layers.
-    :param densenet_last_num_filters: of what it gives for each word.
-    :param dsa_num_attentions: how many attentions look at the words.
-    :param dsa_dim: width of each.
+    :param densenet_last_num_filters: of its output for each word.
+    :param dsa_num_attentions: attentions over the words.
+    :param dsa_dim: width of each attention.
     :param dsa_r: rounds in which each refines its weights; at least 1.
     :param fc_hidden_size: width of the layer before the logits.
     """
@@ -55,7 +55,7 @@ class DenseNetDSAConfig(StudentConfig):
 
 
 class DenseNetDSAForSequenceClassification(StudentModel):
-    """A DenseNet over the words, several dynamic self-attentions over what it gives, two linear layers."""
+    """A DenseNet over the words, several dynamic self-attentions over its output, two linear layers."""
 
     config_class = DenseNetDSAConfig
 
@@ -87,7 +87,7 @@ class DenseNetDSAForSequenceClassification(StudentModel):
         return logits
 
     def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Each attention's weights start even; each round adds to a word's weight how like the sum it is.
+        """Each attention's weights start equal; each round adds to a word's score its product with the weighted sum.
 
         :return: ``[batch, dsa_num_attentions * dsa_dim]``.
         """
@@ -102,23 +102,23 @@ class DenseNetDSAForSequenceClassification(StudentModel):
         return summed.flatten(1)
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class."""
-        x = graph.norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.norm(self._attend_to_onnx(graph, x), self.norm_attentions)
-        x = graph.norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
+        """Its ONNX graph: see the base class."""
+        x = graph.layer_norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
+        x = graph.layer_norm(self._attend_to_onnx(graph, x), self.norm_attentions)
+        x = graph.layer_norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)
 
     def _attend_to_onnx(self, graph: OnnxGraph, x: str) -> str:
-        """Without padding the first round's weights are even: its sum is the mean."""
+        """Without padding the first round's weights are equal: its weighted sum is the mean."""
         shape = np.array([0, 0, self.config.dsa_num_attentions, self.config.dsa_dim])
         x = graph.linear(graph.quantize(x), self.attentions.weight, self.attentions.bias)
         x = graph.node("Reshape", graph.node("LeakyRelu", x, alpha=_SLOPE), shape)
         x = graph.node("Transpose", x, perm=[0, 2, 1, 3])  # [batch, attentions, length, dsa_dim]
-        turned = graph.node("Transpose", x, perm=[0, 1, 3, 2])
+        transposed = graph.node("Transpose", x, perm=[0, 1, 3, 2])
         summed = graph.node("Tanh", graph.node("ReduceMean", x, np.array([2])))  # [batch, attentions, 1, dsa_dim]
         scores = ""
         for _ in range(1, self.config.dsa_r):
-            more = graph.node("MatMul", summed, turned)  # [batch, attentions, 1, length]
-            scores = graph.node("Add", scores, more) if scores else more
+            products = graph.node("MatMul", summed, transposed)  # [batch, attentions, 1, length]
+            scores = graph.node("Add", scores, products) if scores else products
             summed = graph.node("Tanh", graph.node("MatMul", graph.node("Softmax", scores), x))
         return graph.node("Flatten", summed)

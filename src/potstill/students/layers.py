@@ -13,17 +13,17 @@ from potstill.students.onnx_graph import OnnxGraph, Value
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
     """A convolution over words that gives each word one output.
 
-    Written as ``conv2d`` over one row: ``[batch, length, channels]`` is what torch calls channels last there, so that
-    nothing is rearranged in memory. ``conv1d`` takes up to twice as long.
+    Written as ``conv2d`` over one row, whose channels-last form is ``[batch, length, channels]``: nothing is rearranged
+    in memory. ``conv1d`` takes up to twice as long.
 
     :param x: ``[batch, length, channels]``.
-    :param left: how many words of a window stand before its word; past the ends a window sees zeros.
+    :param left: how many words of a window are before its word; past the ends of the text a window sees zeros.
     :return: ``[batch, length, filters]``.
     """
     x = functional.pad(x, (0, 0, left, convolution.kernel_size[0] - 1 - left))
     row = x.transpose(1, 2).unsqueeze(2)  # [batch, channels, 1, padded length]
-    found = functional.conv2d(row, convolution.weight.unsqueeze(2), convolution.bias)
-    return found.squeeze(2).transpose(1, 2)
+    outputs = functional.conv2d(row, convolution.weight.unsqueeze(2), convolution.bias)
+    return outputs.squeeze(2).transpose(1, 2)
 
 
 class MaxOverTime(nn.Module):
@@ -40,7 +40,9 @@ class MaxOverTime(nn.Module):
         self.width = num_filters * len(kernel_sizes)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Every word starts one window of each width.
+        """Every word begins one window of each width, so that a text may be shorter than a window.
+
+        A window that begins at padding never wins the maximum: no logit depends on padding.
 
         :param x: ``[batch, length, channels]``, zero where the mask is.
         :param mask: ``[batch, length]``.
@@ -49,21 +51,21 @@ class MaxOverTime(nn.Module):
         padding = (mask == 0).unsqueeze(-1)  # [batch, length, 1]
         pooled = []
         for convolution in _convolutions(self.convolutions):
-            found = convolve(x, convolution, left=0)  # [batch, length, num_filters]
-            pooled.append(found.masked_fill(padding, float("-inf")).amax(dim=1))
+            outputs = convolve(x, convolution, left=0)  # [batch, length, num_filters]
+            pooled.append(outputs.masked_fill(padding, float("-inf")).amax(dim=1))
         return functional.relu(torch.cat(pooled, dim=1))
 
     def to_onnx(self, graph: OnnxGraph, x: Value) -> str:
-        """The same in a graph."""
+        """The same in an ONNX graph."""
         convolutions = _convolutions(self.convolutions)
         padded = graph.pad(x, 0, max(convolution.kernel_size[0] for convolution in convolutions) - 1)
-        found = [graph.convolution(padded, convolution) for convolution in convolutions]
-        pooled = [graph.node("ReduceMax", one, np.array([1]), keepdims=0) for one in found]
+        outputs = [graph.convolution(padded, convolution) for convolution in convolutions]
+        pooled = [graph.node("ReduceMax", output, np.array([1]), keepdims=0) for output in outputs]
         return graph.node("Relu", graph.node("Concat", *pooled, axis=1))
 
 
 class DenseNet(nn.Module):
-    """Stacks of convolutions side by side, each layer over all those before it (Huang et al. 2017,
+    """Parallel stacks of convolutions, each layer over all those before it (Huang et al. 2017,
     https://arxiv.org/abs/1608.06993, on words as in https://arxiv.org/abs/1808.07383).
 
     :param channels: of the words.
@@ -95,7 +97,7 @@ class DenseNet(nn.Module):
         self._slope = slope
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Words with what stands around them.
+        """Words with the words around them.
 
         :param x: ``[batch, length, channels]``, zero where the mask is.
         :param mask: ``[batch, length]``.
@@ -106,27 +108,27 @@ class DenseNet(nn.Module):
         for stack in self.stacks:
             layers = [x]
             for convolution in _convolutions(stack):
-                seen = x if len(layers) == 1 else torch.cat(layers[1:], dim=2)
-                found = convolve(seen, convolution, left=(convolution.kernel_size[0] - 1) // 2)
-                layers.append(functional.leaky_relu(found, self._slope) * words)
+                inputs = x if len(layers) == 1 else torch.cat(layers[1:], dim=2)
+                outputs = convolve(inputs, convolution, left=(convolution.kernel_size[0] - 1) // 2)
+                layers.append(functional.leaky_relu(outputs, self._slope) * words)
             merged.append(layers[-1])
         return functional.relu(self.last(torch.cat(merged, dim=2)))
 
     def to_onnx(self, graph: OnnxGraph, x: Value) -> str:
-        """The same in a graph."""
+        """The same in an ONNX graph."""
         merged = [graph.dequantize(x)]
         for stack in self.stacks:
             layers: list[str] = []
             for convolution in _convolutions(stack):
-                seen = x if not layers else graph.quantize(graph.node("Concat", *layers, axis=2))
+                inputs = x if not layers else graph.quantize(graph.node("Concat", *layers, axis=2))
                 reach = (convolution.kernel_size[0] - 1) // 2
-                found = graph.convolution(graph.pad(seen, reach, reach), convolution)
-                layers.append(graph.node("LeakyRelu", found, alpha=self._slope))
+                outputs = graph.convolution(graph.pad(inputs, reach, reach), convolution)
+                layers.append(graph.node("LeakyRelu", outputs, alpha=self._slope))
             merged.append(layers[-1])
         joined = graph.quantize(graph.node("Concat", *merged, axis=2))
         return graph.node("Relu", graph.linear(joined, self.last.weight, self.last.bias))
 
 
 def _convolutions(modules: nn.Module) -> list[nn.Conv1d]:
-    """The convolutions of a ModuleList, which does not tell what it holds."""
+    """The convolutions of a ModuleList, whose elements have no type."""
     return [module for module in modules.children() if isinstance(module, nn.Conv1d)]

@@ -19,7 +19,7 @@ class NGramConfig(StudentConfig):
 
     :param max_ngram: longest n-gram in words; at least 2.
     :param num_buckets: rows of the table of n-grams; n-grams of the same hash share one.
-    :param ngram_width: numbers an n-gram's vector.
+    :param ngram_width: numbers in an n-gram's vector.
     :param fc_hidden_size: width of the layer before the logits.
     """
 
@@ -59,16 +59,16 @@ class NGramForSequenceClassification(StudentModel):
         self.post_init()
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """Each word's vector, and beside it the sum of those of the n-grams that begin there."""
+        """Each word's vector, concatenated with the sum of those of the n-grams that begin there."""
         length = input_ids.shape[1]
-        found = []
+        vectors = []
         hashed = input_ids
         for i in range(1, self.config.max_ngram):
             following = functional.pad(input_ids, (0, i))[:, i : i + length]  # [batch, length]
             within = functional.pad(mask, (0, i))[:, i : i + length]
             hashed = (hashed * _FACTOR + following) % _MODULUS
-            found.append(self.ngrams(hashed % self.config.num_buckets) * within.unsqueeze(-1))
-        ngrams = self.dropout(torch.stack(found).sum(dim=0))  # [batch, length, ngram_width]
+            vectors.append(self.ngrams(hashed % self.config.num_buckets) * within.unsqueeze(-1))
+        ngrams = self.dropout(torch.stack(vectors).sum(dim=0))  # [batch, length, ngram_width]
         return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
 
     def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class NGramForSequenceClassification(StudentModel):
         return logits
 
     def to_onnx(self, graph: OnnxGraph) -> str:
-        """The same as a graph: see the base class."""
+        """Its ONNX graph: see the base class."""
         words = graph.dequantize(graph.gather(self.embedding.weight, IDS))
         length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
         hashed, sums = IDS, []
@@ -90,8 +90,8 @@ class NGramForSequenceClassification(StudentModel):
             following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
             joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
             hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
-            found = graph.gather(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
-            sums.append(graph.node("ReduceSum", graph.dequantize(found), np.array([1]), keepdims=0))
+            vectors = graph.gather(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
+            sums.append(graph.node("ReduceSum", graph.dequantize(vectors), np.array([1]), keepdims=0))
         ngrams = graph.node("Div", graph.node("Sum", *sums), length)
         average = graph.node("ReduceMean", words, np.array([1]), keepdims=0)
         largest = graph.node("ReduceMax", words, np.array([1]), keepdims=0)

@@ -1,1 +1,2 @@
-"""Losses, batches and the one trainer that teacher and student share. Knows no files of text."""
+"""What a model is trained on, and how: vocabulary, encoded text, batches, losses, and the one trainer of teacher and
+student."""

@@ -1,4 +1,4 @@
-"""Batches of like length, so that next to nothing is padding; shuffled anew each epoch, by seed."""
+"""Batches of similar length, so that almost nothing is padding; shuffled anew each epoch, by seed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, Sampler
 
 from potstill.corpus.encoded import Encoded
 
-_POOL = 50  # batches sorted together: like lengths within a batch, chance between batches
+_POOL = 50  # batches sorted together: similar lengths within a batch, random order between batches
 
 
 class EncodedDataset(Dataset[dict[str, torch.Tensor]]):
@@ -30,7 +30,7 @@ class EncodedDataset(Dataset[dict[str, torch.Tensor]]):
         return {name: array[0] for name, array in self.__getitems__([row]).items()}
 
     def __getitems__(self, rows: list[int]) -> dict[str, torch.Tensor]:
-        """One padded batch of these rows: what :class:`LengthBatchSampler`'s batches become."""
+        """One padded batch of these rows, for the batches of :class:`LengthBatchSampler`."""
         batch = self.encoded.pad(np.asarray(rows, dtype=np.int64), self._pad_id)
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
@@ -41,13 +41,13 @@ def as_collated(batch: Any) -> Any:
 
 
 class LengthBatchSampler(Sampler[list[int]]):
-    """Rows in batches of like length.
+    """Rows in batches of similar length.
 
     Each epoch shuffles the rows, cuts them into pools of :data:`_POOL` batches, sorts each pool by length,
     cuts it into batches and shuffles the batches. The same seed and epoch give the same batches.
 
     Several processes each get their part of every batch, of equal size: where a short batch cannot be shared evenly,
-    some of its rows stand in it twice.
+    some of its rows are in it twice.
 
     :param lengths: int64 ``[n_texts]``.
     :param batch_size: rows a batch, over all processes; the last one may have fewer.

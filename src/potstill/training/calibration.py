@@ -1,5 +1,4 @@
-"""Probabilities that mean something: one temperature for all logits (Guo et al. 2017),
-https://arxiv.org/abs/1706.04599."""
+"""Calibrated probabilities: one temperature for all logits (Guo et al. 2017), https://arxiv.org/abs/1706.04599."""
 
 from typing import Any
 
@@ -9,11 +8,11 @@ from numpy.typing import NDArray
 from potstill.tasks import Task
 
 _BINS = 15
-_RANGE = np.log((0.01, 100.0))  # of the temperature: where the model is right on every text, the best is zero
+_RANGE = np.log((0.01, 100.0))  # of the temperature: where the model is right on every text, the best one is zero
 
 
 def fit_temperature(logits: NDArray[Any], label_ids: NDArray[np.int64], task: Task) -> float:
-    """The temperature that makes the gold labels most likely.
+    """The temperature that makes the gold labels most likely: the logits of a distilled model are not calibrated.
 
     :param logits: ``[n_texts, n_labels]``, of texts that the model was not trained on.
     :param label_ids: ``[n_texts]``.
@@ -27,10 +26,10 @@ def fit_temperature(logits: NDArray[Any], label_ids: NDArray[np.int64], task: Ta
 
 
 def refinement_loss(logits: NDArray[Any], label_ids: NDArray[np.int64], task: Task) -> float:
-    """The cross-entropy, less what it costs to be too sure everywhere: that a temperature fixes after training.
+    """The cross-entropy without the cost of overconfidence, which a temperature fixes after training.
 
-    What is left is the refinement of Berta et al. 2025, https://arxiv.org/abs/2501.19195, but that a model which is too
-    unsure is not helped: one that is never wrong would have no loss at all.
+    This is the refinement of Berta et al. 2025, https://arxiv.org/abs/2501.19195, except that underconfidence is not
+    taken out: a model that is never wrong would have no loss at all.
 
     :param logits: ``[n_texts, n_labels]``, of texts that the model was not trained on.
     :param label_ids: ``[n_texts]``.

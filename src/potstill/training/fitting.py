@@ -1,4 +1,4 @@
-"""A student made of its vocabulary; a model trained, calibrated and saved with its ONNX file."""
+"""Makes a student for its vocabulary; trains a model, calibrates it and saves it with its ONNX file."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from potstill.training.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_NOT_CHOSEN = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data gives
+_FROM_DATA = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data determines
 
 
 def new_student(
@@ -34,7 +34,7 @@ def new_student(
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
-    :param analyzer: the morphological analyzer that split its words, if any: prediction runs it too.
+    :param analyzer: the morphological analyzer that split its text, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
         vocabulary is of characters, or the other way round.
     """
@@ -44,7 +44,7 @@ def new_student(
 
     student = find_student(name)
     known = vars(student.config_class())
-    unknown = [parameter for parameter in parameters if parameter not in known or parameter in _NOT_CHOSEN]
+    unknown = [parameter for parameter in parameters if parameter not in known or parameter in _FROM_DATA]
     if unknown:
         raise PotstillError(f"the student '{name}' has no parameter '{unknown[0]}'; take it out of its configuration")
     if student.reads_characters != (vocabulary.table is None):
@@ -108,7 +108,7 @@ def fit(
 def calibrate_and_save(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", valid_set: Encoded, work: Path
 ) -> None:
-    """Fit a model's temperature on valid, keep it in the configuration, and save the model with its ONNX file.
+    """Fit a model's temperature on valid, write it to the configuration, and save the model with its ONNX file.
 
     :param valid_set: with label ids.
     """
@@ -118,9 +118,7 @@ def calibrate_and_save(
 
     assert valid_set.label_ids is not None
     logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
-    setattr(
-        model.config,
-        TEMPERATURE,
-        round(fit_temperature(logits, valid_set.label_ids, find_task(model.config.problem_type)), 4),
-    )
+    temperature = fit_temperature(logits, valid_set.label_ids, find_task(model.config.problem_type))
+    # The logits stay as they are, so that the temperature changes no label.
+    setattr(model.config, TEMPERATURE, round(temperature, 4))
     save_model(model, tokenizer, work)

@@ -8,7 +8,7 @@ from potstill.training.options import Optimisation
 
 
 def mean_squared_error(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """The distance between student's and teacher's logits (Tang et al. 2019, https://arxiv.org/abs/1903.12136).
+    """The mean squared error of the student's logits (Tang et al. 2019, https://arxiv.org/abs/1903.12136).
 
     :param logits: ``[batch, n_labels]``.
     :param teacher_logits: ``[batch, n_labels]``.
@@ -21,6 +21,9 @@ def training_loss(
     options: Optimisation, task: Task, logits: Tensor, label_ids: Tensor | None, teacher_logits: Tensor | None
 ) -> Tensor:
     """The loss of a batch: on the teacher's logits where there are any, on gold labels, or on both.
+
+    The targets decide it: no option says once more what they are. A gold label counts for the training text's own row
+    alone; an augmented text may have another label.
 
     :param logits: the student's, ``[batch, n_labels]``.
     :param label_ids: ``[batch]``, or None.

@@ -32,15 +32,15 @@ class Optimisation:
     lr_decay_rate: float = 1.0
     """Factor on the learning rate after each epoch (without --use_transformers_optimizer)."""
     measure: Literal["loss", "accuracy"] = "loss"
-    """The figure on valid that picks the checkpoint and stops training early; loss: the cross-entropy, less what being
-    too sure everywhere costs, which calibration fixes after training."""
+    """The figure on valid that picks the checkpoint and stops training early; loss: the cross-entropy without the cost
+    of overconfidence, which calibration fixes after training."""
     patience: int = 7
     """Epochs without a better figure on valid after which training stops."""
     loss: Literal["mse", "kl"] = "mse"
-    """What a student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
+    """How a student's logits are compared with the teacher's: their mean squared error, or the Kullback-Leibler
     divergence of the labels' probabilities. Gold labels: cross-entropy."""
     temperature: float = 1.0
-    """What both logits are divided by first (with --loss=kl)."""
+    """Divides both logits first (with --loss=kl)."""
     gold_weight: float = 0.0
     """Weight, from 0 to 1, of the cross-entropy on gold labels in a student's loss, for the texts that have one."""
     bf16: bool = False

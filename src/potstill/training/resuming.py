@@ -1,4 +1,4 @@
-"""A training's checkpoints on disk: sealed with their hashes, found again after a kill, dropped when they are old.
+"""A training's checkpoints on disk: sealed with their hashes, found after a kill, dropped when they are old.
 
 Knows only that each is a folder ``checkpoint-STEP`` with the Trainer's state in it.
 """
@@ -14,7 +14,7 @@ from potstill.manifests import find_faults
 logger = logging.getLogger(__name__)
 
 STATE = "trainer_state.json"  # of the Trainer
-_KEPT = 2  # the newest ones, besides the best: where the last is damaged there is one before it
+_N_NEWEST = 2  # kept besides the best: where the last one is damaged, there is one before it
 
 
 def seal_checkpoint(work: Path, step: int, best_step: int | None) -> None:
@@ -23,7 +23,7 @@ def seal_checkpoint(work: Path, step: int, best_step: int | None) -> None:
     :param best_step: whose checkpoint is the best so far; None where no figure on valid was a number.
     """
     write_manifest(_folder(work, step), {})
-    for old in _checkpoints(work)[_KEPT:]:
+    for old in _checkpoints(work)[_N_NEWEST:]:
         if _step(old) != best_step:
             _drop(old)
 
@@ -41,18 +41,20 @@ def best_checkpoint(checkpoint: Path) -> Path:
 
 
 def newest_checkpoint(work: Path, description: str) -> Path | None:
-    """The newest checkpoint that is as it was written, and the best one of its time too; later ones are dropped.
+    """The newest checkpoint that is as it was written, if the best one of its time is too; later ones are dropped.
+
+    Hashes are compared, not sizes alone: a damaged checkpoint would spoil hours of training unseen.
 
     :param description: of the training, for the log.
     """
-    found = _checkpoints(work)
-    whole = {_step(checkpoint) for checkpoint in found if _is_whole(checkpoint, description)}
-    for checkpoint in found:
+    checkpoints = _checkpoints(work)
+    whole = {_step(checkpoint) for checkpoint in checkpoints if _is_whole(checkpoint, description)}
+    for checkpoint in checkpoints:
         if _step(checkpoint) in whole and _read_state(checkpoint)["best_global_step"] in (*whole, None):
             logger.info("%s: going on from %s", description, checkpoint.name)
             return checkpoint
         _drop(checkpoint)
-    if found:
+    if checkpoints:
         logger.info("%s: no checkpoint to go on from: from the beginning", description)
     return None
 

@@ -1,6 +1,7 @@
-"""The one trainer of teachers and students: Hugging Face's, with the distillation loss and batches of like length.
+"""The one trainer of teachers and students: Hugging Face's, with our loss, batches, optimiser and times of evaluation.
 
-Resumes by itself from the newest whole checkpoint in its working folder.
+The checkpoints and their content are Hugging Face's too: a training resumes from the newest whole one in its working
+folder.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from potstill.training.optimizers import has_sparse_gradients, make_optimizer
 from potstill.training.options import Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
-_LOSS = "refinement_loss"  # the Trainer's own rises when a student is sure too early
+_LOSS = "refinement_loss"  # the Trainer's own loss rises when a student becomes overconfident
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
 _ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
@@ -69,12 +70,12 @@ def train_model(
 ) -> Training:
     """Train a model in place; it ends with the weights of its best evaluation on valid.
 
-    Several processes (see :mod:`potstill.distributed`) share each batch; the number of steps is that of one process.
+    Several processes (see :mod:`potstill.distributed`) share each batch: ``options.batch_size`` is the whole. So steps
+    and schedule do not depend on the number of processes, and another number can resume.
 
     :param train: with the teacher's logits (then the loss is ``options.loss``), or with label ids alone.
     :param valid: with label ids.
-    :param work: folder of the checkpoints; with those of a killed run in it, training goes on there, with another
-        number of processes too.
+    :param work: folder of the checkpoints; with those of a killed run in it, training resumes.
     :raises PotstillError: when the processes cannot share a batch evenly.
     """
     if options.batch_size % n_processes():
@@ -101,10 +102,10 @@ def train_model(
     trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_a_round))
     with progress(description, steps) as bar:
         trainer.add_callback(_ShowProgress(bar))
-        found = [newest_checkpoint(work, description) if is_first() else None]  # it drops those that are damaged
-        (checkpoint,) = broadcast_object_list(found)
+        newest = [newest_checkpoint(work, description) if is_first() else None]  # it drops those that are damaged
+        (checkpoint,) = broadcast_object_list(newest)
         seconds = trainer.run(checkpoint)
-    # What bf16 wrapped around the model would make its answers inexact from now on, and its export impossible.
+    # What bf16 wrapped around the model would make its logits inexact from now on, and its export impossible.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if f"eval_{_LOSS}" in entry]
     return Training(float(trainer.state.best_metric or 0.0), history, seconds)
@@ -113,7 +114,7 @@ def train_model(
 def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) -> TrainingArguments:
     """The Trainer's arguments.
 
-    :param clips: whether long gradients are cut, which torch cannot do to sparse ones.
+    :param clips: whether gradients are clipped by their norm, which torch cannot do to sparse ones.
     """
     never = 1 << 40  # _EvaluateOften says when to evaluate and save
     return TrainingArguments(
@@ -169,7 +170,7 @@ class _DistillationTrainer(Trainer):
         self._task = find_task(arguments["model"].config.problem_type)
 
     def run(self, checkpoint: Path | None) -> float:
-        """Train, from a checkpoint where there is one; the model ends with its best weights.
+        """Train, from a checkpoint if there is one; the model ends with its best weights.
 
         :return: seconds.
         """
@@ -244,7 +245,7 @@ class _EvaluateOften(TrainerCallback):
 
 
 class _ShowProgress(TrainerCallback):
-    """Move a bar with the steps; beside it the training loss and the last figures on valid."""
+    """Move a bar with the steps; its note is the training loss and the last figures on valid."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar

@@ -1,0 +1,80 @@
+"""Where a student's word vectors come from: opens what ``--embedding_path`` names, the teacher's among them."""
+
+import logging
+from pathlib import Path
+
+from potstill.corpus.vector_files import PACKAGES, check_vectors, load_vectors
+from potstill.corpus.vectors import JoinedVectors, VectorSource
+from potstill.errors import PotstillError
+from potstill.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+_RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
+_TEACHER_WIDTH = 128  # of vectors from the teacher
+
+
+def find_vectors(source: str) -> str:
+    """The word vectors to use: those named, or for ``auto`` the recipe's file, else an installed package."""
+    if source != "auto":
+        return source
+    if Path(_RECIPE_VECTORS).is_file():
+        return _RECIPE_VECTORS
+    package = next(iter(PACKAGES))
+    logger.info("no %s here: taking the word vectors of the package %s", _RECIPE_VECTORS, package)
+    return package
+
+
+def split_vectors(source: str) -> list[str]:
+    """The parts of ``A+B``: sources whose vectors are concatenated."""
+    return [source] if Path(source).exists() else source.split("+")
+
+
+def _teacher_width(part: str) -> int | None:
+    """The width that ``teacher`` or ``teacher:WIDTH`` asks for; None for any other source.
+
+    :raises PotstillError: when it is not a number of at least 1.
+    """
+    name, _, width = part.partition(":")
+    if name != "teacher":
+        return None
+    if width and (not width.isdecimal() or int(width) < 1):
+        raise PotstillError(f"{part}: the teacher's vectors are named teacher or teacher:WIDTH, such as teacher:128")
+    return int(width or _TEACHER_WIDTH)
+
+
+def is_from_teacher(part: str) -> bool:
+    """Whether a part of the source is the teacher's vectors."""
+    return _teacher_width(part) is not None
+
+
+def check_sources(source: str) -> None:
+    """Check that word vectors exist, without loading them.
+
+    :param source: as :func:`open_vectors` takes it.
+    :raises PotstillError: when they do not.
+    """
+    for part in split_vectors(source):
+        if not is_from_teacher(part):
+            check_vectors(part)
+
+
+def open_vectors(source: str, teacher: str, progress: Progress = silent) -> VectorSource:
+    """Load word vectors.
+
+    :param source: as :func:`potstill.corpus.vector_files.load_vectors` takes it; or ``teacher`` or
+        ``teacher:WIDTH``; or several of these, joined by ``+``, whose vectors are concatenated.
+    :param teacher: the fine-tuned teacher, a folder or a name on the hub.
+    :raises PotstillError: when one is missing or damaged.
+    """
+    sources: list[VectorSource] = []
+    for part in split_vectors(source):
+        width = _teacher_width(part)
+        if width is None:
+            sources.append(load_vectors(part))
+            continue
+        from potstill.teachers.checkpoints import open_finetuned
+        from potstill.teachers.word_vectors import TeacherVectors
+
+        sources.append(TeacherVectors(open_finetuned(teacher), width, progress))
+    return sources[0] if len(sources) == 1 else JoinedVectors(sources)
