@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from potstill.artifacts import BENCH, BENCH_PLOT, CONFIG, ONNX_FILES, atomic_file, write_json
+from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, write_json
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
@@ -28,9 +28,10 @@ from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeModel, CascadePoint, cascade_points
 from potstill.evaluation.measuring import Labelled
 from potstill.evaluation.peers import Peer, Task, check_peer, train_peer
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
-from potstill.runtime.classifier import Classifier, deployed_files, load
+from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
 
 logger = logging.getLogger(__name__)
@@ -173,21 +174,17 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
 
 def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
     """A row for each precision that a folder has a file of."""
-    if not (folder / CONFIG).is_file():
-        raise PotstillError(
-            f"{folder}: no {CONFIG} in it; give the folder of a trained model, such as runs/NAME/student"
-        )
-    entries = []
-    for precision in [name for name, file in ONNX_FILES.items() if (folder / file).is_file()] or ["fp32"]:
+    model, entries = ModelFolder(folder), []
+    for precision in model.precisions or ["fp32"]:
+        megabytes = model.megabytes(precision)  # first: a folder without its files is no model's
         classifiers = {threads: load(folder, threads, precision) for threads in _thread_counts()}
         classifier = classifiers[max(classifiers)]
         gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
         probabilities = classifier.predict_proba([example.content for example in examples])
-        size = sum(file.stat().st_size for file in deployed_files(folder, precision)) / 1e6
         task = classifier.task
         is_right = task.decide_from_probabilities(probabilities) == gold
         confidence = task.confidence(probabilities)
-        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, confidence))
+        entries.append(_Entry(folder.name, precision, megabytes, classifiers, is_right, confidence))
     return entries
 
 

@@ -16,7 +16,6 @@ from potstill.artifacts import (
     ONNX_FILES,
     ONNX_MODEL,
     PRECISION,
-    RUN,
     TOKENIZER,
     TOKENIZER_CONFIG,
     link_or_copy,
@@ -29,8 +28,9 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, time_texts
 from potstill.manifests import replacing
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
-from potstill.runtime.classifier import deployed_files, load
+from potstill.runtime.classifier import load
 
 _AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
 _ROUNDS = 3  # in which the precisions are timed in turn
@@ -119,8 +119,8 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 def _find(options: ExportOptions) -> tuple[Path, Path | None]:
     """The model's folder and that of the data."""
-    is_run = (options.model / RUN).is_file()
-    folder = options.model / "student" if is_run else options.model
+    folder = ModelFolder.find(options.model).path
+    is_run = folder != options.model
     if not (folder / CONFIG).is_file():
         raise PotstillError(f"{folder}: no {CONFIG} in it; give the folder of a trained model, or of a run")
     data = options.check or (options.model / "data" if is_run else None)
@@ -155,7 +155,7 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
 
 def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
     """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
-    names = [name for name, file in ONNX_FILES.items() if (work / file).is_file()]
+    names = ModelFolder(work).precisions
     classifiers = {name: load(work, threads=1, precision=name) for name in names}
     answers, times = {}, {name: list[float]() for name in names}
     with progress("measuring", len(names) * (1 + _ROUNDS)) as bar:
@@ -173,7 +173,7 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
             agreement=float((answers[name] == answers["fp32"]).mean()),
             drop=round(100 * (right["fp32"] - right[name]), 6),
             p50_ms=statistics.median(times[name]),
-            megabytes=sum(file.stat().st_size for file in deployed_files(work, name)) / 1e6,
+            megabytes=ModelFolder(work).megabytes(name),
         )
         for name in names
     }

@@ -7,10 +7,10 @@ from typing import Annotated, cast
 
 import tyro
 
-from potstill.artifacts import CARD, MANIFEST, RUN
+from potstill.artifacts import CARD, MANIFEST
 from potstill.errors import PotstillError
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
-from potstill.runtime.classifier import deployed_files
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,9 @@ def push(options: PushOptions, progress: Progress = silent) -> Pushed:
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError
 
-    folder = options.student / "student" if (options.student / RUN).is_file() else options.student
-    deployed_files(folder)
+    model = ModelFolder.find(options.student)
+    model.files()
+    folder = model.path
     if not (folder / CARD).is_file():
         logger.info("%s: no %s in it: the hub will show no model card", folder, CARD)
     if get_token() is None:

@@ -12,8 +12,6 @@ from potstill.artifacts import (
     MANIFEST,
     ONNX_FILES,
     RUN,
-    WEIGHTS,
-    hash_file,
     hash_json,
     read_json,
 )
@@ -21,6 +19,7 @@ from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, Model, score_models
 from potstill.evaluation.results import Score, read_evaluation
 from potstill.manifests import find_faults
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runs.contents import read_split
 
@@ -156,7 +155,7 @@ def _rows(run: Path, whole: list[str]) -> tuple[list[Score], list[str]]:
 
 def _wrong_student(run: Path, best: str, whole: list[str]) -> list[str]:
     """``student`` with other weights than the best on valid."""
-    weights = {hash_file(run / folder / WEIGHTS) for folder in {best, "student"} & set(whole)}
+    weights = {ModelFolder(run / folder).weights_hash for folder in {best, "student"} & set(whole)}
     return [f"{run / 'student'}: has other weights than {best}, the best on valid"] if len(weights) > 1 else []
 
 
@@ -164,7 +163,7 @@ def _wrong_figures(run: Path, row: Score) -> list[str]:
     """Measure a model again, in each precision that it has a file for: one of them was measured for the table."""
     test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
     claimed, wrong = asdict(row), list[str]()
-    for precision in [name for name, file in ONNX_FILES.items() if (run / row.folder / file).is_file()]:
+    for precision in ModelFolder(run / row.folder).precisions:
         model = Model(row.name, row.role, row.folder, precision)
         try:
             found = asdict(score_models([model], run, test=test, valid=valid)[0])

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import CONFIG, read_json
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example
 from potstill.corpus.words import UNK_ID
 from potstill.evaluation.cascades import CascadeModel, cascade_points
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
-from potstill.runtime.classifier import Classifier, deployed_files, load
+from potstill.model_folder import ModelFolder
+from potstill.runtime.classifier import Classifier, load
 from potstill.training.calibration import calibration_error
 
 logger = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ def _score(
         uncalibrated_error=calibration_error(answers.confidence_at(1.0), right),
         p50_ms=statistics.median(answers.times),
         p95_ms=float(np.percentile(answers.times, 95)),
-        parameters=_count_parameters(folder),
-        megabytes=sum(file.stat().st_size for file in deployed_files(folder, model.precision)) / 1e6,
+        parameters=ModelFolder(folder).n_parameters,
+        megabytes=ModelFolder(folder).megabytes(model.precision),
         confusion=count_confusion(test.labels, answers.labels.tolist()),
         coverage=_cover(answers.classifier, folder, test),
         cascades=[] if is_teacher else cascade_points(answers.as_cascade_model(test), teacher.as_cascade_model(test)),
@@ -162,7 +162,7 @@ def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | N
         return None
     unknown = np.array([ids.count(UNK_ID) for ids in encoded])
     return Coverage(
-        vocabulary=read_json(folder / CONFIG)["vocab_size"],
+        vocabulary=ModelFolder(folder).config["vocab_size"],
         words=sum(map(len, encoded)),
         unknown=int(unknown.sum()),
         texts_with_unknown=int((unknown > 0).sum()),
@@ -203,13 +203,3 @@ def time_texts(classifier: Classifier, texts: Sequence[Text]) -> list[float]:
         classifier.predict([text])
         times.append(1000 * (time.perf_counter() - start))
     return times
-
-
-def _count_parameters(folder: Path) -> int:
-    from safetensors import safe_open
-
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as weights:
-            total += sum(int(np.prod(weights.get_slice(name).get_shape())) for name in weights.keys())  # noqa: SIM118
-    return total

@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
+from potstill.artifacts import CARD, RUN, TEMPERATURE, atomic_file, read_json, shards
 from potstill.augment.analyzers import analyzer_language
 from potstill.corpus.examples import READERS
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
+from potstill.model_folder import NO_LIMIT, ModelFolder
 from potstill.morphology import MORPHOLOGIES, is_morphological
 from potstill.reporting.run import count_rows, write_command
 from potstill.runs.contents import run_labels
 
 _METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
-_NO_LIMIT = 1 << 20  # tokens; a model_max_length from here on is none
 
 
 def write_card(run: Path, folder: Path) -> None:
@@ -78,22 +78,18 @@ def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None
     from potstill.teachers.checkpoints import resolve
 
     name: str = config["teacher"]
-    if _is_transformer(folder):
+    if not ModelFolder(folder).is_student:
         own = best.name.removesuffix(f"-{config['layers']}-layers")
         name = next((one for one in config["student"] if Path(one).name == own and one != "teacher"), name)
     return None if Path(resolve(name)).exists() else name
 
 
-def _is_transformer(folder: Path) -> bool:
-    return not str(read_json(folder / CONFIG)["model_type"]).startswith("potstill-")
-
-
 def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
     from potstill.reporting.page import open_templates
 
-    config, best = read_json(folder / CONFIG), evaluation.best
+    model, best = ModelFolder(folder), evaluation.best
+    analyzer = model.config.get("analyzer")
     shown = {name: _without_folders(value) for name, value in record["config"].items()}
-    limit = int(read_json(folder / TOKENIZER_CONFIG).get("model_max_length", _NO_LIMIT))
     templates = open_templates(autoescape=False)
     templates.filters["code"] = as_code
     return templates.get_template("card.md").render(
@@ -105,17 +101,17 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         machine=evaluation.machine,
         labels=run_labels(run),
         versions=record["versions"],
-        analyzer=config.get("analyzer"),
-        extra=MORPHOLOGIES[config["analyzer"]].extra if config.get("analyzer") else "",
-        is_transformer=_is_transformer(folder),
+        analyzer=analyzer,
+        extra=MORPHOLOGIES[analyzer].extra if analyzer else "",
+        is_transformer=not model.is_student,
         sizes={split: count_rows(run / "data" / f"{split}.parquet") for split in SPLITS},
         n_transfer=sum(map(count_rows, shards(run / "transfer"))),
         origin=_origin(record["config"]),
         learnt=_learnt(record["config"]),
         teachers=[shown["teacher"], *shown.get("ensemble", [])],
         command=write_command(shown),
-        temperature=config.get(TEMPERATURE),
-        max_length=limit if limit < _NO_LIMIT else None,
+        temperature=model.config.get(TEMPERATURE),
+        max_length=model.max_length if model.max_length < NO_LIMIT else None,
         config=shown,
         language=find_language(record["config"]),
     )

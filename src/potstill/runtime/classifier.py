@@ -14,11 +14,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TEMPERATURE, TOKENIZER, TOKENIZER_CONFIG, read_object
 from potstill.corpus.encoded import Encoded, Text, encode, token_batches
 from potstill.corpus.examples import has_half
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_tokenizer
-from potstill.errors import PotstillError, unknown_name
+from potstill.errors import PotstillError
+from potstill.model_folder import ModelFolder
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder
 from potstill.runtime.memory import LIMIT, limit_memory
@@ -26,7 +26,6 @@ from potstill.runtime.threads import available_cpus
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 from potstill.tasks import Task, find_task
 
-_NO_LIMIT = 1 << 20  # words of a text to a student, which has no longest text
 _TOKEN_BUDGET = 4096  # of a padded batch
 _WORD_BUDGET = 1024  # of a batch of texts of one length: what its layers give stays in the cache
 _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
@@ -176,68 +175,23 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
         that the student reads through is not installed.
     """
-    folder = find_folder(path)
-    config_file, tokenizer_file, onnx_file = deployed_files(folder, precision)
-    config = read_object(config_file)
-    labels = _labels(config, config_file)
-    analyzer = config.get("analyzer")
+    folder = ModelFolder(find_folder(path))
+    _, tokenizer_file, onnx_file = folder.files(precision)
+    labels, analyzer = folder.labels, folder.config.get("analyzer")
     split = morpheme_splitter(str(analyzer)) if analyzer else None
     threads = threads or available_cpus()
-    is_student = str(config.get("model_type")).startswith("potstill-")  # its threads have a batch each
     tokenizer = open_tokenizer(tokenizer_file)
-    tokenizer.enable_truncation(_max_length(folder))
+    tokenizer.enable_truncation(folder.max_length)
     return Classifier(
-        _open_session(onnx_file, 1 if is_student else threads),
+        _open_session(onnx_file, 1 if folder.is_student else threads),  # a student's threads have a batch each
         tokenizer,
         labels,
-        pad_id=int(_number(config, "pad_token_id", 0, config_file)),
-        temperature=_number(config, TEMPERATURE, 1.0, config_file),
-        task=find_task(config.get("problem_type")),
+        pad_id=folder.pad_id,
+        temperature=folder.temperature,
+        task=find_task(folder.config.get("problem_type")),
         threads=threads,
         split=split,
     )
-
-
-def _labels(config: dict[str, Any], path: Path) -> list[str]:
-    """The labels in the order of the logits."""
-    names = config.get("id2label")
-    if not isinstance(names, dict) or not names:
-        raise PotstillError(f"{path}: no id2label in it: not a classifier's folder")
-    labels = [names.get(str(index)) for index in range(len(names))]
-    if not all(isinstance(label, str | int) and not has_half(str(label)) for label in labels):
-        raise PotstillError(f"{path}: id2label is not the labels by their numbers from 0; correct it")
-    return [str(label) for label in labels]
-
-
-def _number(fields: dict[str, Any], name: str, default: float, path: Path) -> float:
-    """A number of a JSON file that may be missing: above 0, or what it is when it is missing."""
-    value = fields.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (value == default or 0 < value < np.inf):
-        raise PotstillError(f"{path}: {name} is not a number above 0; correct it")
-    return value
-
-
-def deployed_files(folder: Path, precision: str | None = None) -> tuple[Path, Path, Path]:
-    """The files that :func:`load` needs: configuration, tokenizer, ONNX file.
-
-    :raises PotstillError: when one is missing.
-    """
-    if precision is None:
-        chosen = folder / PRECISION
-        precision = str(read_object(chosen).get("default", "fp32")) if chosen.is_file() else "fp32"
-    if precision not in ONNX_FILES:
-        raise unknown_name("precision", precision, list(ONNX_FILES))
-    files = (folder / CONFIG, folder / TOKENIZER, folder / ONNX_FILES[precision])
-    for file in files:
-        if not file.is_file() and precision != "fp32" and (folder / ONNX_FILES["fp32"]).is_file():
-            raise PotstillError(f"{folder}: no {file.name} in it; make it with: potstill export {folder} --{precision}")
-        if not file.is_file():
-            raise PotstillError(
-                f"{folder}: no {file.name} in it; give the folder of a trained model, such as runs/NAME/student"
-            )
-    return files
 
 
 def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -259,10 +213,3 @@ def _open_session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     if not fits or not all(fits) or outputs[0].type != "tensor(float)":
         raise PotstillError(f"{file}: does not take a tokenizer's numbers and give logits; export the model again")
     return session
-
-
-def _max_length(folder: Path) -> int:
-    """The longest text in tokens that the folder's tokenizer allows its model."""
-    path = folder / TOKENIZER_CONFIG
-    fields = read_object(path) if path.is_file() else {}
-    return int(min(_number(fields, "model_max_length", _NO_LIMIT, path), _NO_LIMIT))
