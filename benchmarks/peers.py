@@ -41,8 +41,8 @@ from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled
 from potstill.evaluation.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
 from potstill.model_folder import ModelFolder
-from potstill.printing import table
 from potstill.reporting.scatter import Point, find_front
+from potstill.tables import table
 
 _VERSIONS = ("potstill", "onnxruntime", "scikit-learn", "fasttext-community", "fasttext", "model2vec")
 

@@ -18,7 +18,6 @@ from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import cascade_points
 from potstill.export.onnx_files import save_model
-from potstill.printing import report
 from potstill.reporting.scatter import Point, draw_svg
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -78,7 +77,7 @@ def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
     assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
     assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
     assert [bool(row.cascades) for row in found.rows] == [True, False, False, False]
-    assert "tfidf fp64    100.00" in report(found)
+    assert "tfidf fp64    100.00" in str(found)
 
 
 def entry(sure: list[float], is_right: list[bool]) -> stage._Entry:

@@ -33,6 +33,8 @@ from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
 from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
+from potstill.tables import table
+from potstill.tasks import find_task
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +110,46 @@ class Bench:
 
     rows: list[Benched]
     out: Path | None
+
+    def __str__(self) -> str:
+        lines = [_timing_table(self.rows), "", "milliseconds a call, raw text to label"]
+        if any(row.cascades for row in self.rows):
+            lines += ["", _cascade_table(self.rows)]
+        return "\n".join([*lines, *([f"{self.out}: {BENCH}, {BENCH_PLOT}"] if self.out else [])])
+
+
+def _timing_table(rows: list[Benched]) -> str:
+    accuracy, times = find_task().accuracy_name, ("p50 ms", "p95 ms", "p99 ms", "tokens", "model")
+    cells = [
+        (
+            f"{row.name} {row.precision}",
+            f"{100 * row.accuracy:.2f}",
+            f"{row.megabytes:.2f}",
+            f"{timing.threads}",
+            f"{timing.batch}",
+            *(f"{ms:.3f}" for ms in (timing.p50_ms, timing.p95_ms, timing.p99_ms)),
+            *("" if ms is None else f"{ms:.3f}" for ms in (timing.tokenise_ms, timing.model_ms)),
+            f"{timing.texts_per_second:,.0f}",
+        )
+        for row in rows
+        for timing in row.timings
+    ]
+    return table(("model", accuracy, "MB", "threads", "batch", *times, "texts/s"), cells)
+
+
+def _cascade_table(rows: list[Benched]) -> str:
+    cells = [
+        (
+            f"{row.name} {row.precision}",
+            f"{point.threshold:g}",
+            f"{100 * point.share:.1f}",
+            f"{100 * point.accuracy:.2f}",
+            f"{point.mean_ms:.3f}",
+        )
+        for row in rows
+        for point in row.cascades
+    ]
+    return table(("a cascade of", "below", "% to teacher", find_task().accuracy_name, "mean ms"), cells)
 
 
 @dataclass(frozen=True)

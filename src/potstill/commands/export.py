@@ -31,6 +31,8 @@ from potstill.manifests import replacing
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import load
+from potstill.tables import table
+from potstill.tasks import find_task
 
 _AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
 _ROUNDS = 3  # in which the precisions are timed in turn
@@ -86,6 +88,28 @@ class Exported:
     default: str
     n_valid: int
     precisions: dict[str, Precision]
+
+    def __str__(self) -> str:
+        if not self.precisions:
+            return f"{self.folder}: fp32 written; nothing was measured, as no --check was given"
+        rows = [
+            (
+                name,
+                f"{100 * precision.accuracy:.2f}",
+                f"{precision.drop:+.2f}",
+                f"{100 * precision.agreement:.2f}",
+                f"{precision.p50_ms:.3f}",
+                f"{precision.megabytes:.2f}",
+            )
+            for name, precision in self.precisions.items()
+        ]
+        lines = [
+            table(("precision", find_task().accuracy_name, "lost", "as fp32", "p50 ms", "MB"), rows),
+            "",
+            f"accuracy on the {self.n_valid} texts of valid; ms a text on one thread, raw text to label",
+            f"{self.folder}: potstill.load takes {self.default}",
+        ]
+        return "\n".join(lines)
 
 
 def export(options: ExportOptions, progress: Progress = silent) -> Exported:

@@ -47,6 +47,9 @@ class LabelledTexts:
     output: str
     n_texts: int
 
+    def __str__(self) -> str:
+        return f"{self.output}: {self.n_texts} texts labelled"
+
 
 def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts:
     """Label the texts of files, in their order.

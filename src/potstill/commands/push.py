@@ -39,6 +39,9 @@ class Pushed:
     repository: str
     url: str
 
+    def __str__(self) -> str:
+        return f"{self.repository}: {self.url}"
+
 
 def push(options: PushOptions, progress: Progress = silent) -> Pushed:
     """Upload a student's folder in one commit.

@@ -53,6 +53,12 @@ class Verified:
     n_models: int
     faults: list[str]
 
+    def __str__(self) -> str:
+        if self.faults:
+            return "\n".join([*self.faults, f"{self.folder}: {len(self.faults)} found that is not as it is claimed"])
+        measured = f", and {self.n_models} models answer as its table says" if self.n_models else ""
+        return f"{self.folder}: {self.n_files} files are as they were written{measured}"
+
 
 def verify(options: VerifyOptions, progress: Progress = silent) -> Verified:
     """Verify a folder; nothing in it is changed.

@@ -5,6 +5,7 @@ It is the one source of them: tables, report and model card read it, and compute
 """
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,8 @@ from potstill.artifacts import EVALUATION, read_json, write_json
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadePoint
 from potstill.runtime.threads import available_cpus
+from potstill.tables import table
+from potstill.tasks import find_task
 
 GOLD = "-gold"  # ends the name of a baseline's folder
 
@@ -99,6 +102,25 @@ class Score:
             "disagreements": [Disagreement(**one) for one in given["disagreements"]],
         }
         return cls(**given | parts)
+
+
+def score_table(scores: Sequence[Score]) -> str:
+    """A row a model, as the command line shows it."""
+    header = ("model", find_task().accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
+    rows = [
+        (
+            score.name,
+            f"{100 * score.accuracy:.2f}",
+            f"{100 * score.macro_f1:.2f}",
+            f"{100 * score.calibration_error:.2f}",
+            f"{score.p50_ms:.3f}",
+            f"{score.p95_ms:.3f}",
+            f"{score.parameters:,}",
+            f"{score.megabytes:.2f}",
+        )
+        for score in scores
+    ]
+    return table(header, rows)
 
 
 @dataclass(frozen=True)
