@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import potstill
+from potstill.artifacts import write_manifest
 from potstill.corpus.examples import read_examples
 from potstill.evaluation.measuring import count_confusion
 from potstill.evaluation.results import Evaluation, Role, read_evaluation, this_machine, write_evaluation
@@ -76,6 +77,7 @@ def test_confusion_is_counted_by_gold_label_first() -> None:
 def test_it_is_read_back_as_it_was_written(evaluation: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "evaluation").mkdir()
     write_evaluation(evaluation, tmp_path / "evaluation")
+    write_manifest(tmp_path / "evaluation", {})
     assert read_evaluation(tmp_path) == evaluation
     assert evaluation.machine == this_machine()
 

@@ -6,12 +6,12 @@ It is the one source of them: tables, report and model card read it, and compute
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from potstill.artifacts import EVALUATION, read_json, write_json
+from potstill.artifacts import EVALUATION, own_manifest, read_json, write_json
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadePoint
 from potstill.runtime.threads import available_cpus
@@ -167,19 +167,12 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
 def read_evaluation(run: Path) -> Evaluation:
     """A run's ``evaluation.json``.
 
-    :raises PotstillError: when there is none, or an older version's, which lacks figures.
+    :raises PotstillError: when there is none, or another version's.
     """
     path = run / "evaluation" / EVALUATION
-    if not path.is_file():
+    if not path.is_file() or own_manifest(path.parent) is None:
         raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that came to its end")
     given = read_json(path)
-    needed = {one.name for one in fields(Score)}
-    lacking = sorted({name for score in given["scores"] for name in needed - set(score)})
-    if lacking or "machine" not in given:
-        raise PotstillError(
-            f"{path}: an older version's, without {', '.join(lacking or ['machine'])}: give the potstill distill "
-            f"command of this run again, which measures anew and keeps the rest"
-        )
     return Evaluation(Machine(**given["machine"]), [Score.from_json(score) for score in given["scores"]])
 
 

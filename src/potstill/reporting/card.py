@@ -108,7 +108,7 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         n_transfer=sum(map(count_rows, shards(run / "transfer"))),
         origin=_origin(record["config"]),
         learnt=_learnt(record["config"]),
-        teachers=[shown["teacher"], *shown.get("ensemble", [])],
+        teachers=[shown["teacher"], *shown["ensemble"]],
         command=write_command(shown),
         temperature=model.config.get(TEMPERATURE),
         max_length=model.max_length if model.max_length < NO_LIMIT else None,
@@ -139,7 +139,7 @@ def _origin(config: dict[str, Any]) -> str:
 def _learnt(config: dict[str, Any]) -> str:
     """What a student learnt of the texts of its transfer set, in words."""
     soft_labels = SoftLabelFilter(**config["soft_labels"])
-    teachers = "teachers' averaged" if config.get("ensemble") else "teacher's"
+    teachers = "teachers' averaged" if config["ensemble"] else "teacher's"
     learnt = f"{teachers} {'labels' if soft_labels.hard_labeling else 'logits'}"
     if soft_labels.entropy_threshold < 0:
         return learnt

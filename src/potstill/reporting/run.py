@@ -102,11 +102,9 @@ class _Option:
 
 
 def _options(config: dict[str, Any], kind: Any = DistillOptions) -> Iterator[_Option]:
-    """A configuration's options, those of its parts among them; what only another version has is left out."""
+    """A configuration's options, those of its parts among them."""
     types = get_type_hints(kind)
     for one in fields(kind):
-        if one.name not in config:
-            continue
         if is_dataclass(types[one.name]):
             yield from _options(config[one.name], types[one.name])
         else:
