@@ -14,6 +14,7 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
+from potstill.runtime.student_graph import StudentGraph
 from small_runs import small_run, written
 
 
@@ -175,4 +176,5 @@ def test_two_students_of_one_name_are_refused(
 
 def test_a_students_texts_are_split_the_fast_way(finished: Path) -> None:
     """As it is saved after training its tokenizer has other marks than when it was built."""
-    assert potstill.load(finished / "student")._words is not None
+    graph = potstill.load(finished / "student")._graph
+    assert isinstance(graph, StudentGraph) and graph._words is not None

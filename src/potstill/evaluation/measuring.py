@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example
-from potstill.corpus.words import UNK_ID
 from potstill.evaluation.cascades import CascadeModel, cascade_points
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
 from potstill.model_folder import ModelFolder
@@ -157,13 +156,13 @@ def count_confusion(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, 
 
 def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | None:
     """How many words of test a student knows; a transformer knows every word by its pieces."""
-    encoded = classifier.encode(test.texts)
-    if not isinstance(encoded, list):
+    counts = classifier.count_words(test.texts)
+    if counts is None:
         return None
-    unknown = np.array([ids.count(UNK_ID) for ids in encoded])
+    words, unknown = counts.T
     return Coverage(
         vocabulary=ModelFolder(folder).config["vocab_size"],
-        words=sum(map(len, encoded)),
+        words=int(words.sum()),
         unknown=int(unknown.sum()),
         texts_with_unknown=int((unknown > 0).sum()),
     )
