@@ -1,8 +1,8 @@
 """Every file name of an artifact, and the only ways to write one: whole or not at all, manifest last.
 
-A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists;
-anything else is work in progress. Their hashes, which it lists too, are for :mod:`potstill.manifests`. Knows nothing of
-what the files mean.
+A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists; anything else
+is work in progress: one rule for all of them. Sizes cost nothing and show what a kill leaves; the hashes, which the
+manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what the files mean.
 """
 
 import errno
@@ -62,8 +62,8 @@ def shard_name(index: int) -> str:
 
 def shards(folder: "Path | UPath") -> list[Path]:
     """The Parquet shards of a folder, in order."""
-    found: Iterable[Any] = folder.glob("part-*.parquet")
-    return sorted(found)
+    files: Iterable[Any] = folder.glob("part-*.parquet")
+    return sorted(files)
 
 
 def hash_file(path: Path) -> str:
@@ -298,8 +298,8 @@ def new_manifest(inputs: dict[str, Any], files: dict[str, dict[str, Any]]) -> di
 
 def artifact_files(folder: Path) -> list[Path]:
     """The files of an artifact, in order, without its manifest and without scratch."""
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""An artifact's manifest once it is written: what was altered since, and how files are replaced under it."""
+"""An artifact's manifest once it is written: what was altered since, and how files are replaced under it.
+
+A run that goes on compares sizes alone. Hashes are compared for a training's checkpoint, which would spoil hours
+unseen if it were damaged, and by ``potstill verify``.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager

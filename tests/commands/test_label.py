@@ -66,7 +66,8 @@ def test_files_become_the_shards_of_one_transfer_set_in_order(local: Path) -> No
     assert [path.name for path in shards(local)] == [f"part-0000{number}.parquet" for number in range(3)]
     assert read_transfer(local).texts == [text for part in TEXTS for text in part]
     manifest = read_manifest(local)
-    assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher", "labelling"}
+    assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher"}
+    assert manifest["inputs"]["teacher"].split()[1] == "torch"  # what ran the teacher
 
 
 def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(

@@ -43,7 +43,7 @@ class ExportOptions:
     """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy."""
 
     model: Annotated[Path, tyro.conf.Positional]
-    """A student's folder, a teacher's, or a run's, which stands for its student/."""
+    """A student's folder, a teacher's, or a run's, whose student/ is meant."""
     int8: bool = False
     """Write the file in 8-bit integers too: a quarter of the size, and faster."""
     check: Path | None = None
@@ -181,21 +181,21 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
     """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
     names = ModelFolder(work).precisions
     classifiers = {name: load(work, threads=1, precision=name) for name in names}
-    answers, times = {}, {name: list[float]() for name in names}
+    predictions, times = {}, {name: list[float]() for name in names}
     with progress("measuring", len(names) * (1 + _ROUNDS)) as bar:
         for name, classifier in classifiers.items():
-            answers[name] = classifier.predict(valid.texts)
+            predictions[name] = classifier.predict(valid.texts)
             bar.update(1)
         for _ in range(_ROUNDS):
             for name, classifier in classifiers.items():
                 times[name] += time_texts(classifier, valid.texts)
                 bar.update(1)
-    right = {name: float((answer == np.array(valid.labels, dtype=object)).mean()) for name, answer in answers.items()}
+    accuracies = {name: float(valid.is_right(labels).mean()) for name, labels in predictions.items()}
     return {
         name: Precision(
-            accuracy=right[name],
-            agreement=float((answers[name] == answers["fp32"]).mean()),
-            drop=round(100 * (right["fp32"] - right[name]), 6),
+            accuracy=accuracies[name],
+            agreement=float((predictions[name] == predictions["fp32"]).mean()),
+            drop=round(100 * (accuracies["fp32"] - accuracies[name]), 6),
             p50_ms=statistics.median(times[name]),
             megabytes=ModelFolder(work).megabytes(name),
         )
@@ -204,7 +204,10 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
 
 
 def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> str:
-    """The smallest of the fastest precisions; each must keep the accuracy."""
+    """The smallest of the fastest precisions; each must keep the accuracy.
+
+    A file that predicts worse is refused, and one that is no faster is not taken: neither would help anybody.
+    """
     for name, precision in precisions.items():
         if precision.drop > max_drop:
             raise PotstillError(

@@ -72,15 +72,15 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
 
 def _find_files(name: str) -> "list[Path | UPath]":
     place = _place(name)
-    found: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
-    files = sorted(found)
+    paths: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
+    files = sorted(paths)
     if not files:
         raise PotstillError(f"{name}: no Parquet file, and no folder of such")
     return files
 
 
 def _place(name: str) -> "Path | UPath":
-    """A path, or what stands for one behind a URL.
+    """A path, or the same behind a URL.
 
     :raises PotstillError: when it cannot be reached.
     """

@@ -22,7 +22,7 @@ class PushOptions:
     """Upload a student with its model card to the Hugging Face hub."""
 
     student: Annotated[Path, tyro.conf.Positional]
-    """A student's folder, or a run's, which stands for its student/."""
+    """A student's folder, or a run's, whose student/ is meant."""
     repository: Annotated[str, tyro.conf.Positional]
     """Its name on the hub, USER/NAME. Made where it is missing."""
     private: bool = False

@@ -19,7 +19,8 @@ _METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and th
 
 
 def write_card(run: Path, folder: Path) -> None:
-    """Write a run's student's card. Of absolute paths it has the last part alone: it is made to be published.
+    """Write a run's student's card. It has no text of the data, and of absolute paths the last part alone: it is made
+    to be published.
 
     :param folder: where the student's files are.
     """
@@ -80,7 +81,7 @@ def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None
     name: str = config["teacher"]
     if not ModelFolder(folder).is_student:
         own = best.name.removesuffix(f"-{config['layers']}-layers")
-        name = next((one for one in config["student"] if Path(one).name == own and one != "teacher"), name)
+        name = next((source for source in config["student"] if Path(source).name == own and source != "teacher"), name)
     return None if Path(resolve(name)).exists() else name
 
 
@@ -96,7 +97,9 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         name=f"{Path(shown['data']).stem} {best.name}",
         best=best,
         scores=[
-            one for one in evaluation.scores if one.role == "teacher" or one.folder in (best.folder, best.folder + GOLD)
+            score
+            for score in evaluation.scores
+            if score.role == "teacher" or score.folder in (best.folder, best.folder + GOLD)
         ],
         machine=evaluation.machine,
         labels=run_labels(run),
@@ -120,7 +123,7 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
 def _without_folders(value: Any) -> Any:
     """An option's value with the last part alone of every absolute path in it."""
     if isinstance(value, list):
-        return [_without_folders(one) for one in value]
+        return [_without_folders(item) for item in value]
     if not isinstance(value, str):
         return value
     parts = [Path(part).name if Path(part).is_absolute() else part for part in value.split("+")]  # A+B: word vectors
@@ -147,7 +150,7 @@ def _learnt(config: dict[str, Any]) -> str:
 
 
 def as_code(text: str) -> str:
-    """A text as a code span of Markdown: whatever stands in it is shown, and does nothing."""
+    """A text as a code span of Markdown: whatever is in it is shown, and does nothing."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

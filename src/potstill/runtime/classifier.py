@@ -25,7 +25,7 @@ from potstill.tasks import Task, find_task
 
 
 class Graph(Protocol):
-    """A tokenizer and an ONNX graph: what stands between texts and logits."""
+    """A tokenizer and an ONNX graph: what makes logits of texts."""
 
     def encode(self, texts: Sequence[Any]) -> Any:
         """What :meth:`logits` takes, for texts without a fault."""
