@@ -25,7 +25,7 @@ import tyro
 from potstill.artifacts import EVALUATION, read_json, write_json
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.splits import find_split
-from potstill.printing import table
+from potstill.tables import table
 
 BASE = "base"
 GOLD = "gold labels alone"

@@ -33,9 +33,10 @@ import numpy as np
 import tyro
 
 import potstill
-from potstill.artifacts import WEIGHTS, hash_file, hash_json, read_json, write_json
+from potstill.artifacts import hash_file, hash_json, read_json, write_json
 from potstill.corpus.examples import read_examples, read_texts
 from potstill.corpus.words import as_words
+from potstill.model_folder import ModelFolder
 from potstill.training.encoding import split_morphemes
 
 Name = Literal["augmented", "unlabelled", "gold", "kiwi", "loss", "split"]
@@ -261,7 +262,7 @@ def measure(options: Options, row: Row, score: Callable[[Row], int]) -> dict[str
     """A row with its accuracy on test; what was measured before is taken from ``scores.json``."""
     path = options.out / "scores.json"
     scores: dict[str, int] = read_json(path) if path.is_file() else {}
-    key = hash_json([hash_file(row.folder / WEIGHTS), hash_file(options.data / "test.txt"), options.test_rows])
+    key = hash_json([ModelFolder(row.folder).weights_hash, hash_file(options.data / "test.txt"), options.test_rows])
     if key not in scores:
         scores[key] = score(row)
         write_json(path, scores)

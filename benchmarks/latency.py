@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import potstill
-from potstill.artifacts import ONNX_FILES, TOKENIZER
+from potstill.artifacts import TOKENIZER
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
+from potstill.model_folder import ModelFolder
 from potstill.students import StudentModel
 from potstill.students.bilstm import BiLSTMForSequenceClassification
 from potstill.students.cnn import CNNForSequenceClassification
@@ -173,7 +174,7 @@ def compare(folder: Path, options: Options) -> None:
     valid, test = ([row.text for row in read_examples(find_split(options.data, split))] for split in ("valid", "test"))
     with TemporaryDirectory() as scratch:
         sides = {"plain": open_plain(folder, Path(scratch))}
-        sides |= {name: ours(folder, name) for name, file in ONNX_FILES.items() if (folder / file).is_file()}
+        sides |= {name: ours(folder, name) for name in ModelFolder(folder).precisions}
         if [sides["plain"](text) for text in test[:100]] != [sides["fp32"](text) for text in test[:100]]:
             raise SystemExit(f"{folder}: the plain graph predicts differently")
         medians = take_turns(sides, valid, test, options.rounds, options.texts)

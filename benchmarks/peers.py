@@ -40,9 +40,9 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled
 from potstill.evaluation.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
-from potstill.printing import table
+from potstill.model_folder import ModelFolder
 from potstill.reporting.scatter import Point, find_front
-from potstill.runtime.classifier import deployed_files
+from potstill.tables import table
 
 _VERSIONS = ("potstill", "onnxruntime", "scikit-learn", "fasttext-community", "fasttext", "model2vec")
 
@@ -163,8 +163,8 @@ def measure_peer(name: str, task: Task, data: Data, seeds: Sequence[int]) -> Ite
 
 def measure_ours(kind: str, folders: Sequence[Path], data: Data) -> Iterator[tuple[Row, Predict]]:
     """The rows of folders of one name, one a precision that all of them have, and what predicts with the first's."""
-    for precision, file in ONNX_FILES.items():
-        if not all((folder / file).is_file() for folder in folders):
+    for precision in ONNX_FILES:
+        if not all(precision in ModelFolder(folder).precisions for folder in folders):
             continue
         classifiers = [potstill.load(folder, threads=1, precision=precision) for folder in folders]
         taken = [found for folder in folders if (found := seconds_of(folder)) is not None]
@@ -174,7 +174,7 @@ def measure_ours(kind: str, folders: Sequence[Path], data: Data) -> Iterator[tup
             precision,
             [accuracy(one.predict, data.valid) for one in classifiers],
             [accuracy(one.predict, data.test) for one in classifiers],
-            sum(path.stat().st_size for path in deployed_files(folders[0], precision)) / 1e6,
+            ModelFolder(folders[0]).megabytes(precision),
             statistics.fmean(taken) if taken else None,
         )
         yield row, one_by_one(classifiers[0].predict)

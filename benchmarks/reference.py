@@ -36,7 +36,7 @@ from potstill.artifacts import RAW, TRANSFER, write_json
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.splits import find_split
 from potstill.corpus.transfer import read_transfer
-from potstill.printing import table
+from potstill.tables import table
 from reference_child import adaptations
 from reference_recipe import (
     OWN_RAW,

@@ -141,10 +141,37 @@ def test_a_folder_where_a_file_is_wanted_is_named(tmp_path: Path) -> None:
         read_json(tmp_path)
 
 
-def test_a_folder_of_an_older_version_is_complete(tmp_path: Path) -> None:
+def test_a_manifest_has_the_number_of_its_format(tmp_path: Path) -> None:
     make(tmp_path / "a", {"v": 1})
-    write_json(tmp_path / "a" / "manifest.json", {"inputs": {"v": 1}, "files": {"a.txt": 1}})
-    assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 1}
+    assert list(read_json(tmp_path / "a" / "manifest.json")) == ["format", "inputs", "files", "hashes"]
+    assert read_json(tmp_path / "a" / "manifest.json")["format"] == 1
+
+
+@pytest.mark.parametrize(("numbers", "said"), [({}, "no format number"), ({"format": 2}, "format 2")])
+def test_a_folder_of_another_format_is_one_line_and_stays(
+    numbers: dict[str, int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a"
+    make(folder, {"v": 1})
+    write_json(folder / "manifest.json", {"inputs": {"v": 1}, "files": {"a.txt": 1}} | numbers)
+    complaint = (
+        rf"/a: made by another version of potstill: its manifest\.json has {said}, this version reads format 1; "
+        "choose another --out or name, remove the folder, or install the version that made it"
+    )
+    with pytest.raises(PotstillError, match=complaint):
+        read_manifest(folder)
+    with pytest.raises(PotstillError, match=complaint):
+        make(folder, {"v": 2}, "new")
+    assert (folder / "a.txt").read_text() == "x"
+
+
+def test_work_that_was_begun_in_another_format_is_begun_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
+        (work / "half.txt").write_text("half")
+        raise ValueError
+    monkeypatch.setattr("potstill.artifacts.FORMAT", 2)
+    with atomic_folder(tmp_path / "a", {"v": 1}) as work:
+        assert not (work / "half.txt").exists()
 
 
 def test_a_second_name_takes_the_place_of_an_older_one_and_of_itself(tmp_path: Path) -> None:

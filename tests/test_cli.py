@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -67,6 +68,12 @@ def test_options_of_every_command_stand_beside_its_own() -> None:
     verb, options, general = parse(["train", "--threads=3", "--lr=2e-5", "--bert_do_lower_case"])
     assert (verb, general.threads, general.quiet) == ("train", 3, False)
     assert options.optimisation.lr == 2e-5 and options.bert_do_lower_case
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_commands_results_print_themselves(verb: str) -> None:
+    result = get_type_hints(VERBS[verb][1])["return"]
+    assert all("__str__" in vars(kind) for kind in get_args(result) or (result,))
 
 
 def test_an_unknown_command_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

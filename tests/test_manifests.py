@@ -49,6 +49,10 @@ def take_hashes_away(folder: Path) -> None:
     write_json(folder / "manifest.json", manifest)
 
 
+def number_otherwise(folder: Path) -> None:
+    write_json(folder / "manifest.json", read_json(folder / "manifest.json") | {"format": 9})
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
@@ -59,7 +63,8 @@ def take_hashes_away(folder: Path) -> None:
         (add, "a/b.txt: is not listed in manifest.json"),
         (forget, "a: has no manifest.json of potstill's"),
         (cut_manifest, "a/manifest.json: not a JSON file"),
-        (take_hashes_away, "a/manifest.json: lists no hashes, as an older version wrote it"),
+        (take_hashes_away, "a: has no manifest.json of potstill's"),
+        (number_otherwise, "a: made by another version of potstill: its manifest.json has format 9"),
     ],
 )
 def test_each_fault_is_a_line(damage: Callable[[Path], None], fault: str, tmp_path: Path) -> None:

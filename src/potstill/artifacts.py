@@ -1,8 +1,8 @@
 """Every file name of an artifact, and the only ways to write one: whole or not at all, manifest last.
 
-A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists;
-anything else is work in progress. Their hashes, which it lists too, are for :mod:`potstill.manifests`. Knows nothing of
-what the files mean.
+A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists; anything else
+is work in progress: one rule for all of them. Sizes cost nothing and show what a kill leaves; the hashes, which the
+manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what the files mean.
 """
 
 import errno
@@ -31,6 +31,7 @@ _UNWRITABLE = (
 _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
 MANIFEST, HASHES = "manifest.json", "hashes"
+FORMAT = 1  # in every manifest; to be raised when anything that is read back changes, an option in run.json too
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -61,8 +62,8 @@ def shard_name(index: int) -> str:
 
 def shards(folder: "Path | UPath") -> list[Path]:
     """The Parquet shards of a folder, in order."""
-    found: Iterable[Any] = folder.glob("part-*.parquet")
-    return sorted(found)
+    files: Iterable[Any] = folder.glob("part-*.parquet")
+    return sorted(files)
 
 
 def hash_file(path: Path) -> str:
@@ -76,7 +77,7 @@ def hash_json(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: "Path | UPath") -> Any:
     """Read a JSON file.
 
     :raises PotstillError: when it is missing or is not JSON.
@@ -188,15 +189,23 @@ def _complete_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def own_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest that potstill wrote; other programs have files of that name too."""
+def own_manifest(folder: "Path | UPath") -> dict[str, Any] | None:
+    """The manifest that potstill wrote; other programs have files of that name too.
+
+    :raises PotstillError: when another version wrote it, in another format.
+    """
     if not (folder / MANIFEST).is_file():
         return None
     manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict):
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(part), dict) for part in ("inputs", "files")):
         return None
-    parts = (manifest.get("inputs"), manifest.get("files"), manifest.get(HASHES, {}))
-    return manifest if all(isinstance(part, dict) for part in parts) else None
+    if manifest.get("format") != FORMAT:
+        number = f"format {manifest['format']}" if "format" in manifest else "no format number"
+        raise PotstillError(
+            f"{folder}: made by another version of potstill: its {MANIFEST} has {number}, this version reads format "
+            f"{FORMAT}; choose another --out or name, remove the folder, or install the version that made it"
+        )
+    return manifest if isinstance(manifest.get(HASHES), dict) else None
 
 
 def _may_be_replaced(folder: Path) -> bool:
@@ -247,14 +256,15 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
 
 def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
     mark = work / ".inputs"
-    if mark.is_file() and mark.read_text() == hash_json(inputs):
+    begun_from = hash_json({"format": FORMAT, "inputs": inputs})
+    if mark.is_file() and mark.read_text() == begun_from:
         return
     if work.exists():
         logger.info("%s: was begun from other inputs: afresh", work)
         mark.unlink(missing_ok=True)  # first, so that what a kill leaves is nobody's
         shutil.rmtree(work)
     work.mkdir(parents=True)
-    mark.write_text(hash_json(inputs))
+    mark.write_text(begun_from)
 
 
 def _put_in_place(folder: Path) -> None:
@@ -274,13 +284,22 @@ def write_manifest(folder: Path, inputs: dict[str, Any]) -> None:
 
     :param inputs: what it was made from, in JSON form.
     """
-    write_json(folder / MANIFEST, {"inputs": inputs, **describe_files(folder, artifact_files(folder))})
+    write_json(folder / MANIFEST, new_manifest(inputs, describe_files(folder, artifact_files(folder))))
+
+
+def new_manifest(inputs: dict[str, Any], files: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The content of a manifest.
+
+    :param inputs: what the folder was made from, in JSON form.
+    :param files: their sizes and hashes by name, as :func:`describe_files` gives them.
+    """
+    return {"format": FORMAT, "inputs": inputs, **files}
 
 
 def artifact_files(folder: Path) -> list[Path]:
     """The files of an artifact, in order, without its manifest and without scratch."""
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
-    return [file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / MANIFEST]
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
 
 
 def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,6 @@ from potstill.distillation.demo import DemoOptions, demo
 from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.errors import PotstillError
-from potstill.printing import report
 from potstill.progress import Bar, silent
 from potstill.recipe.augment import AugmentOptions, augment_data
 from potstill.recipe.evaluate import EvaluateOptions, evaluate
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         verb, options, general = parse(words)
         _set_up(general)
         result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
-        if is_first() and (printed := report(result)):
+        if is_first() and (printed := str(result)):
             with writing(Path("standard output")):
                 print(printed, flush=True)
         if isinstance(result, Verified) and result.faults:

@@ -1,4 +1,8 @@
-"""An artifact's manifest once it is written: what was altered since, and how files are replaced under it."""
+"""An artifact's manifest once it is written: what was altered since, and how files are replaced under it.
+
+A run that goes on compares sizes alone. Hashes are compared for a training's checkpoint, which would spoil hours
+unseen if it were damaged, and by ``potstill verify``.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -26,8 +30,6 @@ def find_faults(folder: Path) -> list[str]:
     if manifest is None:
         return [f"{folder}: has no {MANIFEST} of potstill's: not complete, or not made by it"]
     faults = [fault for name in manifest["files"] if (fault := _file_fault(folder, name, manifest))]
-    if HASHES not in manifest:
-        faults.append(f"{folder / MANIFEST}: lists no hashes, as an older version wrote it: only sizes were checked")
     unknown = [file for file in artifact_files(folder) if str(file.relative_to(folder)) not in manifest["files"]]
     return faults + [f"{file}: is not listed in {MANIFEST}" for file in unknown]
 
@@ -40,7 +42,7 @@ def _file_fault(folder: Path, name: str, manifest: dict[str, Any]) -> str | None
     if size != expected:
         return f"{file}: has {size} bytes, {MANIFEST} says {expected}"
     try:
-        altered = HASHES in manifest and hash_file(file) != manifest[HASHES].get(name)
+        altered = hash_file(file) != manifest[HASHES].get(name)
     except OSError as error:
         return f"{file}: cannot be read ({error.strerror})"
     return f"{file}: was altered: its hash is not the one in {MANIFEST}" if altered else None
@@ -59,12 +61,11 @@ def replacing(folder: Path, names: Collection[str]) -> Iterator[None]:
     if manifest is None:
         yield
         return
-    parts = [part for part in ("files", HASHES) if part in manifest]
-    rest = {part: {name: manifest[part][name] for name in manifest[part] if name not in names} for part in parts}
+    rest = {
+        part: {name: value for name, value in manifest[part].items() if name not in names} for part in ("files", HASHES)
+    }
     write_json(folder / MANIFEST, manifest | rest)
     yield
-    changed = [
-        file for file in artifact_files(folder) if HASHES not in manifest or str(file.relative_to(folder)) in names
-    ]
-    listed = {part: rest.get(part, {}) | found for part, found in describe_files(folder, changed).items()}
+    changed = [file for file in artifact_files(folder) if str(file.relative_to(folder)) in names]
+    listed = {part: rest[part] | new for part, new in describe_files(folder, changed).items()}
     write_json(folder / MANIFEST, manifest | listed)

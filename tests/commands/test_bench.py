@@ -1,4 +1,4 @@
-"""Bench: every model in every precision is a row; the cascade's cascades follow from the probabilities."""
+"""Bench: every model in every precision is a row; the cascades follow from the probabilities."""
 
 import os
 from pathlib import Path
@@ -16,9 +16,8 @@ from potstill.commands.export import ExportOptions, export
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import cascade_points
+from potstill.evaluation.cascades import measure_cascades
 from potstill.export.onnx_files import save_model
-from potstill.printing import report
 from potstill.reporting.scatter import Point, draw_svg
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -78,18 +77,18 @@ def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
     assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
     assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
     assert [bool(row.cascades) for row in found.rows] == [True, False, False, False]
-    assert "tfidf fp64    100.00" in report(found)
+    assert "tfidf fp64    100.00" in str(found)
 
 
-def entry(sure: list[float], is_right: list[bool]) -> stage._Entry:
-    return stage._Entry("m", "fp32", 1.0, {}, np.array(is_right), np.array(sure, dtype=np.float32))
+def entry(confidence: list[float], is_right: list[bool]) -> stage._Entry:
+    return stage._Entry("m", "fp32", 1.0, {}, np.array(is_right), np.array(confidence, dtype=np.float32))
 
 
-def test_below_the_threshold_the_teacher_answers() -> None:
+def test_below_the_threshold_the_teacher_predicts() -> None:
     student = entry([0.99, 0.55, 0.65, 0.8], [True, False, True, True])
     teacher = entry([0.9] * 4, [False, True, True, True])
-    cascades = cascade_points(student.as_cascade_model(ms=1), teacher.as_cascade_model(ms=10))
-    by = {route.threshold: route for route in cascades}
+    cascades = measure_cascades(student.as_cascade_side(ms=1), teacher.as_cascade_side(ms=10))
+    by = {cascade.threshold: cascade for cascade in cascades}
     assert (by[0.6].share, by[0.6].accuracy, by[0.6].mean_ms) == (0.25, 1.0, 3.5)
     assert (by[0.9].share, by[0.9].mean_ms) == (0.75, 8.5)
     assert by[0.9].accuracy == 1.0

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 import potstill
-from potstill.artifacts import read_json, read_manifest, write_json
+from potstill.artifacts import read_json, read_manifest, write_json, write_manifest
 from potstill.cli import main
 from potstill.commands import export as stage
 from potstill.commands.export import ExportOptions, export
@@ -30,7 +30,7 @@ def student(tmp_path: Path, tiny_data: Path) -> Path:
     folder.mkdir()
     vocabulary = Vocabulary(build_tokenizer(words, lower=True), table)
     save_model(*new_student("cnn", {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=1), folder)
-    write_json(folder / "manifest.json", {"inputs": {"made": "by training"}, "files": {}})
+    write_manifest(folder, {"made": "by training"})
     return folder
 
 

@@ -66,7 +66,8 @@ def test_files_become_the_shards_of_one_transfer_set_in_order(local: Path) -> No
     assert [path.name for path in shards(local)] == [f"part-0000{number}.parquet" for number in range(3)]
     assert read_transfer(local).texts == [text for part in TEXTS for text in part]
     manifest = read_manifest(local)
-    assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher", "labelling"}
+    assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher"}
+    assert manifest["inputs"]["teacher"].split()[1] == "torch"  # what ran the teacher
 
 
 def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
@@ -78,6 +79,7 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
     expected = {path.name: path.read_bytes() for path in shards(local)}
     assert {path.name: path.read_bytes() for path in shards(bucket / "out")} == expected
     manifest = json.loads((bucket / "out" / "manifest.json").read_text())
+    assert manifest["format"] == 1 and manifest["hashes"] == (read_manifest(local) or {})["hashes"]
     assert manifest["files"] == {name: len(content) for name, content in expected.items()}
     (bucket / "out" / "part-00001.parquet").unlink()
     written: list[str] = []
@@ -98,6 +100,16 @@ def test_what_was_begun_from_other_texts_is_not_gone_on_with(teacher: str, bucke
     label_files(options)
     write(bucket / "texts", [["another text", "dull"]])
     with pytest.raises(PotstillError, match="out: was begun from other texts or with another teacher"):
+        label_files(options)
+
+
+def test_what_another_version_labelled_is_not_gone_on_with(teacher: str, bucket: Any, small_shards: None) -> None:
+    write(bucket / "texts", TEXTS)
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
+    label_files(options)
+    manifest = json.loads((bucket / "out" / "manifest.json").read_text())
+    (bucket / "out" / "manifest.json").write_text(json.dumps(manifest | {"format": 0}))
+    with pytest.raises(PotstillError, match=r"out: made by another version of potstill: .* format 0"):
         label_files(options)
 
 

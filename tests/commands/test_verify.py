@@ -58,7 +58,7 @@ def test_a_run_that_nobody_touched_is_what_it_claims_to_be(finished: Path, capsy
     main(["verify", str(finished)])
     printed = capsys.readouterr().out
     assert printed.startswith(f"{finished}: ") and printed.count("\n") == 1
-    assert "files are as they were written, and 4 models answer as its table says" in printed
+    assert "files are as they were written, and 4 models predict as its table says" in printed
 
 
 def test_a_model_folder_is_verified_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
 from potstill.runtime.cascade import Cascade
+from potstill.runtime.student_graph import StudentGraph
 from small_runs import small_run, written
 
 
@@ -177,7 +178,8 @@ def test_two_students_of_one_name_are_refused(
 
 def test_a_students_texts_are_split_the_fast_way(finished: Path) -> None:
     """As it is saved after training its tokenizer has other marks than when it was built."""
-    assert potstill.load(finished / "student")._words is not None
+    graph = potstill.load(finished / "student")._graph
+    assert isinstance(graph, StudentGraph) and graph._words is not None
 
 
 def test_a_student_without_an_onnx_graph_of_its_own_passes_every_stage(

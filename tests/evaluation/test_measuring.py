@@ -1,4 +1,4 @@
-"""Scores: figures that follow from the answers, and evaluation.json read back as it was written."""
+"""Scores: figures that follow from the predictions, and evaluation.json read back as it was written."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import potstill
+from potstill.artifacts import write_manifest
 from potstill.corpus.examples import read_examples
 from potstill.evaluation.measuring import count_confusion
 from potstill.evaluation.results import Evaluation, Role, read_evaluation, this_machine, write_evaluation
@@ -19,7 +20,7 @@ def evaluation(reported: Path) -> Evaluation:
     return read_evaluation(reported)
 
 
-def test_agreement_and_confusion_follow_from_the_models_answers(reported: Path, evaluation: Evaluation) -> None:
+def test_agreement_and_confusion_follow_from_the_models_predictions(reported: Path, evaluation: Evaluation) -> None:
     rows = read_examples(reported / "data" / "test.parquet")
     taught = potstill.load(reported / "teacher").predict([row.text for row in rows])
     assert evaluation.teacher.agreement is None
@@ -32,17 +33,17 @@ def test_agreement_and_confusion_follow_from_the_models_answers(reported: Path, 
         assert sum(line.get(label, 0) for label, line in score.confusion.items()) == score.correct
 
 
-def test_the_routes_are_what_a_cascade_does(reported: Path, evaluation: Evaluation) -> None:
+def test_the_measured_cascades_are_what_a_cascade_does(reported: Path, evaluation: Evaluation) -> None:
     rows = read_examples(reported / "data" / "test.parquet")
     texts, gold = [row.text for row in rows], np.array([row.label for row in rows], dtype=object)
     teacher = potstill.load(reported / "teacher")
     assert evaluation.teacher.cascades == []
     for score in evaluation.students:
-        for route in score.cascades[:2]:
-            cascade = Cascade(potstill.load(reported / score.folder), teacher, below=route.threshold)
-            assert route.share == pytest.approx(float(cascade.predict_with_source(texts).from_fallback.mean()))
-            assert route.accuracy == pytest.approx(float((cascade.predict(texts) == gold).mean()))
-            assert route.mean_ms == pytest.approx(score.p50_ms + route.share * evaluation.teacher.p50_ms)
+        for measured in score.cascades[:2]:
+            cascade = Cascade(potstill.load(reported / score.folder), teacher, below=measured.threshold)
+            assert measured.share == pytest.approx(float(cascade.predict_with_source(texts).from_fallback.mean()))
+            assert measured.accuracy == pytest.approx(float((cascade.predict(texts) == gold).mean()))
+            assert measured.mean_ms == pytest.approx(score.p50_ms + measured.share * evaluation.teacher.p50_ms)
 
 
 def test_the_disagreements_are_those_of_valid_that_are_furthest_apart(reported: Path, evaluation: Evaluation) -> None:
@@ -76,6 +77,7 @@ def test_confusion_is_counted_by_gold_label_first() -> None:
 def test_it_is_read_back_as_it_was_written(evaluation: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "evaluation").mkdir()
     write_evaluation(evaluation, tmp_path / "evaluation")
+    write_manifest(tmp_path / "evaluation", {})
     assert read_evaluation(tmp_path) == evaluation
     assert evaluation.machine == this_machine()
 

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from potstill.artifacts import read_json, write_json
+from potstill.augment.sampling import Rules
 from potstill.cli import main, parse
 from potstill.errors import PotstillError
 from potstill.evaluation.results import Evaluation, read_evaluation
 from potstill.reporting.page import confusions, cost, figures, find_differences, percent, render_page, short
 from potstill.reporting.report import ReportOptions, report_runs
 from potstill.reporting.run import RunReport, read_run, write_command
+from potstill.runs.options import DistillOptions
 from small_runs import LABELS, SCRIPT
 
 
@@ -108,8 +110,10 @@ def test_its_command_makes_the_same_run(reported: Path) -> None:
 
 
 def test_flags_are_written_as_flags() -> None:
-    config = {"data": "a b", "augment": False, "bf16": True, "cased": False, "rules": {"lower": True}}
-    assert write_command(config).replace(" \\\n ", "") == "potstill distill --data 'a b' --no-augment --lower --bf16"
+    options = DistillOptions("a b", Path("run"), "encoder", augment=False, bf16=True, rules=Rules(lower=True))
+    config = json.loads(json.dumps(asdict(options), default=str))
+    command = "potstill distill --data 'a b' --out run --teacher encoder --no-augment --lower --bf16"
+    assert write_command(config).replace(" \\\n ", "") == command
 
 
 def test_runs_side_by_side_say_where_they_differ(run: RunReport) -> None:
@@ -169,15 +173,18 @@ def test_options_that_cannot_be_are_refused(given: dict[str, Any], complaint: st
         ReportOptions(**given)
 
 
-def test_what_is_no_finished_run_is_refused_with_the_mend(reported: Path, tmp_path: Path) -> None:
+def test_what_is_no_finished_run_is_refused_with_the_fix(reported: Path, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"no run\.json in it"):
         report_runs(ReportOptions((tmp_path,)))
     begun = tmp_path / "begun"
     write_json(begun / "run.json", {})
     with pytest.raises(PotstillError, match="give the folder of a run that came to its end"):
         report_runs(ReportOptions((begun,)))
-    scores = read_json(reported / "evaluation" / "evaluation.json")
-    del scores["scores"][1]["agreement"]
-    write_json(begun / "evaluation" / "evaluation.json", scores)
-    with pytest.raises(PotstillError, match="an older version's, without agreement: give the potstill distill command"):
+    shutil.copytree(reported / "evaluation", begun / "evaluation")
+    manifest = read_json(begun / "evaluation" / "manifest.json")
+    write_json(begun / "evaluation" / "manifest.json", manifest | {"format": 0})
+    with pytest.raises(PotstillError, match=r"evaluation: made by another version of potstill: .* has format 0"):
+        report_runs(ReportOptions((begun,)))
+    (begun / "evaluation" / "manifest.json").unlink()
+    with pytest.raises(PotstillError, match="give the folder of a run that came to its end"):
         report_runs(ReportOptions((begun,)))

@@ -1,6 +1,6 @@
 """Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, cascades.
 
-Every precision that a folder has an ONNX file for is a row; peers, other libraries' classifiers, are rows beside them.
+Every precision that a folder has an ONNX file for is a row; each peer, a classifier of another library, is one too.
 All are measured in turn in every round, so that all meet the same machine.
 """
 
@@ -19,19 +19,22 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from potstill.artifacts import BENCH, BENCH_PLOT, CONFIG, ONNX_FILES, atomic_file, write_json
+from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, write_json
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import CascadeModel, CascadePoint, cascade_points
+from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
 from potstill.evaluation.measuring import Labelled
 from potstill.evaluation.peers import Peer, Task, check_peer, train_peer
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
-from potstill.runtime.classifier import Classifier, deployed_files, load
+from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
+from potstill.tables import table
+from potstill.tasks import find_task
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +90,8 @@ class Benched:
 
     :param accuracy: the share of right labels on test.
     :param timings: a peer's are of one thread alone: its library takes no number of threads.
-    :param cascades: with the teacher's fastest precision behind it; empty for the teacher and for a peer.
+    :param cascades: one a threshold, with the teacher's fastest precision as fallback; none for the teacher and for a
+        peer.
     """
 
     name: str
@@ -95,7 +99,7 @@ class Benched:
     accuracy: float
     megabytes: float
     timings: list[Timing]
-    cascades: list[CascadePoint] = field(default_factory=list)
+    cascades: list[MeasuredCascade] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,46 @@ class Bench:
 
     rows: list[Benched]
     out: Path | None
+
+    def __str__(self) -> str:
+        lines = [_timing_table(self.rows), "", "milliseconds a call, raw text to label"]
+        if any(row.cascades for row in self.rows):
+            lines += ["", _cascade_table(self.rows)]
+        return "\n".join([*lines, *([f"{self.out}: {BENCH}, {BENCH_PLOT}"] if self.out else [])])
+
+
+def _timing_table(rows: list[Benched]) -> str:
+    accuracy, times = find_task().accuracy_name, ("p50 ms", "p95 ms", "p99 ms", "tokens", "model")
+    cells = [
+        (
+            f"{row.name} {row.precision}",
+            f"{100 * row.accuracy:.2f}",
+            f"{row.megabytes:.2f}",
+            f"{timing.threads}",
+            f"{timing.batch}",
+            *(f"{ms:.3f}" for ms in (timing.p50_ms, timing.p95_ms, timing.p99_ms)),
+            *("" if ms is None else f"{ms:.3f}" for ms in (timing.tokenise_ms, timing.model_ms)),
+            f"{timing.texts_per_second:,.0f}",
+        )
+        for row in rows
+        for timing in row.timings
+    ]
+    return table(("model", accuracy, "MB", "threads", "batch", *times, "texts/s"), cells)
+
+
+def _cascade_table(rows: list[Benched]) -> str:
+    cells = [
+        (
+            f"{row.name} {row.precision}",
+            f"{cascade.threshold:g}",
+            f"{100 * cascade.share:.1f}",
+            f"{100 * cascade.accuracy:.2f}",
+            f"{cascade.mean_ms:.3f}",
+        )
+        for row in rows
+        for cascade in row.cascades
+    ]
+    return table(("a cascade of", "below", "% to teacher", find_task().accuracy_name, "mean ms"), cells)
 
 
 @dataclass(frozen=True)
@@ -124,10 +168,10 @@ class _Entry:
     is_right: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None = None
 
-    def as_cascade_model(self, ms: float) -> CascadeModel:
+    def as_cascade_side(self, ms: float) -> CascadeSide:
         """A student or a teacher as one side of a cascade."""
         assert self.confidence is not None
-        return CascadeModel(self.confidence, self.is_right, ms)
+        return CascadeSide(self.confidence, self.is_right, ms)
 
 
 class _Call(NamedTuple):
@@ -162,8 +206,8 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     for number, (entry, times) in enumerate(zip(entries, timings, strict=True)):
         cascades = []
         if fastest is not None and number < len(students):
-            teacher = entries[fastest].as_cascade_model(timings[fastest][0].p50_ms)
-            cascades = cascade_points(entry.as_cascade_model(times[0].p50_ms), teacher)
+            teacher = entries[fastest].as_cascade_side(timings[fastest][0].p50_ms)
+            cascades = measure_cascades(entry.as_cascade_side(times[0].p50_ms), teacher)
         accuracy = float(entry.is_right.mean())
         rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, cascades))
     if options.out:
@@ -173,21 +217,17 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
 
 def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
     """A row for each precision that a folder has a file of."""
-    if not (folder / CONFIG).is_file():
-        raise PotstillError(
-            f"{folder}: no {CONFIG} in it; give the folder of a trained model, such as runs/NAME/student"
-        )
-    entries = []
-    for precision in [name for name, file in ONNX_FILES.items() if (folder / file).is_file()] or ["fp32"]:
+    model, entries = ModelFolder(folder), []
+    for precision in model.precisions or ["fp32"]:
+        megabytes = model.megabytes(precision)  # first: a folder without its files is no model's
         classifiers = {threads: load(folder, threads, precision) for threads in _thread_counts()}
         classifier = classifiers[max(classifiers)]
         gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
         probabilities = classifier.predict_proba([example.content for example in examples])
-        size = sum(file.stat().st_size for file in deployed_files(folder, precision)) / 1e6
         task = classifier.task
         is_right = task.decide_from_probabilities(probabilities) == gold
         confidence = task.confidence(probabilities)
-        entries.append(_Entry(folder.name, precision, size, classifiers, is_right, confidence))
+        entries.append(_Entry(folder.name, precision, megabytes, classifiers, is_right, confidence))
     return entries
 
 
@@ -211,18 +251,18 @@ def _time_all(
 ) -> list[list[Timing]]:
     """The times of each entry; first those on one thread and of the first batch size."""
     modes = [(threads, batch) for threads in _thread_counts() for batch in batches]
-    found: list[dict[tuple[int, int], list[_Call]]] = [
+    calls_by_mode: list[dict[tuple[int, int], list[_Call]]] = [
         {mode: [] for mode in modes if mode[0] in entry.models} for entry in entries
     ]
-    with progress("timing", _ROUNDS * sum(map(len, found))) as bar:
+    with progress("timing", _ROUNDS * sum(map(len, calls_by_mode))) as bar:
         for _ in range(_ROUNDS):
             for threads, batch in modes:
                 with _tokenizer_threads(threads):
-                    for entry, calls in zip(entries, found, strict=True):
+                    for entry, calls in zip(entries, calls_by_mode, strict=True):
                         if threads in entry.models:
                             calls[threads, batch] += _time(entry.models[threads], batch, warm_up, texts)
                             bar.update(1)
-    return [[_summarise(calls, *mode) for mode, calls in one.items()] for one in found]
+    return [[_summarise(calls, *mode) for mode, calls in by_mode.items()] for by_mode in calls_by_mode]
 
 
 @contextmanager
@@ -243,13 +283,13 @@ def _time(model: Classifier | Peer, batch: int, warm_up: Sequence[Text], texts: 
         model.predict(warm_up[start : start + batch])
     calls = []
     for start in range(0, min(_TIMED, len(texts)) - batch + 1, batch):
-        given = texts[start : start + batch]
+        texts_of_call = texts[start : start + batch]
         began = time.perf_counter()
-        model.predict(given)
+        model.predict(texts_of_call)
         ended = time.perf_counter()
         tokenise_ms = None
         if isinstance(model, Classifier):
-            model.encode(given)
+            model.encode(texts_of_call)
             tokenise_ms = 1000 * (time.perf_counter() - ended)
         calls.append(_Call(1000 * (ended - began), tokenise_ms))
     return calls

@@ -16,7 +16,6 @@ from potstill.artifacts import (
     ONNX_FILES,
     ONNX_MODEL,
     PRECISION,
-    RUN,
     TOKENIZER,
     TOKENIZER_CONFIG,
     link_or_copy,
@@ -29,8 +28,11 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, time_texts
 from potstill.manifests import replacing
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
-from potstill.runtime.classifier import deployed_files, load
+from potstill.runtime.classifier import load
+from potstill.tables import table
+from potstill.tasks import find_task
 
 _AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
 _ROUNDS = 3  # in which the precisions are timed in turn
@@ -41,7 +43,7 @@ class ExportOptions:
     """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy."""
 
     model: Annotated[Path, tyro.conf.Positional]
-    """A student's folder, a teacher's, or a run's, which stands for its student/."""
+    """A student's folder, a teacher's, or a run's, whose student/ is meant."""
     int8: bool = False
     """Write the file in 8-bit integers too: a quarter of the size, and faster."""
     check: Path | None = None
@@ -87,6 +89,28 @@ class Exported:
     n_valid: int
     precisions: dict[str, Precision]
 
+    def __str__(self) -> str:
+        if not self.precisions:
+            return f"{self.folder}: fp32 written; nothing was measured, as no --check was given"
+        rows = [
+            (
+                name,
+                f"{100 * precision.accuracy:.2f}",
+                f"{precision.drop:+.2f}",
+                f"{100 * precision.agreement:.2f}",
+                f"{precision.p50_ms:.3f}",
+                f"{precision.megabytes:.2f}",
+            )
+            for name, precision in self.precisions.items()
+        ]
+        lines = [
+            table(("precision", find_task().accuracy_name, "lost", "as fp32", "p50 ms", "MB"), rows),
+            "",
+            f"accuracy on the {self.n_valid} texts of valid; ms a text on one thread, raw text to label",
+            f"{self.folder}: potstill.load takes {self.default}",
+        ]
+        return "\n".join(lines)
+
 
 def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     """Write the ONNX files of a model's folder; nothing in it changes before all of them are good.
@@ -119,8 +143,8 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 def _find(options: ExportOptions) -> tuple[Path, Path | None]:
     """The model's folder and that of the data."""
-    is_run = (options.model / RUN).is_file()
-    folder = options.model / "student" if is_run else options.model
+    folder = ModelFolder.find(options.model).path
+    is_run = folder != options.model
     if not (folder / CONFIG).is_file():
         raise PotstillError(f"{folder}: no {CONFIG} in it; give the folder of a trained model, or of a run")
     data = options.check or (options.model / "data" if is_run else None)
@@ -155,32 +179,35 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
 
 def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
     """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
-    names = [name for name, file in ONNX_FILES.items() if (work / file).is_file()]
+    names = ModelFolder(work).precisions
     classifiers = {name: load(work, threads=1, precision=name) for name in names}
-    answers, times = {}, {name: list[float]() for name in names}
+    predictions, times = {}, {name: list[float]() for name in names}
     with progress("measuring", len(names) * (1 + _ROUNDS)) as bar:
         for name, classifier in classifiers.items():
-            answers[name] = classifier.predict(valid.texts)
+            predictions[name] = classifier.predict(valid.texts)
             bar.update(1)
         for _ in range(_ROUNDS):
             for name, classifier in classifiers.items():
                 times[name] += time_texts(classifier, valid.texts)
                 bar.update(1)
-    right = {name: float((answer == np.array(valid.labels, dtype=object)).mean()) for name, answer in answers.items()}
+    accuracies = {name: float(valid.is_right(labels).mean()) for name, labels in predictions.items()}
     return {
         name: Precision(
-            accuracy=right[name],
-            agreement=float((answers[name] == answers["fp32"]).mean()),
-            drop=round(100 * (right["fp32"] - right[name]), 6),
+            accuracy=accuracies[name],
+            agreement=float((predictions[name] == predictions["fp32"]).mean()),
+            drop=round(100 * (accuracies["fp32"] - accuracies[name]), 6),
             p50_ms=statistics.median(times[name]),
-            megabytes=sum(file.stat().st_size for file in deployed_files(work, name)) / 1e6,
+            megabytes=ModelFolder(work).megabytes(name),
         )
         for name in names
     }
 
 
 def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> str:
-    """The smallest of the fastest precisions; each must keep the accuracy."""
+    """The smallest of the fastest precisions; each must keep the accuracy.
+
+    A file that predicts worse is refused, and one that is no faster is not taken: neither would help anybody.
+    """
     for name, precision in precisions.items():
         if precision.drop > max_drop:
             raise PotstillError(

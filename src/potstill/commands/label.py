@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potstill.artifacts import MANIFEST, atomic_folder, hash_json, shards
+from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
 from potstill.errors import PotstillError, require
 from potstill.labelling import Engine
 from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
@@ -47,6 +47,9 @@ class LabelledTexts:
     output: str
     n_texts: int
 
+    def __str__(self) -> str:
+        return f"{self.output}: {self.n_texts} texts labelled"
+
 
 def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts:
     """Label the texts of files, in their order.
@@ -69,15 +72,15 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
 
 def _find_files(name: str) -> "list[Path | UPath]":
     place = _place(name)
-    found: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
-    files = sorted(found)
+    paths: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
+    files = sorted(paths)
     if not files:
         raise PotstillError(f"{name}: no Parquet file, and no folder of such")
     return files
 
 
 def _place(name: str) -> "Path | UPath":
-    """A path, or what stands for one behind a URL.
+    """A path, or the same behind a URL.
 
     :raises PotstillError: when it cannot be reached.
     """
@@ -105,11 +108,15 @@ def _working_folder(name: str, inputs: dict[str, Any]) -> "Iterator[Path | UPath
         with atomic_folder(place, inputs) as work:
             yield work
         return
+    own_manifest(place)  # raises where another version has labelled; our own is written again
     mark = place / ".inputs"
     if mark.exists() and mark.read_text() != hash_json(inputs):
         raise PotstillError(f"{name}: was begun from other texts or with another teacher: choose another, or remove it")
     place.mkdir(parents=True, exist_ok=True)
     mark.write_text(hash_json(inputs))
     yield place
-    sizes = {file.name: file.stat().st_size for file in shards(place)}
-    (place / MANIFEST).write_text(json.dumps({"inputs": inputs, "files": sizes}, indent=2))
+    files: dict[str, dict[str, Any]] = {
+        "files": {file.name: file.stat().st_size for file in shards(place)},
+        HASHES: {file.name: hash_file(file) for file in shards(place)},
+    }
+    (place / MANIFEST).write_text(json.dumps(new_manifest(inputs, files), indent=2))

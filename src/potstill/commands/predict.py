@@ -46,6 +46,11 @@ class Predicted:
     n_lines: int
     labels: list[str]
 
+    def __str__(self) -> str:
+        if self.output == _STANDARD:
+            return ""  # standard output holds the labels and nothing else
+        return f"{self.output}: {self.n_lines} lines labelled with {', '.join(self.labels)}"
+
 
 @dataclass
 class _Lines:

@@ -7,10 +7,10 @@ from typing import Annotated, cast
 
 import tyro
 
-from potstill.artifacts import CARD, MANIFEST, RUN
+from potstill.artifacts import CARD, MANIFEST
 from potstill.errors import PotstillError
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
-from potstill.runtime.classifier import deployed_files
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class PushOptions:
     """Upload a student with its model card to the Hugging Face hub."""
 
     student: Annotated[Path, tyro.conf.Positional]
-    """A student's folder, or a run's, which stands for its student/."""
+    """A student's folder, or a run's, whose student/ is meant."""
     repository: Annotated[str, tyro.conf.Positional]
     """Its name on the hub, USER/NAME. Made where it is missing."""
     private: bool = False
@@ -39,6 +39,9 @@ class Pushed:
     repository: str
     url: str
 
+    def __str__(self) -> str:
+        return f"{self.repository}: {self.url}"
+
 
 def push(options: PushOptions, progress: Progress = silent) -> Pushed:
     """Upload a student's folder in one commit.
@@ -48,8 +51,9 @@ def push(options: PushOptions, progress: Progress = silent) -> Pushed:
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError
 
-    folder = options.student / "student" if (options.student / RUN).is_file() else options.student
-    deployed_files(folder)
+    model = ModelFolder.find(options.student)
+    model.files()
+    folder = model.path
     if not (folder / CARD).is_file():
         logger.info("%s: no %s in it: the hub will show no model card", folder, CARD)
     if get_token() is None:

@@ -58,6 +58,9 @@ class Served:
 
     n_requests: int
 
+    def __str__(self) -> str:
+        return f"stopped after {self.n_requests} requests"
+
 
 def serve(options: ServeOptions, progress: Progress = silent) -> Served:
     """Serve until SIGINT or SIGTERM; requests under way still get their responses.

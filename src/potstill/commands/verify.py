@@ -12,8 +12,6 @@ from potstill.artifacts import (
     MANIFEST,
     ONNX_FILES,
     RUN,
-    WEIGHTS,
-    hash_file,
     hash_json,
     read_json,
 )
@@ -21,11 +19,12 @@ from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, Model, score_models
 from potstill.evaluation.results import Score, read_evaluation
 from potstill.manifests import find_faults
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runs.contents import read_split
 
 _LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
-_COMPARED = (  # of a model's own answers; no times, and no megabytes: export may have written other files since
+_COMPARED = (  # of a model's own predictions; no times, and no megabytes: export may have written other files since
     "accuracy", "correct", "total", "macro_f1", "valid_accuracy", "calibration_error", "uncalibrated_error",
     "parameters", "confusion", "coverage",
 )  # fmt: skip
@@ -53,6 +52,12 @@ class Verified:
     n_files: int
     n_models: int
     faults: list[str]
+
+    def __str__(self) -> str:
+        if self.faults:
+            return "\n".join([*self.faults, f"{self.folder}: {len(self.faults)} found that is not as it is claimed"])
+        measured = f", and {self.n_models} models predict as its table says" if self.n_models else ""
+        return f"{self.folder}: {self.n_files} files are as they were written{measured}"
 
 
 def verify(options: VerifyOptions, progress: Progress = silent) -> Verified:
@@ -83,13 +88,13 @@ def _verify_run(run: Path, progress: Progress) -> Verified:
     whole = []
     with progress("hashing", len(stages)) as bar:
         for stage in stages:
-            found = find_faults(run / stage)
-            faults += found
-            whole += [] if found else [stage]
+            faults_of_stage = find_faults(run / stage)
+            faults += faults_of_stage
+            whole += [] if faults_of_stage else [stage]
             bar.update(1)
     faults += _broken_links(run, record, whole)
-    rows, found = _rows(run, whole)
-    faults += found
+    rows, faults_of_table = _rows(run, whole)
+    faults += faults_of_table
     with progress("measuring", len(rows)) as bar:
         for row in rows:
             faults += _wrong_figures(run, row)
@@ -100,14 +105,14 @@ def _verify_run(run: Path, progress: Progress) -> Verified:
 def _found_stages(run: Path) -> list[str]:
     """The folders with a manifest where stages have theirs."""
     places = ("*", "teachers/*", "students/*")
-    found = [path.parent.relative_to(run) for place in places for path in run.glob(f"{place}/{MANIFEST}")]
-    return [str(folder) for folder in found if not folder.name.startswith(".")]
+    folders = [path.parent.relative_to(run) for place in places for path in run.glob(f"{place}/{MANIFEST}")]
+    return [str(folder) for folder in folders if not folder.name.startswith(".")]
 
 
 def _broken_links(run: Path, record: dict[str, Any], whole: list[str]) -> list[str]:
     """Stages that were made from something else than ``run.json`` or a stage after them says."""
     inputs = {stage: read_json(run / stage / MANIFEST)["inputs"] for stage in whole}
-    hashes = {stage: hash_json(given) for stage, given in inputs.items()}
+    hashes = {stage: hash_json(inputs_of_stage) for stage, inputs_of_stage in inputs.items()}
     faults = []
     for stage in whole:
         noted = record["stages"].get(stage)
@@ -116,15 +121,15 @@ def _broken_links(run: Path, record: dict[str, Any], whole: list[str]) -> list[s
     if "data" in whole and inputs["data"].get("data") != record.get("data"):
         faults.append(f"{run / 'data'}: was made from other sources than {RUN} says")
     for stage in _reached(inputs):
-        for name, given in _links(inputs[stage], stage):
-            if given != hashes.get(name, given):
+        for name, linked in _links(inputs[stage], stage):
+            if linked != hashes.get(name, linked):
                 faults.append(f"{run / stage}: was made from another {name} than the one that is there")
     return faults
 
 
 def _links(inputs: dict[str, Any], stage: str) -> list[tuple[str, str]]:
     """The earlier stages that a stage was made from, with their hashes; an option is no hash, or has another name."""
-    return [(name, given) for name, given in inputs.items() if name != stage and _is_hash(given)]
+    return [(name, value) for name, value in inputs.items() if name != stage and _is_hash(value)]
 
 
 def _is_hash(value: object) -> bool:
@@ -156,7 +161,7 @@ def _rows(run: Path, whole: list[str]) -> tuple[list[Score], list[str]]:
 
 def _wrong_student(run: Path, best: str, whole: list[str]) -> list[str]:
     """``student`` with other weights than the best on valid."""
-    weights = {hash_file(run / folder / WEIGHTS) for folder in {best, "student"} & set(whole)}
+    weights = {ModelFolder(run / folder).weights_hash for folder in {best, "student"} & set(whole)}
     return [f"{run / 'student'}: has other weights than {best}, the best on valid"] if len(weights) > 1 else []
 
 
@@ -164,21 +169,21 @@ def _wrong_figures(run: Path, row: Score) -> list[str]:
     """Measure a model again, in each precision that it has a file for: one of them was measured for the table."""
     test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
     claimed, wrong = asdict(row), list[str]()
-    for precision in [name for name, file in ONNX_FILES.items() if (run / row.folder / file).is_file()]:
+    for precision in ModelFolder(run / row.folder).precisions:
         model = Model(row.name, row.role, row.folder, precision)
         try:
-            found = asdict(score_models([model], run, test=test, valid=valid)[0])
+            measured = asdict(score_models([model], run, test=test, valid=valid)[0])
         except PotstillError as error:
             return [str(error)]
-        differing = [name for name in _COMPARED if not _is_same(found[name], claimed[name])]
+        differing = [name for name in _COMPARED if not _is_same(measured[name], claimed[name])]
         if not differing:
             return []
-        figures = ", ".join(f"{name} is {found[name]} and not {claimed[name]}" for name in differing)
+        figures = ", ".join(f"{name} is {measured[name]} and not {claimed[name]}" for name in differing)
         wrong = wrong or [f"{run / row.folder}: measured again, {figures} as in {EVALUATION}"]
     return wrong or [f"{run / row.folder}: no {ONNX_FILES['fp32']} in it"]
 
 
-def _is_same(found: object, claimed: object) -> bool:
-    if isinstance(found, float) and isinstance(claimed, float):
-        return math.isclose(found, claimed, abs_tol=_TOLERANCE)
-    return found == claimed
+def _is_same(measured: object, claimed: object) -> bool:
+    if isinstance(measured, float) and isinstance(claimed, float):
+        return math.isclose(measured, claimed, abs_tol=_TOLERANCE)
+    return measured == claimed

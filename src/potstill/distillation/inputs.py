@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import WEIGHTS, hash_file, hash_json, shards
+from potstill.artifacts import hash_file, hash_json, shards
+from potstill.model_folder import ModelFolder
 from potstill.training.options import Optimisation
 from potstill.training.vector_sources import is_from_teacher, split_vectors
 
@@ -18,8 +19,7 @@ def training_inputs(prefix: str, optimisation: Optimisation) -> dict[str, Any]:
 
 def hash_weights(checkpoint: str) -> str | None:
     """The hash of a local checkpoint's weights; None for a name on the hub or of a package."""
-    weights = Path(checkpoint) / WEIGHTS
-    return hash_file(weights) if weights.is_file() else None
+    return ModelFolder(Path(checkpoint)).weights_hash
 
 
 def hash_transfer(path: Path) -> str:

@@ -1,6 +1,7 @@
-"""Measures models as they would be deployed: what they answer, how long that takes, and how they stand to the teacher.
+"""Measures models as they would be deployed: what they predict, how long that takes, how they compare with the teacher.
 
-Teachers and students alike run through ONNX Runtime, from raw text to label.
+Teachers and students alike run through ONNX Runtime, from raw text to label, one text at a time on one thread: neither
+has a framework's overhead that the other lacks. The time is that of the whole path, as that is what a user waits for.
 """
 
 import logging
@@ -14,13 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import CONFIG, read_json
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example
-from potstill.corpus.words import UNK_ID
-from potstill.evaluation.cascades import CascadeModel, cascade_points
+from potstill.evaluation.cascades import CascadeSide, measure_cascades
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
-from potstill.runtime.classifier import Classifier, deployed_files, load
+from potstill.model_folder import ModelFolder
+from potstill.runtime.classifier import Classifier, load
 from potstill.training.calibration import calibration_error
 
 logger = logging.getLogger(__name__)
@@ -62,17 +62,17 @@ class Model:
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """What a model answered; its labels are in the order of the teacher's.
+class _Predictions:
+    """What a model predicted; its labels are in the order of the teacher's.
 
     :param logits: on test, ``[n_texts, n_labels]``.
-    :param valid: probabilities on valid, ``[n_texts, n_labels]``.
+    :param valid_probs: probabilities on valid, ``[n_texts, n_labels]``.
     :param times: milliseconds of single texts.
     """
 
     classifier: Classifier
     logits: NDArray[np.float32]
-    valid: NDArray[np.float32]
+    valid_probs: NDArray[np.float32]
     times: list[float]
 
     @property
@@ -91,9 +91,9 @@ class _Answers:
         task = self.classifier.task
         return task.confidence(task.probabilities(self.logits, temperature))
 
-    def as_cascade_model(self, test: Labelled) -> CascadeModel:
+    def as_cascade_side(self, test: Labelled) -> CascadeSide:
         """As one side of a cascade."""
-        return CascadeModel(self.confidence, test.is_right(self.labels), statistics.median(self.times))
+        return CascadeSide(self.confidence, test.is_right(self.labels), statistics.median(self.times))
 
 
 def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: Labelled) -> list[Score]:
@@ -104,93 +104,97 @@ def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: L
     teacher, scores = None, []
     for model in models:
         logger.info("measuring %s", model.name)
-        answers = _ask(run / model.folder, model.precision, test, valid)
-        teacher = teacher or answers
-        scores.append(_score(model, run / model.folder, answers, teacher, test=test, valid=valid))
+        predictions = _predict(run / model.folder, model.precision, test, valid)
+        teacher = teacher or predictions
+        scores.append(_score(model, run / model.folder, predictions, teacher, test=test, valid=valid))
     return scores
 
 
-def _ask(folder: Path, precision: str | None, test: Labelled, valid: Labelled) -> _Answers:
+def _predict(folder: Path, precision: str | None, test: Labelled, valid: Labelled) -> _Predictions:
     classifier = load(folder, precision=precision)
     times = time_texts(load(folder, threads=1, precision=precision), test.texts)
-    return _Answers(classifier, classifier.logits(test.texts), classifier.predict_proba(valid.texts), times)
+    return _Predictions(classifier, classifier.logits(test.texts), classifier.predict_proba(valid.texts), times)
 
 
 def _score(
-    model: Model, folder: Path, answers: _Answers, teacher: _Answers, *, test: Labelled, valid: Labelled
+    model: Model, folder: Path, predictions: _Predictions, teacher: _Predictions, *, test: Labelled, valid: Labelled
 ) -> Score:
     from sklearn.metrics import f1_score
 
-    right = test.is_right(answers.labels)
-    is_teacher = answers is teacher
-    valid_labels = answers.classifier.classes_[answers.classifier.task.decide_from_probabilities(answers.valid)]
+    is_right = test.is_right(predictions.labels)
+    is_teacher = predictions is teacher
+    classifier = predictions.classifier
+    valid_labels = classifier.classes_[classifier.task.decide_from_probabilities(predictions.valid_probs)]
     return Score(
         name=model.name,
         role=model.role,
         folder=model.folder,
-        accuracy=float(right.mean()),
-        correct=int(right.sum()),
-        total=len(right),
-        macro_f1=float(f1_score(list(test.labels), answers.labels.tolist(), average="macro")),
+        accuracy=float(is_right.mean()),
+        correct=int(is_right.sum()),
+        total=len(is_right),
+        macro_f1=float(f1_score(list(test.labels), predictions.labels.tolist(), average="macro")),
         valid_accuracy=float(valid.is_right(valid_labels).mean()),
-        agreement=None if is_teacher else float((answers.labels == teacher.labels).mean()),
-        calibration_error=calibration_error(answers.confidence, right),
-        uncalibrated_error=calibration_error(answers.confidence_at(1.0), right),
-        p50_ms=statistics.median(answers.times),
-        p95_ms=float(np.percentile(answers.times, 95)),
-        parameters=_count_parameters(folder),
-        megabytes=sum(file.stat().st_size for file in deployed_files(folder, model.precision)) / 1e6,
-        confusion=count_confusion(test.labels, answers.labels.tolist()),
-        coverage=_cover(answers.classifier, folder, test),
-        cascades=[] if is_teacher else cascade_points(answers.as_cascade_model(test), teacher.as_cascade_model(test)),
-        disagreements=[] if is_teacher else _disagree(answers, teacher, valid),
+        agreement=None if is_teacher else float((predictions.labels == teacher.labels).mean()),
+        calibration_error=calibration_error(predictions.confidence, is_right),
+        uncalibrated_error=calibration_error(predictions.confidence_at(1.0), is_right),
+        p50_ms=statistics.median(predictions.times),
+        p95_ms=float(np.percentile(predictions.times, 95)),
+        parameters=ModelFolder(folder).n_parameters,
+        megabytes=ModelFolder(folder).megabytes(model.precision),
+        confusion=count_confusion(test.labels, predictions.labels.tolist()),
+        coverage=_cover(classifier, folder, test),
+        cascades=[]
+        if is_teacher
+        else measure_cascades(predictions.as_cascade_side(test), teacher.as_cascade_side(test)),
+        disagreements=[] if is_teacher else _disagree(predictions, teacher, valid),
     )
 
 
 def count_confusion(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many texts of each gold label got each label; pairs that do not occur are left out."""
     table: dict[str, dict[str, int]] = defaultdict(dict)
-    for (label, found), n_texts in sorted(Counter(zip(gold, predicted, strict=True)).items()):
-        table[label][found] = n_texts
+    for (gold_label, label), n_texts in sorted(Counter(zip(gold, predicted, strict=True)).items()):
+        table[gold_label][label] = n_texts
     return dict(table)
 
 
 def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | None:
     """How many words of test a student knows; a transformer knows every word by its pieces."""
-    encoded = classifier.encode(test.texts)
-    if not isinstance(encoded, list):
+    counts = classifier.count_words(test.texts)
+    if counts is None:
         return None
-    unknown = np.array([ids.count(UNK_ID) for ids in encoded])
+    words, unknown = counts.T
     return Coverage(
-        vocabulary=read_json(folder / CONFIG)["vocab_size"],
-        words=sum(map(len, encoded)),
+        vocabulary=ModelFolder(folder).config["vocab_size"],
+        words=int(words.sum()),
         unknown=int(unknown.sum()),
         texts_with_unknown=int((unknown > 0).sum()),
     )
 
 
-def _disagree(student: _Answers, teacher: _Answers, valid: Labelled) -> list[Disagreement]:
-    """The texts of valid with the largest total variation distance between the two, none twice."""
-    distance = np.abs(student.valid - teacher.valid).sum(axis=1) / 2
+def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> list[Disagreement]:
+    """The texts of valid with the largest total variation distance between the two, none twice.
+
+    Of valid, as what is read leads to changes, and test is to stay unseen.
+    """
+    distance = np.abs(student.valid_probs - teacher.valid_probs).sum(axis=1) / 2
     task, classes = teacher.classifier.task, teacher.classifier.classes_
-    labels = [classes[task.decide_from_probabilities(model.valid)] for model in (teacher, student)]
-    confidences = [task.confidence(model.valid) for model in (teacher, student)]
+    labels = [classes[task.decide_from_probabilities(model.valid_probs)] for model in (teacher, student)]
+    confidences = [task.confidence(model.valid_probs) for model in (teacher, student)]
     rows: dict[Text, int] = {}
     for row in np.argsort(-distance, kind="stable").tolist():
         rows.setdefault(valid.texts[row], row)
-    found = []
-    for row in list(rows.values())[:_N_DISAGREEMENTS]:
-        found.append(
-            Disagreement(
-                text=str(valid.texts[row]),
-                label=valid.labels[row],
-                teacher_label=str(labels[0][row]),
-                teacher_probability=float(confidences[0][row]),
-                student_label=str(labels[1][row]),
-                student_probability=float(confidences[1][row]),
-            )
+    return [
+        Disagreement(
+            text=str(valid.texts[row]),
+            label=valid.labels[row],
+            teacher_label=str(labels[0][row]),
+            teacher_probability=float(confidences[0][row]),
+            student_label=str(labels[1][row]),
+            student_probability=float(confidences[1][row]),
         )
-    return found
+        for row in list(rows.values())[:_N_DISAGREEMENTS]
+    ]
 
 
 def time_texts(classifier: Classifier, texts: Sequence[Text]) -> list[float]:
@@ -203,13 +207,3 @@ def time_texts(classifier: Classifier, texts: Sequence[Text]) -> list[float]:
         classifier.predict([text])
         times.append(1000 * (time.perf_counter() - start))
     return times
-
-
-def _count_parameters(folder: Path) -> int:
-    from safetensors import safe_open
-
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as weights:
-            total += sum(int(np.prod(weights.get_slice(name).get_shape())) for name in weights.keys())  # noqa: SIM118
-    return total

@@ -1,6 +1,7 @@
-"""Peers: other libraries' small classifiers, trained on the same gold labels, to be measured beside students.
+"""Peers: other libraries' small classifiers, trained on the same gold labels, to be compared with students.
 
-fastText and model2vec are no extras of this package: who compares with them installs them.
+Their libraries are no extras of this package, which does not build on them: who compares with them installs them.
+model2vec's own extras hold transformers below 5.4.
 """
 
 import contextlib
@@ -59,7 +60,7 @@ class PeerKind:
 
     :param train: gives the peer, and then its compressed form where its library has one; what is not asked for is not
         done.
-    :param settings: the hyper-parameters to choose from; without a choice the first are taken.
+    :param settings: the hyper-parameters to choose from; by default the first.
     :param modules: what must be installed; ``install`` is the command.
     """
 
@@ -124,8 +125,8 @@ def _train_fasttext(task: Task, settings: Settings, seed: int) -> Iterator[Peer]
         loaded = fasttext.load_model(str(path))
 
         def predict(texts: Sequence[Text]) -> list[str]:
-            found = loaded.predict([str(text).replace("\n", " ") for text in texts])[0]
-            return [names[labels[0]] for labels in found]
+            predicted = loaded.predict([str(text).replace("\n", " ") for text in texts])[0]
+            return [names[labels[0]] for labels in predicted]
 
         return Peer(precision, predict, path.stat().st_size / 1e6, seconds)
 

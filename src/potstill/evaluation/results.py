@@ -1,19 +1,22 @@
-"""What ``evaluation.json`` holds: each model's figures, and how it stands to the teacher.
+"""What ``evaluation.json`` holds: each model's figures, and how it compares with the teacher.
 
 It is the one source of them: tables, report and model card read it, and compute none again.
 :mod:`potstill.evaluation.measuring` measures them.
 """
 
 import platform
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from potstill.artifacts import EVALUATION, read_json, write_json
+from potstill.artifacts import EVALUATION, own_manifest, read_json, write_json
 from potstill.errors import PotstillError
-from potstill.evaluation.cascades import CascadePoint
+from potstill.evaluation.cascades import MeasuredCascade
 from potstill.runtime.threads import available_cpus
+from potstill.tables import table
+from potstill.tasks import find_task
 
 GOLD = "-gold"  # ends the name of a baseline's folder
 
@@ -65,7 +68,7 @@ class Score:
     :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration.
     :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
     :param coverage: of a student over word vectors, else None.
-    :param cascades: on test, with the teacher behind it; none for the teacher.
+    :param cascades: on test, with the teacher as fallback, one a threshold; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
         variation distance; the furthest first, none twice.
     """
@@ -87,18 +90,37 @@ class Score:
     megabytes: float
     confusion: dict[str, dict[str, int]]
     coverage: Coverage | None = None
-    cascades: list[CascadePoint] = field(default_factory=list)
+    cascades: list[MeasuredCascade] = field(default_factory=list)
     disagreements: list[Disagreement] = field(default_factory=list)
 
     @classmethod
-    def from_json(cls, given: dict[str, Any]) -> "Score":
+    def from_json(cls, fields: dict[str, Any]) -> "Score":
         """The reverse of :func:`dataclasses.asdict`."""
         parts = {
-            "coverage": Coverage(**given["coverage"]) if given["coverage"] else None,
-            "cascades": [CascadePoint(**route) for route in given["cascades"]],
-            "disagreements": [Disagreement(**one) for one in given["disagreements"]],
+            "coverage": Coverage(**fields["coverage"]) if fields["coverage"] else None,
+            "cascades": [MeasuredCascade(**cascade) for cascade in fields["cascades"]],
+            "disagreements": [Disagreement(**text) for text in fields["disagreements"]],
         }
-        return cls(**given | parts)
+        return cls(**fields | parts)
+
+
+def score_table(scores: Sequence[Score]) -> str:
+    """A row a model, as the command line shows it."""
+    header = ("model", find_task().accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
+    rows = [
+        (
+            score.name,
+            f"{100 * score.accuracy:.2f}",
+            f"{100 * score.macro_f1:.2f}",
+            f"{100 * score.calibration_error:.2f}",
+            f"{score.p50_ms:.3f}",
+            f"{score.p95_ms:.3f}",
+            f"{score.parameters:,}",
+            f"{score.megabytes:.2f}",
+        )
+        for score in scores
+    ]
+    return table(header, rows)
 
 
 @dataclass(frozen=True)
@@ -133,7 +155,7 @@ class Evaluation:
 
     @property
     def best(self) -> Score:
-        """The distilled student that is best on valid, of equals the first: it is ``student/``."""
+        """The distilled student that is best on valid, of equals the first: it is ``student/``. Test does not pick."""
         return max(self.students, key=lambda score: score.valid_accuracy)
 
 
@@ -145,20 +167,13 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
 def read_evaluation(run: Path) -> Evaluation:
     """A run's ``evaluation.json``.
 
-    :raises PotstillError: when there is none, or an older version's, which lacks figures.
+    :raises PotstillError: when there is none, or another version's.
     """
     path = run / "evaluation" / EVALUATION
-    if not path.is_file():
+    if not path.is_file() or own_manifest(path.parent) is None:
         raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that came to its end")
-    given = read_json(path)
-    needed = {one.name for one in fields(Score)}
-    lacking = sorted({name for score in given["scores"] for name in needed - set(score)})
-    if lacking or "machine" not in given:
-        raise PotstillError(
-            f"{path}: an older version's, without {', '.join(lacking or ['machine'])}: give the potstill distill "
-            f"command of this run again, which measures anew and keeps the rest"
-        )
-    return Evaluation(Machine(**given["machine"]), [Score.from_json(score) for score in given["scores"]])
+    content = read_json(path)
+    return Evaluation(Machine(**content["machine"]), [Score.from_json(score) for score in content["scores"]])
 
 
 def this_machine() -> Machine:

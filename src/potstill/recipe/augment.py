@@ -66,6 +66,9 @@ class Augmented:
     n_sources: int
     n_texts: int
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.n_texts} texts from {self.n_sources}"
+
 
 def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmented:
     """Augment a file.

@@ -68,6 +68,12 @@ class Evaluated:
         """The share of right labels."""
         return self.correct / self.total
 
+    def __str__(self) -> str:
+        return (
+            f"[Accuracy] : {self.accuracy:.4f}, {self.correct:5d}/{self.total:5d}\n"
+            f"[Elapsed Time] : {self.elapsed_ms}ms, {self.average_ms}ms on average"
+        )
+
 
 @dataclass(frozen=True)
 class LabelledFile:
@@ -81,6 +87,9 @@ class LabelledFile:
     path: Path
     n_texts: int
     n_written: int
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.n_written} of {self.n_texts} texts, labelled"
 
 
 def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated | LabelledFile:

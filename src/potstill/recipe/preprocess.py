@@ -62,6 +62,10 @@ class Preprocessed:
     labels: list[str]
     encoded: dict[str, Path] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        lines = [f"{len(self.labels)} labels: {', '.join(self.labels)}"]
+        return "\n".join(lines + [f"{name} -> {folder}" for name, folder in self.encoded.items()])
+
 
 @dataclass(frozen=True)
 class _Source:

@@ -70,6 +70,9 @@ class Trained:
     measure: str
     best: float
 
+    def __str__(self) -> str:
+        return f"{self.folder}: best {self.measure} on valid {self.best:.4f}"
+
 
 def train(options: TrainOptions, progress: Progress = silent) -> Trained:
     """Train the model of a configuration on a prepared data folder.

@@ -4,22 +4,23 @@ import re
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import CARD, CONFIG, RUN, TEMPERATURE, TOKENIZER_CONFIG, atomic_file, read_json, shards
+from potstill.artifacts import CARD, RUN, TEMPERATURE, atomic_file, read_json, shards
 from potstill.augment.analyzers import analyzer_language
 from potstill.corpus.examples import READERS
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
+from potstill.model_folder import NO_LIMIT, ModelFolder
 from potstill.morphology import MORPHOLOGIES, is_morphological
 from potstill.reporting.run import count_rows, write_command
 from potstill.runs.contents import run_labels
 
 _METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
-_NO_LIMIT = 1 << 20  # tokens; a model_max_length from here on is none
 
 
 def write_card(run: Path, folder: Path) -> None:
-    """Write a run's student's card. Of absolute paths it has the last part alone: it is made to be published.
+    """Write a run's student's card. It has no text of the data, and of absolute paths the last part alone: it is made
+    to be published.
 
     :param folder: where the student's files are.
     """
@@ -78,44 +79,42 @@ def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None
     from potstill.teachers.checkpoints import resolve
 
     name: str = config["teacher"]
-    if _is_transformer(folder):
+    if not ModelFolder(folder).is_student:
         own = best.name.removesuffix(f"-{config['layers']}-layers")
-        name = next((one for one in config["student"] if Path(one).name == own and one != "teacher"), name)
+        name = next((source for source in config["student"] if Path(source).name == own and source != "teacher"), name)
     return None if Path(resolve(name)).exists() else name
-
-
-def _is_transformer(folder: Path) -> bool:
-    return not str(read_json(folder / CONFIG)["model_type"]).startswith("potstill-")
 
 
 def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
     from potstill.reporting.page import open_templates
 
-    config, best = read_json(folder / CONFIG), evaluation.best
+    model, best = ModelFolder(folder), evaluation.best
+    analyzer = model.config.get("analyzer")
     shown = {name: _without_folders(value) for name, value in record["config"].items()}
-    limit = int(read_json(folder / TOKENIZER_CONFIG).get("model_max_length", _NO_LIMIT))
     templates = open_templates(autoescape=False)
     templates.filters["code"] = as_code
     return templates.get_template("card.md").render(
         name=f"{Path(shown['data']).stem} {best.name}",
         best=best,
         scores=[
-            one for one in evaluation.scores if one.role == "teacher" or one.folder in (best.folder, best.folder + GOLD)
+            score
+            for score in evaluation.scores
+            if score.role == "teacher" or score.folder in (best.folder, best.folder + GOLD)
         ],
         machine=evaluation.machine,
         labels=run_labels(run),
         versions=record["versions"],
-        analyzer=config.get("analyzer"),
-        extra=MORPHOLOGIES[config["analyzer"]].extra if config.get("analyzer") else "",
-        is_transformer=_is_transformer(folder),
+        analyzer=analyzer,
+        extra=MORPHOLOGIES[analyzer].extra if analyzer else "",
+        is_transformer=not model.is_student,
         sizes={split: count_rows(run / "data" / f"{split}.parquet") for split in SPLITS},
         n_transfer=sum(map(count_rows, shards(run / "transfer"))),
         origin=_origin(record["config"]),
         learnt=_learnt(record["config"]),
-        teachers=[shown["teacher"], *shown.get("ensemble", [])],
+        teachers=[shown["teacher"], *shown["ensemble"]],
         command=write_command(shown),
-        temperature=config.get(TEMPERATURE),
-        max_length=limit if limit < _NO_LIMIT else None,
+        temperature=model.config.get(TEMPERATURE),
+        max_length=model.max_length if model.max_length < NO_LIMIT else None,
         config=shown,
         language=find_language(record["config"]),
     )
@@ -124,7 +123,7 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
 def _without_folders(value: Any) -> Any:
     """An option's value with the last part alone of every absolute path in it."""
     if isinstance(value, list):
-        return [_without_folders(one) for one in value]
+        return [_without_folders(item) for item in value]
     if not isinstance(value, str):
         return value
     parts = [Path(part).name if Path(part).is_absolute() else part for part in value.split("+")]  # A+B: word vectors
@@ -143,7 +142,7 @@ def _origin(config: dict[str, Any]) -> str:
 def _learnt(config: dict[str, Any]) -> str:
     """What a student learnt of the texts of its transfer set, in words."""
     soft_labels = SoftLabelFilter(**config["soft_labels"])
-    teachers = "teachers' averaged" if config.get("ensemble") else "teacher's"
+    teachers = "teachers' averaged" if config["ensemble"] else "teacher's"
     learnt = f"{teachers} {'labels' if soft_labels.hard_labeling else 'logits'}"
     if soft_labels.entropy_threshold < 0:
         return learnt
@@ -151,7 +150,7 @@ def _learnt(config: dict[str, Any]) -> str:
 
 
 def as_code(text: str) -> str:
-    """A text as a code span of Markdown: whatever stands in it is shown, and does nothing."""
+    """A text as a code span of Markdown: whatever is in it is shown, and does nothing."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

@@ -1,7 +1,7 @@
 """Small charts as SVG text: axes, grid, lines, marks and labels that keep out of each other's way. Pure.
 
 Colours come from whoever shows the chart, by class: ``grid``, ``axis``, ``label``, ``line`` and ``mark``, and what the
-caller adds; of lines that are told apart ``series0`` to ``series5``.
+caller adds; of lines that are to be distinguished ``series0`` to ``series5``.
 """
 
 import math
@@ -35,7 +35,7 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Where a value lies, from 0 at the lowest to 1 at the highest."""
-        low, high, value = (math.log(one) if self.is_log else one for one in (self.low, self.high, value))
+        low, high, value = (math.log(number) if self.is_log else number for number in (self.low, self.high, value))
         return (value - low) / (high - low)
 
 
@@ -71,7 +71,7 @@ class Chart:
         self._parts: list[str] = []
         self._labels: list[str] = []
         self._marks: list[str] = []  # over the labels, whose halo hides what is behind them
-        self._taken: list[tuple[float, float, float, float]] = []  # boxes: left, top, right, bottom
+        self._boxes: list[tuple[float, float, float, float]] = []  # boxes: left, top, right, bottom
         self._draw_axes()
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
@@ -112,7 +112,7 @@ class Chart:
     def mark(self, point: tuple[float, float], style: str, shape: str = "circle") -> None:
         """Draw a mark."""
         x, y = self._at(*point)
-        self._taken.append((x - _MARK, y - _MARK, x + _MARK, y + _MARK))
+        self._boxes.append((x - _MARK, y - _MARK, x + _MARK, y + _MARK))
         if shape == "circle":
             self._marks.append(f"<circle class='mark {style}' cx='{x:.1f}' cy='{y:.1f}' r='{_MARK}'/>")
         else:
@@ -124,12 +124,12 @@ class Chart:
         self._marks.append(f"<circle class='mark {style}' cx='{x:.1f}' cy='{y:.1f}' r='{_DOT}'/>")
 
     def label(self, point: tuple[float, float], text: str) -> None:
-        """Write beside a point, on the side where most room is left. Draw all marks first."""
+        """Write next to a point, on the side where most room is left. Draw all marks first."""
         x, y = self._at(*point)
         width = sum(_FONT * (1 if unicodedata.east_asian_width(sign) in "WF" else 0.56) for sign in text)
         gap = _MARK + 4
         sides = [(gap, "start", gap), (-gap, "end", -gap - width), (0, "middle", -width / 2)]
-        places = [  # first beside the mark, then above and below it
+        places = [  # first next to the mark, then above and below it
             (x + shift, y + down, anchor, x + left)
             for down in (4, -gap, gap + 10)
             for shift, anchor, left in sides
@@ -137,14 +137,14 @@ class Chart:
         ]
         boxes = [(left, down - 11, left + width, down + 3) for _, down, _, left in places]
         best = min(range(len(places)), key=lambda place: self._hidden(boxes[place]))
-        self._taken.append(boxes[best])
+        self._boxes.append(boxes[best])
         across, down, anchor, _ = places[best]
         self._labels.append(_text(across, down, text, anchor, "label"))
 
     def _hidden(self, box: tuple[float, float, float, float]) -> float:
         """How much of a box lies on others or outside the plot, in square units."""
         inside = _overlap(box, (2, _TOP - 10, WIDTH - 2, HEIGHT - _BOTTOM))
-        return sum(_overlap(box, taken) for taken in self._taken) + 10 * (_overlap(box, box) - inside)
+        return sum(_overlap(box, other) for other in self._boxes) + 10 * (_overlap(box, box) - inside)
 
     def svg(self, title: str) -> str:
         """The chart as an SVG element."""
@@ -156,7 +156,7 @@ def _text(x: float, y: float, text: str, anchor: str, style: str) -> str:
     return f"<text class='{style}' x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}'>{escape(text)}</text>"
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+def _overlap(box: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
     return max(0.0, width) * max(0.0, height)

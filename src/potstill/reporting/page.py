@@ -1,4 +1,7 @@
-"""A report as one HTML page: the template and style of ``templates/``, filled. Everything from data is escaped."""
+"""A report as one HTML page: the template and style of ``templates/``, filled. Everything from data is escaped.
+
+The page is one file without script, its style named by hash in its policy: it can be sent, kept and opened anywhere.
+"""
 
 import base64
 import hashlib
@@ -47,15 +50,15 @@ def open_templates(*, autoescape: bool = True) -> Environment:
 
     :param autoescape: as HTML, whatever they show.
     """
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "figures": figures, "short": short, "count": "{:,}".format}
-    made.globals |= {
+    templates.filters |= {"percent": percent, "figures": figures, "short": short, "count": "{:,}".format}
+    templates.globals |= {
         "cost": cost,
         "training_lines": training_lines,
         "cascade_lines": cascade_lines,
@@ -66,7 +69,7 @@ def open_templates(*, autoescape: bool = True) -> Environment:
         "draw_training": lambda run: Markup(draw_training(run)),
         "draw_cascades": lambda run: Markup(draw_cascades(run.name, run.evaluation)),
     }
-    return made
+    return templates
 
 
 def percent(share: float) -> str:
@@ -106,13 +109,13 @@ def shade(n_texts: int, total: int) -> int:
 
 def confusions(score: Score) -> list[tuple[str, str, int]]:
     """The most frequent confusions: gold label, the model's, texts."""
-    found = [
+    pairs = [
         (gold, label, n_texts)
         for gold, row in score.confusion.items()
         for label, n_texts in row.items()
         if gold != label
     ]
-    return sorted(found, key=lambda one: -one[2])[:_N_CONFUSIONS]
+    return sorted(pairs, key=lambda pair: -pair[2])[:_N_CONFUSIONS]
 
 
 def best_first(evaluation: Evaluation) -> list[Score]:
@@ -125,4 +128,4 @@ def find_differences(runs: Sequence[RunReport]) -> dict[str, list[str]]:
     """The options whose values are not the same in all runs, each with the run's values; ``out`` always differs."""
     names = dict.fromkeys(name for run in runs for name in run.options if name != "out")
     values = {name: [run.options.get(name, "") for run in runs] for name in names}
-    return {name: found for name, found in values.items() if len(set(found)) > 1}
+    return {name: of_runs for name, of_runs in values.items() if len(set(of_runs)) > 1}

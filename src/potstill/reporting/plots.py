@@ -68,7 +68,7 @@ def draw_cascades(name: str, evaluation: Evaluation) -> str:
     lines = [
         [
             (0.0, 100 * score.accuracy),
-            *((100 * one.share, 100 * one.accuracy) for one in score.cascades),
+            *((100 * cascade.share, 100 * cascade.accuracy) for cascade in score.cascades),
             (100.0, teacher),
         ]
         for score in evaluation.students

@@ -43,6 +43,9 @@ class Reported:
     out: Path
     n_runs: int
 
+    def __str__(self) -> str:
+        return f"{self.out}: {self.n_runs} {'run' if self.n_runs == 1 else 'runs'}; open it in a browser"
+
 
 def report_runs(options: ReportOptions, progress: Progress = silent) -> Reported:
     """Write the page.

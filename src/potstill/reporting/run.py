@@ -98,24 +98,22 @@ class _Option:
     @property
     def words(self) -> list[str]:
         """Its value as words of a command line."""
-        return [str(one) for one in (self.value if isinstance(self.value, list) else [self.value])]
+        return [str(value) for value in (self.value if isinstance(self.value, list) else [self.value])]
 
 
 def _options(config: dict[str, Any], kind: Any = DistillOptions) -> Iterator[_Option]:
-    """A configuration's options, those of its parts among them; what only another version has is left out."""
+    """A configuration's options, those of its parts among them."""
     types = get_type_hints(kind)
-    for one in fields(kind):
-        if one.name not in config:
-            continue
-        if is_dataclass(types[one.name]):
-            yield from _options(config[one.name], types[one.name])
+    for option in fields(kind):
+        if is_dataclass(types[option.name]):
+            yield from _options(config[option.name], types[option.name])
         else:
-            default = list(one.default) if isinstance(one.default, tuple) else one.default
-            yield _Option(one.name, config[one.name], None if default is MISSING else default)
+            default = list(option.default) if isinstance(option.default, tuple) else option.default
+            yield _Option(option.name, config[option.name], None if default is MISSING else default)
 
 
 def write_command(config: dict[str, Any]) -> str:
-    """The command that a run's ``config`` stands for, an option a line; those that have their default are left out."""
+    """The command of a run's ``config``, an option a line; those that have their default are left out."""
     lines = ["potstill distill"]
     for option in _options(config):
         if option.value == option.default:

@@ -1,4 +1,7 @@
-"""How many threads this process may use, and how many it was asked to."""
+"""How many threads this process may use, and how many it was asked to.
+
+Counts are explicit everywhere: more threads than processors hold each other up, a container's quota counted.
+"""
 
 import math
 import os

@@ -20,6 +20,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from potstill.errors import PotstillError, reason, require
+from potstill.model_folder import is_student_type
 
 # Layers that a classifier puts on an encoder: a checkpoint of the bare encoder lacks them.
 _HEAD = ("classifier.", "pre_classifier.", "score.", "pooler.", "classification_head.")
@@ -63,7 +64,7 @@ def check_transformer(name: str) -> None:
 
     :raises PotstillError: when it is, or there is none.
     """
-    if read_config(name).model_type.startswith("potstill-"):
+    if is_student_type(read_config(name).model_type):
         raise PotstillError(f"{name}: a student; give a transformer's checkpoint, such as runs/NAME/teacher")
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potstill.artifacts import ONNX_MODEL, WEIGHTS, hash_file, writing
+from potstill.artifacts import ONNX_MODEL, writing
 from potstill.corpus.encoded import Text, encode, limited
 from potstill.corpus.words import MASK, unify_masks
 from potstill.export.onnx_files import export_onnx, quantize
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.tasks import find_task
 from potstill.teachers import Backend
@@ -52,8 +53,8 @@ class TransformerTeacher:
     @cached_property
     def identity(self) -> str:
         """The hash of local weights, else the name on the hub; the backend and the longest text."""
-        weights = Path(self._source) / WEIGHTS
-        return f"{hash_file(weights) if weights.is_file() else self._source} {self._backend} {self._n_ctx}"
+        weights = ModelFolder(Path(self._source)).weights_hash
+        return f"{weights or self._source} {self._backend} {self._n_ctx}"
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what a process opens for itself."""

@@ -1,0 +1,148 @@
+"""What a model's folder says of itself, a student's or a teacher's: its labels, precisions, files and size.
+
+Reads small JSON files and sizes; opens no graph and no tokenizer.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from potstill.artifacts import (
+    CONFIG,
+    ONNX_FILES,
+    PRECISION,
+    RUN,
+    TEMPERATURE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+    hash_file,
+    read_object,
+)
+from potstill.corpus.examples import has_half
+from potstill.errors import PotstillError, unknown_name
+
+NO_LIMIT = 1 << 20  # tokens; a model_max_length from here on is none
+_STUDENT_TYPE = "potstill-"  # begins the model_type of every student of STUDENTS
+
+
+def is_student_type(model_type: object) -> bool:
+    """Whether a configuration's ``model_type`` is that of a student of ``STUDENTS``; else it is a transformer's."""
+    return str(model_type).startswith(_STUDENT_TYPE)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder with ``config.json``, ``tokenizer.json``, weights, and an ONNX file for each precision."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, path: Path) -> "ModelFolder":
+        """The folder as it is; of a run's folder its ``student/``."""
+        return cls(path / "student" if (path / RUN).is_file() else path)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The content of ``config.json``."""
+        return read_object(self.path / CONFIG)
+
+    @property
+    def is_student(self) -> bool:
+        """Whether it is a student of ``STUDENTS``; else a transformer."""
+        return is_student_type(self.config.get("model_type"))
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels in the order of the logits.
+
+        :raises PotstillError: when the configuration has none, or not one for each number from 0.
+        """
+        names = self.config.get("id2label")
+        if not isinstance(names, dict) or not names:
+            raise PotstillError(f"{self.path / CONFIG}: no id2label in it: not a classifier's folder")
+        labels = [names.get(str(index)) for index in range(len(names))]
+        if not all(isinstance(label, str | int) and not has_half(str(label)) for label in labels):
+            raise PotstillError(f"{self.path / CONFIG}: id2label is not the labels by their numbers from 0; correct it")
+        return [str(label) for label in labels]
+
+    @property
+    def pad_id(self) -> int:
+        """The token id of padding."""
+        return int(_number(self.config, "pad_token_id", 0, self.path / CONFIG))
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by before they become probabilities; 1 where none was fitted."""
+        return _number(self.config, TEMPERATURE, 1.0, self.path / CONFIG)
+
+    @property
+    def max_length(self) -> int:
+        """The longest text in tokens that the tokenizer allows its model; :data:`NO_LIMIT`: any."""
+        path = self.path / TOKENIZER_CONFIG
+        fields = read_object(path) if path.is_file() else {}
+        return int(min(_number(fields, "model_max_length", NO_LIMIT, path), NO_LIMIT))
+
+    @property
+    def precisions(self) -> list[str]:
+        """Those that it has an ONNX file for."""
+        return [name for name, file in ONNX_FILES.items() if (self.path / file).is_file()]
+
+    @property
+    def default_precision(self) -> str:
+        """The one that ``potstill export`` chose, else ``fp32``."""
+        choice = self.path / PRECISION
+        return str(read_object(choice).get("default", "fp32")) if choice.is_file() else "fp32"
+
+    def files(self, precision: str | None = None) -> tuple[Path, Path, Path]:
+        """What is deployed: configuration, tokenizer, ONNX file.
+
+        :param precision: default: :attr:`default_precision`.
+        :raises PotstillError: when there is no such precision, or one of the files is missing.
+        """
+        precision = self.default_precision if precision is None else precision
+        if precision not in ONNX_FILES:
+            raise unknown_name("precision", precision, list(ONNX_FILES))
+        config, tokenizer, onnx = (self.path / name for name in (CONFIG, TOKENIZER, ONNX_FILES[precision]))
+        for file in (config, tokenizer, onnx):
+            if not file.is_file():
+                raise PotstillError(f"{self.path}: no {file.name} in it; {self._how_to_get(precision)}")
+        return config, tokenizer, onnx
+
+    def _how_to_get(self, precision: str) -> str:
+        if precision != "fp32" and "fp32" in self.precisions:
+            return f"make it with: potstill export {self.path} --{precision}"
+        return "give the folder of a trained model, such as runs/NAME/student"
+
+    def megabytes(self, precision: str | None = None) -> float:
+        """The size of :meth:`files` in 10^6 bytes."""
+        return sum(file.stat().st_size for file in self.files(precision)) / 1e6
+
+    @property
+    def weights_hash(self) -> str | None:
+        """The SHA-256 of ``model.safetensors``; None where there is none, as for a model's name on the hub."""
+        weights = self.path / WEIGHTS
+        return hash_file(weights) if weights.is_file() else None
+
+    @property
+    def n_parameters(self) -> int:
+        """The numbers in the weights, word tables included."""
+        from safetensors import safe_open
+
+        total = 0
+        for path in self.path.glob("*.safetensors"):
+            with safe_open(path, framework="numpy") as weights:
+                total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+        return total
+
+
+def _number(fields: dict[str, Any], name: str, default: float, path: Path) -> float:
+    """A number of a JSON file that may be missing: above 0, or what it is when it is missing."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (value == default or 0 < value < math.inf):
+        raise PotstillError(f"{path}: {name} is not a number above 0; correct it")
+    return value

@@ -1,0 +1,75 @@
+"""A student's ONNX graph: it is given texts of one length.
+
+Nothing is padded and no text's logits depend on another's; a single text, the usual case, needs nothing but its ids.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from potstill.corpus.safe_loading import OneLineErrors
+from potstill.corpus.words import UNK_ID
+from potstill.runtime.session import UNFIT, OnnxSession
+from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
+
+_WORD_BUDGET = 1024  # of a batch: what its layers give stays in the cache
+
+
+class StudentGraph:
+    """Encodes texts one by one and runs those of equal length together.
+
+    :param threads: that have a batch each. The session itself has one: products this small are slower when shared.
+    """
+
+    def __init__(self, session: OnnxSession, tokenizer: Tokenizer, threads: int) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+        with OneLineErrors(UNFIT):
+            return list(map(self._words or self._ids, texts))
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def logits(self, encoded: list[list[int]]) -> NDArray[np.float32]:
+        """The logits of encoded texts, float32 ``[n_texts, n_labels]``."""
+        return self._run(encoded) if len(encoded) == 1 else self._run_by_length(encoded)
+
+    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        inputs = {"input_ids": np.array(ids, dtype=np.int64)}
+        if len(self._session.inputs) > 1:  # the graph of torch's exporter has a mask
+            inputs["attention_mask"] = np.ones_like(inputs["input_ids"])
+        return self._session.run(inputs)
+
+    def _run_by_length(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        batches = self._batches([len(words) for words in ids])
+        logits = self._session.empty_logits(len(ids))
+        run = self._pool.map if self._pool else map
+        for rows, part in zip(batches, run(lambda rows: self._run([ids[row] for row in rows]), batches), strict=True):
+            logits[rows] = part
+        return logits
+
+    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Rows of equal length, as many together as the budget allows."""
+        rows_by_length = defaultdict(list)
+        for row, length in enumerate(lengths):
+            rows_by_length[length].append(row)
+        batches = []
+        for length, rows in rows_by_length.items():
+            n_rows = 1 if self._session.takes_one else max(1, _WORD_BUDGET // max(1, length))
+            batches += [rows[start : start + n_rows] for start in range(0, len(rows), n_rows)]
+        return batches
+
+    def count_words(self, encoded: list[list[int]]) -> NDArray[np.int64]:
+        """Of each text how many words it has and how many of them are unknown, int64 ``[n_texts, 2]``."""
+        counts = [(len(ids), ids.count(UNK_ID)) for ids in encoded]
+        return np.array(counts, dtype=np.int64).reshape(-1, 2)
