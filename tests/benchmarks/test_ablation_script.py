@@ -17,7 +17,8 @@ OPTIONS = Options(Path("data"), "teacher", vectors="glove.txt", threads=1)
 @pytest.mark.parametrize("name", ablation.changes(OPTIONS.vectors))
 def test_each_change_is_a_command_that_differs_from_the_base(name: str) -> None:
     changed = ablation.changes(OPTIONS.vectors)[name]
-    base, other = (parse(ablation.command(OPTIONS, Path("data"), Path("out"), 1, given))[1] for given in ({}, changed))
+    words = [ablation.command(OPTIONS, Path("data"), Path("out"), 1, options) for options in ({}, changed)]
+    base, other = (parse(command)[1].options for command in words)
     assert isinstance(base, DistillOptions) and base != other
     assert base.student == ("cnn",) and base.student_steps == OPTIONS.steps and base.seed == 1
 

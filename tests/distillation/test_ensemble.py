@@ -117,7 +117,7 @@ def test_labels_that_the_teachers_are_sure_of_are_learnt_in_the_place_of_their_l
     assert 0 < sure.sum() < len(sure)
     label_ids = np.load(run / "prepared" / "transfer" / "label_ids.npy")
     assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
-    assert not (run / "prepared" / "transfer" / "gold.npy").exists()
+    assert not (run / "prepared" / "transfer" / "teacher_logits.npy").exists()
     assert (read_manifest(run / "prepared") or {})["inputs"]["entropy_threshold"] == threshold
     learnt = f"teachers' averaged labels, where their entropy is at most {threshold:g} bits, of"
     assert learnt in (run / "student" / "README.md").read_text()

@@ -160,7 +160,7 @@ def test_sets_are_averaged_and_learnt_as_probabilities_beside_gold_labels(
     assert average.texts == given.texts
     np.testing.assert_allclose(average.logits, (given.logits + given.logits[::-1]) / 2, atol=1e-5)
     known = {example.text: int(example.label) for example in read_examples(tiny_data / "train.txt")}
-    gold = np.load(run / "prepared" / "transfer" / "gold.npy").tolist()
+    gold = np.load(run / "prepared" / "transfer" / "label_ids.npy").tolist()
     assert gold == [known.get(text, -100) for text in given.texts]
     assert sum(label >= 0 for label in gold) == len(known)
     inputs = (read_manifest(run / "students" / "cnn") or {})["inputs"]
