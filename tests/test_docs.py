@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -130,3 +131,23 @@ def defaults(options: Any) -> dict[str, str]:
         else:
             found[field.name] = ("on" if field.default else "off") if types[field.name] is bool else str(field.default)
     return found
+
+
+def test_the_tree_of_the_architecture_page_has_every_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = page.partition("## The tree")[2].partition("## Imports")[0]
+    shown = set(re.findall(r"\w+\.py", tree))
+    modules = {path.name for path in (ROOT / "src").rglob("*.py")} - {"__init__.py"}
+    assert modules <= shown, modules - shown
+    assert shown - modules <= {"__init__.py", "make_cli.py", "site_hooks.py"}, shown - modules
+
+
+def test_the_page_shows_the_import_contract_that_is_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = "\n".join(layer.replace("potstill.", "") for layer in contracts[0]["layers"])
+    assert f"```text\n{layers}\n```" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("page", "lines"), [("README.md", 120), ("docs/architecture.md", 320)])
+def test_the_first_pages_stay_short(page: str, lines: int) -> None:
+    assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) <= lines

@@ -111,7 +111,7 @@ def test_labels_that_the_teachers_are_sure_of_are_learnt_in_the_place_of_their_l
     run = go_on(ensemble=(str(other_teacher),))
     labelled, before = read_transfer(run / "transfer"), written(run, "augmented", "transfer")
     threshold = float(np.median(SingleLabel().entropy(labelled.logits)))
-    go_on(ensemble=(str(other_teacher),), answers=SoftLabelFilter(threshold, hard_labeling=True))
+    go_on(ensemble=(str(other_teacher),), soft_labels=SoftLabelFilter(threshold, hard_labeling=True))
     assert written(run, "augmented", "transfer") == before, "nothing is labelled again"
     sure = SingleLabel().entropy(labelled.logits) <= threshold
     assert 0 < sure.sum() < len(sure)
