@@ -86,12 +86,12 @@ def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None
 
 
 def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
-    from potstill.reporting.page import open_templates
+    from potstill.reporting.page import report_templates
 
     model, best = ModelFolder(folder), evaluation.best
     analyzer = model.config.get("analyzer")
     shown = {name: _without_folders(value) for name, value in record["config"].items()}
-    templates = open_templates(autoescape=False)
+    templates = report_templates(autoescape=False)
     templates.filters["code"] = as_code
     return templates.get_template("card.md").render(
         name=f"{Path(shown['data']).stem} {best.name}",

@@ -3,19 +3,18 @@
 The page is one file without script, its style named by hash in its policy: it can be sent, kept and opened anywhere.
 """
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from potstill.evaluation.results import Evaluation, Score
 from potstill.reporting.charts import SHAPES
 from potstill.reporting.plots import cascade_lines, draw_cascades, draw_models, draw_training, training_lines
 from potstill.reporting.run import RunReport
+from potstill.templating import name_inline, open_templates
 
 _FOLDER = Path(__file__).parent / "templates"
 _MATRIX_LABELS = 10  # more of them are shown as a list of confusions
@@ -30,13 +29,13 @@ def render_page(runs: Sequence[RunReport], price: float) -> str:
     """
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")
     return (
-        open_templates()
+        report_templates()
         .get_template("report.html")
         .render(
             runs=runs,
             price=price,
             style=Markup(style),
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            style_name=Markup(name_inline(style)),
             models_plot=Markup(draw_models(runs)),
             differing=find_differences(runs),
             same_data=len({str(run.record["data"]) for run in runs}) == 1,
@@ -45,18 +44,12 @@ def render_page(runs: Sequence[RunReport], price: float) -> str:
     )
 
 
-def open_templates(*, autoescape: bool = True) -> Environment:
+def report_templates(*, autoescape: bool = True) -> Environment:
     """The templates of ``templates/`` with what they may call.
 
     :param autoescape: as HTML, whatever they show.
     """
-    templates = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = open_templates(_FOLDER, autoescape=autoescape)
     templates.filters |= {"percent": percent, "figures": figures, "short": short, "count": "{:,}".format}
     templates.globals |= {
         "cost": cost,

@@ -3,15 +3,14 @@
 The page of the API is rendered from its OpenAPI description, which is read into plain data here.
 """
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from potstill.templating import name_inline, open_templates
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -82,19 +81,16 @@ def read_operations(openapi: dict[str, Any]) -> list[Operation]:
 
 
 def _render(template: str, script: str = "", operations: list[Operation] | None = None) -> Page:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = _read("page.css")
-    html = environment.get_template(template).render(style=Markup(style), script=Markup(script), operations=operations)
+    html = (
+        open_templates(_FOLDER)
+        .get_template(template)
+        .render(style=Markup(style), script=Markup(script), operations=operations)
+    )
     policy = {
         "default-src": "'none'",
-        "style-src": _hash(style),
-        "script-src": _hash(script) if script else "'none'",
+        "style-src": name_inline(style),
+        "script-src": name_inline(script) if script else "'none'",
         "connect-src": "'self'",
         "img-src": "data:",
         "base-uri": "'none'",
@@ -106,11 +102,6 @@ def _render(template: str, script: str = "", operations: list[Operation] | None 
 
 def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _hash(source: str) -> str:
-    """How a policy names an inline style or script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _read_operation(openapi: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Operation:
