@@ -11,7 +11,6 @@ import pytest
 
 from potstill.augment.sampling import Kind
 from potstill.corpus.transfer import TransferSet
-from potstill.errors import PotstillError
 from potstill.reporting.transfer import KINDS, Piece, _augmented_parts, _given_parts, find_composition, mark_changes
 
 TRAIN = ["A film of great charm .", "dull", "one two three four five six"]
@@ -39,14 +38,6 @@ def test_each_part_has_its_own_rows_of_the_texts(tmp_path: Path) -> None:
         (["own", "cut"], [0, 2]),
         (["unlabelled"], [-1]),
     ]
-
-
-def test_texts_of_an_older_version_are_an_error_with_the_fix(tmp_path: Path) -> None:
-    file = tmp_path / "augmented" / "texts.parquet"
-    file.parent.mkdir()
-    pyarrow.parquet.write_table(pyarrow.table({"text": ["a"], "source": [0]}), file)
-    with pytest.raises(PotstillError, match=r"without the column kind: remove .*augmented and give the potstill"):
-        list(_augmented_parts([transfer_set("a")], file))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from potstill.artifacts import CONFIG, TEMPERATURE, TEXTS, read_json, shards
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
-from potstill.errors import PotstillError
 from potstill.runs.contents import read_split, run_labels
 from potstill.tasks import find_task
 
@@ -113,7 +112,7 @@ class _Tally:
 def find_composition(run: Path) -> Composition:
     """Read a run's transfer set, a shard at a time.
 
-    :raises PotstillError: when a shard is damaged, or an older version made the texts.
+    :raises PotstillError: when a shard is damaged.
     """
     train = [example.text for example in read_split(run, "train")]
     labels = run_labels(run)
@@ -154,11 +153,6 @@ def _augmented_parts(parts: Iterable[TransferSet], file: Path) -> Iterator[tuple
     """A labelled set's parts, with what the file of its texts says of them."""
     import pyarrow.parquet
 
-    if "kind" not in pyarrow.parquet.read_schema(file).names:
-        raise PotstillError(
-            f"{file}: an older version's, without the column kind: remove {file.parent} and give the potstill distill "
-            f"command again (the texts' labels stay)"
-        )
     table = pyarrow.parquet.read_table(file, columns=["source", "kind"], read_dictionary=["kind"])
     sources, start = table["source"].fill_null(_NO_SOURCE).to_numpy(), 0
     for part in parts:
