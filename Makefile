@@ -7,6 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: install check test demo docs lock audit clean
 
+# Hashes are checked of all but torch, which is another file on each platform, the build backend and Potstill itself.
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt requirements.lock
