@@ -120,16 +120,14 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     """
     folder = ModelFolder(find_folder(path))
     _, tokenizer_file, onnx_file = folder.files(precision)
-    labels, analyzer = folder.labels, folder.config.get("analyzer")
+    labels, pad_id, analyzer = folder.labels, folder.pad_id, folder.config.get("analyzer")
     split = morpheme_splitter(str(analyzer)) if analyzer else None
     threads = threads or available_cpus()
     tokenizer = open_tokenizer(tokenizer_file)
     tokenizer.enable_truncation(folder.max_length)
     session = OnnxSession(onnx_file, len(labels), 1 if folder.is_student else threads)
     is_unpadded = folder.is_student or session.inputs == ["input_ids"]
-    graph: Graph = (
-        StudentGraph(session, tokenizer, threads) if is_unpadded else PaddedGraph(session, tokenizer, folder.pad_id)
-    )
+    graph: Graph = StudentGraph(session, tokenizer, threads) if is_unpadded else PaddedGraph(session, tokenizer, pad_id)
     return Classifier(
         graph,
         labels,
