@@ -14,8 +14,8 @@ class SoftLabelFilter:
     """Which texts are learnt, and whether as logits or as labels."""
 
     entropy_threshold: float = -1.0
-    """Leave out texts that the teacher is not confident of: the entropy of its probabilities is larger, in bits (0:
-    certain, 1: undecided between two labels). Below 0: all texts stay."""
+    """Leave out texts for which the entropy of the teacher's probabilities is above this, in bits (0: certain, 1:
+    undecided between two labels). Below 0: all texts stay."""
     hard_labeling: bool = False
     """Take the teacher's likeliest label of each text instead of its logits."""
 

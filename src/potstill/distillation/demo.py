@@ -21,7 +21,7 @@ class DemoOptions:
     out: Path = field(default=Path("runs/demo"))
     """The run folder. Run again, it resumes where it stopped."""
     seed: int = 42
-    """Of all random choices."""
+    """Seed of all random choices."""
 
 
 def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:

