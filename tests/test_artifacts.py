@@ -40,14 +40,14 @@ def test_a_failed_folder_leaves_the_old_one_and_goes_on_with_its_own_files(tmp_p
         assert (work / "half.txt").read_text() == "half"
 
 
-def test_other_inputs_start_afresh_and_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_inputs_start_again_and_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="potstill")
     with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
         (work / "half.txt").write_text("half")
         raise ValueError
     with atomic_folder(tmp_path / "a", {"v": 2}) as work:
         assert not (work / "half.txt").exists()
-    assert "was begun from other inputs: afresh" in caplog.text
+    assert "was begun from other inputs: starting again" in caplog.text
 
 
 def test_scratch_is_dropped_and_the_manifest_lists_the_rest(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_folder_of_another_format_is_one_line_and_stays(
     assert (folder / "a.txt").read_text() == "x"
 
 
-def test_work_that_was_begun_in_another_format_is_begun_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_was_begun_in_another_format_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
         (work / "half.txt").write_text("half")
         raise ValueError

@@ -122,7 +122,7 @@ def test_interrupted_it_says_how_to_go_on_and_exits_130(
 
     monkeypatch.setitem(cli.VERBS, "train", (VERBS["train"][0], interrupted))
     status, printed = failing(["train"], capsys)
-    assert status == 130 and "interrupted; the same command goes on from here" in printed
+    assert status == 130 and "interrupted; the same command resumes from here" in printed
 
 
 def test_results_go_to_standard_output_and_quiet_keeps_progress_off(

@@ -1,8 +1,8 @@
 """Every file name of an artifact, and the only ways to write one: whole or not at all, manifest last.
 
 A folder is an artifact when its ``manifest.json`` exists and the files it lists have the sizes it lists; anything else
-is work in progress: one rule for all of them. Sizes cost nothing and show what a kill leaves; the hashes, which the
-manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what the files mean.
+is work in progress: one rule for all of them. Sizes are cheap to read and show an interrupted write. The hashes, which
+the manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what the files mean.
 """
 
 import errno
@@ -110,7 +110,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def working_folder(folder: Path) -> Path:
-    """Where :func:`atomic_folder` has an artifact made, for a process that only reads there."""
+    """The folder in which :func:`atomic_folder` has an artifact made, for a process that only reads it."""
     return _partial(folder)
 
 
@@ -174,7 +174,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def peek_manifest(folder: Path) -> dict[str, Any] | None:
-    """The same, without bringing to its end what a kill broke off: nothing is changed."""
+    """The same, without finishing a replacement that a kill interrupted: nothing is changed."""
     return _complete_manifest(_partial(folder)) or _complete_manifest(folder)
 
 
@@ -214,7 +214,7 @@ def _may_be_replaced(folder: Path) -> bool:
 
 
 def _settle(folder: Path) -> None:
-    """Bring to its end what a kill broke off once the new folder was complete; else see that the old one is there."""
+    """Finish a replacement that a kill interrupted, if the new folder is complete; else restore the old one."""
     if _complete_manifest(_partial(folder)) is not None and _may_be_replaced(folder):
         _put_in_place(folder)
     elif folder.exists():
@@ -224,7 +224,7 @@ def _settle(folder: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name; where the file system cannot, a copy. An older ``target`` goes."""
+    """Give a file a second name (a hard link); where the file system cannot, copy it. An older ``target`` goes."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
@@ -236,8 +236,8 @@ def link_or_copy(source: Path, target: Path) -> None:
 def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     """Give a working folder; on success it gets a manifest and takes the place of ``folder``.
 
-    The working folder outlives a failure: the next call with the same inputs goes on in it, with other
-    inputs it starts afresh. Files whose name starts with a dot are scratch and are dropped at the end.
+    The working folder outlives a failure: the next call resumes in it if it has the same inputs; else it starts with an
+    empty one. Files whose name starts with a dot are scratch and are dropped at the end.
 
     :param folder: the artifact; an older one stays untouched until the new one is complete.
     :param inputs: what the artifact depends on, in JSON form; kept in the manifest.
@@ -260,15 +260,15 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
     if mark.is_file() and mark.read_text() == begun_from:
         return
     if work.exists():
-        logger.info("%s: was begun from other inputs: afresh", work)
-        mark.unlink(missing_ok=True)  # first, so that what a kill leaves is nobody's
+        logger.info("%s: was begun from other inputs: starting again", work)
+        mark.unlink(missing_ok=True)  # first: a kill in between must leave nothing to resume
         shutil.rmtree(work)
     work.mkdir(parents=True)
     mark.write_text(begun_from)
 
 
 def _put_in_place(folder: Path) -> None:
-    """Let a working folder that is complete take the place of ``folder``, without its scratch."""
+    """Replace ``folder`` by its working folder, which is complete, without scratch."""
     work = _partial(folder)
     for scratch in work.glob(".*"):
         shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
@@ -303,7 +303,7 @@ def artifact_files(folder: Path) -> list[Path]:
 
 
 def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Sizes and hashes by name; from now on the files are on the disk and no longer in its cache alone."""
+    """Sizes and hashes by name; the files are flushed to the disk first."""
     sizes: dict[str, int] = {}
     hashes: dict[str, str] = {}
     for path in files:

@@ -23,8 +23,8 @@ _TIMEOUT = 30  # seconds that one command waits for another to write
 class Cache:
     """Results by text, in JSON form.
 
-    A transaction is written whole or not at all, so that an entry is never damaged. What goes wrong with the file is
-    logged once, and from then on nothing is looked up and nothing is kept.
+    A transaction is written whole or not at all, so that an entry is never damaged. An error of the file is
+    logged once; after that nothing is looked up and nothing is stored.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection | None) -> None:
@@ -64,7 +64,7 @@ def open_cache(kind: str, version: str | None) -> Iterator[Cache]:
     """The cache of a kind of results.
 
     :param kind: what computes them, such as an analyzer's name.
-    :param version: of what computes them: another one has a file of its own; None keeps nothing.
+    :param version: of what computes them; each version has its own file. None: nothing is kept.
     """
     name = re.sub(r"[^\w.+-]+", "-", f"{kind}-{version}")
     path = Path(os.environ.get("POTSTILL_CACHE") or _FOLDER).expanduser() / f"{name}.sqlite"

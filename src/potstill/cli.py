@@ -86,16 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"potstill: {error}", file=sys.stderr)
         _drop_output()
         sys.exit(_USER_ERROR)
-    except BrokenPipeError:  # whoever read our output, such as head, has had enough
+    except BrokenPipeError:  # the reader of our output, such as head, has stopped
         _drop_output()
         sys.exit(1)
     except KeyboardInterrupt:
-        print("potstill: interrupted; the same command goes on from here", file=sys.stderr)
+        print("potstill: interrupted; the same command resumes from here", file=sys.stderr)
         sys.exit(_INTERRUPTED)
 
 
 def _drop_output() -> None:
-    """Drop what standard output does not take, so that Python does not try again at the end."""
+    """Drop output that could not be written, so that Python does not try again at the end."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -130,7 +130,9 @@ def parse(words: Sequence[str]) -> tuple[str, Any, General]:
         frozen=True,
     )
     if n_processes() > 1 and verb != "train":
-        raise PotstillError(f"{n_processes()} processes were started, but potstill {verb} is one's work: start one")
+        raise PotstillError(
+            f"{n_processes()} processes were started, but potstill {verb} is a single process: start one"
+        )
     parsed: Any = tyro.cli(
         command,
         args=list(words[1:]),

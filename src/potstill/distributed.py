@@ -14,5 +14,5 @@ def rank() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the one that writes files and shows how far it is."""
+    """Whether this is the one that writes files and shows progress."""
     return rank() == 0

@@ -8,13 +8,13 @@ class PotstillError(Exception):
 
 
 def shown(given: object, longest: int = 200) -> str:
-    """Something from outside as part of an error: on one line, and cut where it is long."""
+    """Foreign text as part of an error: on one line, and cut where it is long."""
     line = " ".join(str(given).split())
     return line if len(line) <= longest else f"{line[:longest]} ..."
 
 
 def reason(error: BaseException) -> str:
-    """What a library's error says, as part of one of ours: its first line, or its name where it says nothing."""
+    """A library's error as part of one of ours: its first line, or its name where it is empty."""
     return shown(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
@@ -31,5 +31,5 @@ def require(extra: str, *modules: str) -> None:
 
 
 def unknown_name(kind: str, name: str, known: list[str]) -> PotstillError:
-    """The error for a choice by name that is not in its dict: lists what there is."""
+    """The error for a choice by name that is not in its dict: lists the known names."""
     return PotstillError(f"there is no {kind} '{shown(name)}': choose one of {', '.join(sorted(known))}")

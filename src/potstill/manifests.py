@@ -1,7 +1,7 @@
-"""An artifact's manifest once it is written: what was altered since, and how files are replaced under it.
+"""An artifact's manifest after it is written: finding altered files, and replacing files that it lists.
 
-A run that goes on compares sizes alone. Hashes are compared for a training's checkpoint, which would spoil hours
-unseen if it were damaged, and by ``potstill verify``.
+A run that is resumed compares only sizes. Hashes are compared by ``potstill verify``, and for a training's checkpoint:
+a damaged one could spoil hours of training unnoticed.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ from potstill.errors import PotstillError
 
 
 def find_faults(folder: Path) -> list[str]:
-    """What in a folder is not as its manifest says, a line each: every file is read and hashed."""
+    """The differences between a folder and its manifest, a line each: every file is read and hashed."""
     try:
         manifest = own_manifest(folder)
     except PotstillError as error:
@@ -50,10 +50,10 @@ def _file_fault(folder: Path, name: str, manifest: dict[str, Any]) -> str | None
 
 @contextmanager
 def replacing(folder: Path, names: Collection[str]) -> Iterator[None]:
-    """Let files of an artifact be added, replaced or removed: they leave its manifest first and come back last.
+    """Let files of an artifact be added, replaced or removed: its manifest omits them first and lists them again last.
 
-    At no point does the manifest list what is not there: killed in between, the folder is complete without them. A
-    folder without a manifest gets none.
+    So the manifest never lists a missing file: after a kill in between, the folder is complete without them. A folder
+    without a manifest gets none.
 
     :param names: of all files that change.
     """

@@ -1,4 +1,4 @@
-"""What a model's folder says of itself, a student's or a teacher's: its labels, precisions, files and size.
+"""The folder of a model, a student's or a teacher's: its labels, precisions, files and size.
 
 Reads small JSON files and sizes; opens no graph and no tokenizer.
 """
@@ -24,7 +24,7 @@ from potstill.artifacts import (
 from potstill.corpus.examples import has_half
 from potstill.errors import PotstillError, unknown_name
 
-NO_LIMIT = 1 << 20  # tokens; a model_max_length from here on is none
+NO_LIMIT = 1 << 20  # tokens; a model_max_length of this or more is no limit
 _STUDENT_TYPE = "potstill-"  # begins the model_type of every student of STUDENTS
 
 
@@ -87,12 +87,12 @@ class ModelFolder:
 
     @property
     def precisions(self) -> list[str]:
-        """Those that it has an ONNX file for."""
+        """The precisions that it has an ONNX file for."""
         return [name for name, file in ONNX_FILES.items() if (self.path / file).is_file()]
 
     @property
     def default_precision(self) -> str:
-        """The one that ``potstill export`` chose, else ``fp32``."""
+        """The precision that ``potstill export`` chose, else ``fp32``."""
         choice = self.path / PRECISION
         return str(read_object(choice).get("default", "fp32")) if choice.is_file() else "fp32"
 
@@ -139,7 +139,7 @@ class ModelFolder:
 
 
 def _number(fields: dict[str, Any], name: str, default: float, path: Path) -> float:
-    """A number of a JSON file that may be missing: above 0, or what it is when it is missing."""
+    """A number of a JSON file: above 0, or the default, which it also has where it is missing."""
     value = fields.get(name)
     if value is None:
         return default

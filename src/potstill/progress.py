@@ -1,4 +1,4 @@
-"""How long work tells how far it is. The library only calls it; the command line decides what is shown."""
+"""How long work reports its progress. The library only calls it; the command line decides what is shown."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,10 +9,10 @@ class Bar(Protocol):
     """One piece of work under way."""
 
     def update(self, n: int) -> None:
-        """Say that ``n`` more units are done."""
+        """Report that ``n`` more units are done."""
 
     def note(self, text: str) -> None:
-        """Show a short text beside the bar, such as the loss."""
+        """Show a short text next to the bar, such as the loss."""
 
 
 Progress = Callable[[str, int], AbstractContextManager[Bar]]

@@ -1,6 +1,6 @@
-"""What is learnt of a text: how logits become decisions and probabilities, the losses, and the figures on valid.
+"""The kinds of classification: how logits become decisions and probabilities, the losses, and the figures on valid.
 
-A task is one entry of :data:`TASKS`, under the name that Hugging Face's ``problem_type`` has for it. All other modules
+A task is one entry of :data:`TASKS`, under its name in Hugging Face's ``problem_type``. All other modules
 ask the task; none of them looks at logits itself. Owns no model and no file.
 """
 
@@ -24,7 +24,7 @@ class Task(Protocol):
     """What the share of right decisions is called in this task."""
 
     def decide(self, logits: NDArray[Any]) -> NDArray[np.int64]:
-        """The label ids that logits stand for, int64 ``[n_texts]``."""
+        """The label id of each text's decision, int64 ``[n_texts]``."""
 
     def decide_from_probabilities(self, probabilities: NDArray[Any]) -> NDArray[np.int64]:
         """The same from :meth:`probabilities`."""

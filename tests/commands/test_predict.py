@@ -57,7 +57,7 @@ def test_bad_lines_are_named_and_keep_their_place(
         main(["predict", str(student), f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'out'}", "--quiet"])
     printed = capsys.readouterr().err
     assert raised.value.code == 2 and printed.count("\n") == 1
-    assert f"2 of 5 lines got an empty line for an answer ({tmp_path / 'in.txt'}:2: no text" in printed
+    assert f"2 of 5 lines got an empty line instead of a label ({tmp_path / 'in.txt'}:2: no text" in printed
     assert f"{tmp_path / 'in.txt'}:4: not UTF-8)" in printed
     labels = (tmp_path / "out").read_text().split("\n")
     assert [bool(label) for label in labels] == [True, False, True, False, True, False]

@@ -50,7 +50,7 @@ def failing(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     printed = capsys.readouterr()
     *lines, last = printed.out.splitlines()
     assert raised.value.code == 2 and printed.err == ""
-    assert last == f"{folder}: {len(lines)} found that is not as it is claimed"
+    assert last == f"{folder}: faults found: {len(lines)}"
     return lines
 
 
@@ -130,8 +130,8 @@ def forget_stage(run: Path) -> None:
             make_from_another,
             [
                 "transfer: was made from other inputs than run.json says",
-                "prepared: was made from another transfer than the one that is there",
-                "transfer: was made from another teacher than the one that is there",
+                "prepared: was made from another transfer than the one that exists",
+                "transfer: was made from another teacher than the one that exists",
             ],
         ),
         (forget_stage, ["augmented: was made from other inputs than run.json says"]),
@@ -159,7 +159,7 @@ def test_a_run_that_did_not_come_to_its_end_is_not_finished(run: Path, capsys: p
         shutil.rmtree(run / stage)
         del record["stages"][stage]
     write_json(run / "run.json", record)
-    end = "is not there: the run did not come to its end"
+    end = "does not exist: the run did not finish"
     assert failing(run, capsys) == [f"{run}/evaluation: {end}", f"{run}/student: {end}"]
 
 

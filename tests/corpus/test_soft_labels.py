@@ -26,5 +26,5 @@ def test_texts_of_larger_entropy_are_left_out(threshold: float, rows: list[int])
 
 def test_that_none_is_left_is_an_error() -> None:
     SoftLabelFilter(entropy_threshold=0.1).check_some(1)
-    with pytest.raises(PotstillError, match=r"--entropy_threshold=0\.1: the teacher is sure of no text"):
+    with pytest.raises(PotstillError, match=r"--entropy_threshold=0\.1: the teacher is confident of no text"):
         SoftLabelFilter(entropy_threshold=0.1).check_some(0)

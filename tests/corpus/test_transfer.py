@@ -139,7 +139,7 @@ def test_other_texts_or_labels_cannot_be_averaged(
 ) -> None:
     first = written(tmp_path / "first.parquet", LOGITS.tolist())
     other = written(tmp_path / "other.parquet", logits, texts)
-    with pytest.raises(PotstillError, match=r"other\.parquet: not the texts and labels of .*first\.parquet"):
+    with pytest.raises(PotstillError, match=r"other\.parquet: other texts or labels than in .*first\.parquet"):
         average([first, first, other])
 
 
@@ -192,7 +192,7 @@ def test_a_longer_set_cannot_be_averaged(small_parts: None, tmp_path: Path) -> N
     write_shard(tmp_path / "one.parquet", TEXTS[:4], TABLE[:4])
     write_shard(tmp_path / "other.parquet", TEXTS, TABLE)
     for paths in (["one.parquet", "other.parquet"], ["other.parquet", "one.parquet"]):
-        with pytest.raises(PotstillError, match=f"{paths[1]}: not the texts and labels of"):
+        with pytest.raises(PotstillError, match=f"{paths[1]}: other texts or labels than in"):
             list(average_parts([tmp_path / name for name in paths]))
 
 

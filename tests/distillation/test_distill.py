@@ -111,7 +111,7 @@ def test_a_teacher_fine_tuned_on_the_labels_is_not_fine_tuned_again(
 ) -> None:
     with caplog.at_level("INFO", logger="potstill"):
         distill(small_run(tiny_data, finished / "teacher", tiny_vectors, tmp_path / "run", gold_epochs=0))
-    assert "is fine-tuned on these labels: taken as it is" in caplog.text
+    assert "is fine-tuned on these labels: used as it is" in caplog.text
     texts = ["a truly fine film"]
     ours, theirs = (potstill.load(folder / "teacher").logits(texts) for folder in (finished, tmp_path / "run"))
     np.testing.assert_array_equal(ours, theirs)

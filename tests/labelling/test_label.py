@@ -105,7 +105,7 @@ def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
 def test_where_the_teacher_is_sure_of_nothing_its_labels_are_kept_for_another_threshold(
     teacher: Teacher, tmp_path: Path, small_parts: None
 ) -> None:
-    with pytest.raises(PotstillError, match="sure of no text; give a larger one"):
+    with pytest.raises(PotstillError, match="confident of no text; give a larger one"):
         written(tmp_path / "none", teacher, entropy_threshold=0.0)
     assert not (tmp_path / "none").exists()
     assert len(written(tmp_path / "none", NoTeacher(teacher.identity))) == len(TEXTS)

@@ -30,7 +30,7 @@ CNN = {"emb_class": "glove", "enc_class": "cnn"}
         ({"emb_class": "bert", "enc_class": "cnn"}, "enc_class 'cnn': a teacher's is cls"),
         (
             {"emb_class": "characters", "enc_class": "char-ngram", "token_emb_dim": 3},
-            "token_emb_dim is of word vectors",
+            "token_emb_dim is for word vectors",
         ),
         ({"emb_class": "bert", "enc_class": "cls", "depth": 3}, "unknown depth; known: dropout"),
     ],
@@ -67,7 +67,7 @@ def test_word_vectors_are_no_matter_of_characters(
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main([*command.split(), *given])
-    assert ended.value.code == 2 and "characters have none: leave it out" in capsys.readouterr().err
+    assert ended.value.code == 2 and "a student of characters has none: leave it out" in capsys.readouterr().err
 
 
 def test_a_student_is_not_given_words_for_characters_nor_characters_for_words() -> None:

@@ -144,7 +144,7 @@ def test_a_given_transfer_set_and_a_taken_teacher_leave_their_parts_out(reported
         kind.title for kind in run.transfer_set.kinds
     }
     shown = plain(render_page([run], 0.05))
-    assert "The set came labelled" in shown and "taken as it is: it has no curve" in shown
+    assert "The set came labelled" in shown and "used as it is: it has no curve" in shown
 
 
 def test_the_command_writes_into_the_run_or_where_it_is_told(
@@ -178,7 +178,7 @@ def test_what_is_no_finished_run_is_refused_with_the_fix(reported: Path, tmp_pat
         report_runs(ReportOptions((tmp_path,)))
     begun = tmp_path / "begun"
     write_json(begun / "run.json", {})
-    with pytest.raises(PotstillError, match="give the folder of a run that came to its end"):
+    with pytest.raises(PotstillError, match="give the folder of a run that has finished"):
         report_runs(ReportOptions((begun,)))
     shutil.copytree(reported / "evaluation", begun / "evaluation")
     manifest = read_json(begun / "evaluation" / "manifest.json")
@@ -186,5 +186,5 @@ def test_what_is_no_finished_run_is_refused_with_the_fix(reported: Path, tmp_pat
     with pytest.raises(PotstillError, match=r"evaluation: made by another version of potstill: .* has format 0"):
         report_runs(ReportOptions((begun,)))
     (begun / "evaluation" / "manifest.json").unlink()
-    with pytest.raises(PotstillError, match="give the folder of a run that came to its end"):
+    with pytest.raises(PotstillError, match="give the folder of a run that has finished"):
         report_runs(ReportOptions((begun,)))

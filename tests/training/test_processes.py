@@ -181,7 +181,7 @@ def test_other_commands_are_the_work_of_one_process(
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit, match="2"):
         main(["distill", "--data=x", "--teacher=y", "--out=z"])
-    assert "2 processes were started, but potstill distill is one's work: start one" in capsys.readouterr().err
+    assert "2 processes were started, but potstill distill is a single process: start one" in capsys.readouterr().err
 
 
 if __name__ == "__main__":

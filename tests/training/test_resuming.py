@@ -118,7 +118,7 @@ def test_where_the_best_checkpoint_is_damaged_training_begins_anew(
     alter(left / f"checkpoint-{checkpoints(left)[0]}" / "model.safetensors")
     with caplog.at_level("INFO", logger="potstill"):
         assert same(train(left), whole[1])
-    assert "no checkpoint to go on from: from the beginning" in caplog.text
+    assert "no checkpoint to resume from: starting from the beginning" in caplog.text
 
 
 def test_over_when_it_was_killed_a_training_gives_its_best_weights_even_from_another_place(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Analysing many texts: in several processes, in bounded memory, and none twice, for the tokens are kept on disk."""
+"""Analysing many texts: in several processes, in bounded memory, each once: the tokens are kept on disk."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized

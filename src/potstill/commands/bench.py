@@ -1,7 +1,7 @@
 """Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, cascades.
 
 Every precision that a folder has an ONNX file for is a row; each peer, a classifier of another library, is one too.
-All are measured in turn in every round, so that all meet the same machine.
+All are measured in turn in every round, so that a change of the machine's load affects all alike.
 """
 
 import logging
@@ -67,10 +67,10 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class Timing:
-    """One model's times with so many threads and texts a call; milliseconds a call.
+    """One model's times with a number of threads and of texts a call; milliseconds a call.
 
     :param tokenise_ms: median of text to ids, measured by itself; ``model_ms`` is the rest of ``p50_ms``. None for a
-        peer, which does not part them.
+        peer, which does not separate them.
     :param texts_per_second: over all calls.
     """
 
@@ -89,7 +89,7 @@ class Benched:
     """One model in one precision.
 
     :param accuracy: the share of right labels on test.
-    :param timings: a peer's are of one thread alone: its library takes no number of threads.
+    :param timings: of a peer on one thread only: its library takes no number of threads.
     :param cascades: one a threshold, with the teacher's fastest precision as fallback; none for the teacher and for a
         peer.
     """

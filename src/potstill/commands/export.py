@@ -48,7 +48,7 @@ class ExportOptions:
     """Write the file in 8-bit integers too: a quarter of the size, and faster."""
     check: Path | None = None
     """Data folder whose valid each precision is measured on; 8-bit ranges are found on its train. A run's student needs
-    none: it is measured on the run's own."""
+    none: it is measured on the run's own data."""
     max_drop: float = 0.3
     """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
 
@@ -61,7 +61,7 @@ class ExportOptions:
 class Precision:
     """What one precision costs and gives.
 
-    :param accuracy: the share of right labels on valid; ``agreement`` that of labels the same as in fp32.
+    :param accuracy: the share of right labels on valid; ``agreement`` the share of the labels of fp32.
     :param drop: points of accuracy lost against fp32.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label.
     :param megabytes: of the ONNX file, the tokenizer and the configuration.
@@ -131,7 +131,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder within a model's, for the time of an export; one that a kill left behind goes."""
+    """An empty folder within a model's, for the time of an export; one that a kill has left is removed."""
     work = folder / ".export"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -142,7 +142,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _find(options: ExportOptions) -> tuple[Path, Path | None]:
-    """The model's folder and that of the data."""
+    """The folders of the model and of the data."""
     folder = ModelFolder.find(options.model).path
     is_run = folder != options.model
     if not (folder / CONFIG).is_file():
@@ -158,7 +158,7 @@ def _read(data: Path, split: str) -> list[Example]:
 
 
 def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[str]:
-    """Write what a classifier is loaded from; in 8-bit integers too if there is text to measure ranges on.
+    """Write the files that a classifier is loaded from; in 8-bit integers too if there is text to measure ranges on.
 
     :return: its labels.
     """
@@ -178,7 +178,7 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
 
 
 def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
-    """Measure each precision, on the same texts; the times in turn, so that all meet the same machine."""
+    """Measure each precision on the same texts; the times in turn, so that the machine's load affects all alike."""
     names = ModelFolder(work).precisions
     classifiers = {name: load(work, threads=1, precision=name) for name in names}
     predictions, times = {}, {name: list[float]() for name in names}
@@ -206,7 +206,7 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
 def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> str:
     """The smallest of the fastest precisions; each must keep the accuracy.
 
-    A file that predicts worse is refused, and one that is no faster is not taken: neither would help anybody.
+    A file that predicts worse is refused, and one that is no faster is not chosen.
     """
     for name, precision in precisions.items():
         if precision.drop > max_drop:

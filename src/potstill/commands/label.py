@@ -26,7 +26,7 @@ class LabelOptions:
     """A Parquet file with a column text, or a folder of such: a path, or a URL that fsspec knows (s3://bucket/texts)."""
     output: str
     """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
-    input and teacher, what is missing is made."""
+    input and teacher, it makes the missing shards."""
     teacher: str
     """A fine-tuned classifier: a folder, or a name on the Hugging Face hub."""
     labelling: Backend = "torch"
@@ -99,9 +99,9 @@ def _place(name: str) -> "Path | UPath":
 
 @contextmanager
 def _working_folder(name: str, inputs: dict[str, Any]) -> "Iterator[Path | UPath]":
-    """Where shards are made: behind a URL, where nothing can be renamed, in their place. The manifest comes last.
+    """The folder where shards are made: behind a URL, where nothing can be renamed, the final one; manifest last.
 
-    What was begun there from other inputs is refused: nothing behind a URL is deleted by us.
+    A folder behind a URL that was begun from other inputs is refused: nothing there is deleted.
     """
     place = _place(name)
     if isinstance(place, Path):

@@ -1,4 +1,4 @@
-"""Predict: the label of each line of a file or a pipe, however long it is."""
+"""Predict: the label of each line of a file or a pipe of any length."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -83,8 +83,8 @@ class _Lines:
         if self.n_bad:
             more = ", ..." if self.n_bad > _SHOWN else ""
             raise PotstillError(
-                f"{self.n_bad} of {self.n_lines} lines got an empty line for an answer ({', '.join(self.bad)}{more}); "
-                f"fix them and run this again"
+                f"{self.n_bad} of {self.n_lines} lines got an empty line instead of a label "
+                f"({', '.join(self.bad)}{more}); fix them and run this again"
             )
 
 

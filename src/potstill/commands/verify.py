@@ -36,16 +36,16 @@ class VerifyOptions:
     """Check whether a run is what it claims to be: hash all its files, and measure its models again."""
 
     folder: Annotated[Path, tyro.conf.Positional]
-    """A run's folder; or one with a manifest.json, such as a student's, whose files are hashed and no more."""
+    """A run's folder; or one with a manifest.json, such as a student's, whose files are only hashed."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found.
+    """The result of a check.
 
     :param n_files: in folders without a fault.
     :param n_models: that were measured again.
-    :param faults: what is not as it is claimed, a line each.
+    :param faults: each difference from what the folder claims, a line.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class Verified:
 
     def __str__(self) -> str:
         if self.faults:
-            return "\n".join([*self.faults, f"{self.folder}: {len(self.faults)} found that is not as it is claimed"])
+            return "\n".join([*self.faults, f"{self.folder}: faults found: {len(self.faults)}"])
         measured = f", and {self.n_models} models predict as its table says" if self.n_models else ""
         return f"{self.folder}: {self.n_files} files are as they were written{measured}"
 
@@ -84,7 +84,7 @@ def _verify_run(run: Path, progress: Progress) -> Verified:
     if not isinstance(record, dict) or not isinstance(record.get("stages"), dict):
         raise PotstillError(f"{run / RUN}: lists no stages; give the potstill distill command of this run again")
     stages = sorted({*record["stages"], *_found_stages(run)})
-    faults = [f"{run / stage}: is not there: the run did not come to its end" for stage in _LAST if stage not in stages]
+    faults = [f"{run / stage}: does not exist: the run did not finish" for stage in _LAST if stage not in stages]
     whole = []
     with progress("hashing", len(stages)) as bar:
         for stage in stages:
@@ -103,14 +103,14 @@ def _verify_run(run: Path, progress: Progress) -> Verified:
 
 
 def _found_stages(run: Path) -> list[str]:
-    """The folders with a manifest where stages have theirs."""
+    """The folders with a manifest in the places of stages."""
     places = ("*", "teachers/*", "students/*")
     folders = [path.parent.relative_to(run) for place in places for path in run.glob(f"{place}/{MANIFEST}")]
     return [str(folder) for folder in folders if not folder.name.startswith(".")]
 
 
 def _broken_links(run: Path, record: dict[str, Any], whole: list[str]) -> list[str]:
-    """Stages that were made from something else than ``run.json`` or a stage after them says."""
+    """Stages that were made from other inputs than ``run.json`` says, or from another version of a stage."""
     inputs = {stage: read_json(run / stage / MANIFEST)["inputs"] for stage in whole}
     hashes = {stage: hash_json(inputs_of_stage) for stage, inputs_of_stage in inputs.items()}
     faults = []
@@ -123,7 +123,7 @@ def _broken_links(run: Path, record: dict[str, Any], whole: list[str]) -> list[s
     for stage in _reached(inputs):
         for name, linked in _links(inputs[stage], stage):
             if linked != hashes.get(name, linked):
-                faults.append(f"{run / stage}: was made from another {name} than the one that is there")
+                faults.append(f"{run / stage}: was made from another {name} than the one that exists")
     return faults
 
 
@@ -137,7 +137,7 @@ def _is_hash(value: object) -> bool:
 
 
 def _reached(inputs: dict[str, dict[str, Any]]) -> list[str]:
-    """The stages that the table rests on; a student that later commands left out may rest on older ones."""
+    """The stages that the table depends on; a student that later commands left out may depend on older ones."""
     reached, left = list[str](), list(_LAST)
     while left:
         stage = left.pop()

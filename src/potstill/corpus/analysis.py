@@ -1,6 +1,6 @@
-"""What an analyzer gives: the tokens of a text, each with its tag and place, and what its language asks of new text.
+"""The protocol of an analyzer: a text's tokens, each with its tag and span, and its language's rules for new text.
 
-Knows no language: what is special to one is in its analyzer.
+Knows no language: the rules of each are in its analyzer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from potstill.errors import PotstillError
 class Token(NamedTuple):
     """A word or a morpheme of a text.
 
-    :param form: as the student reads it; of a morpheme its own form, such as ``하`` and ``았`` of ``했``.
+    :param form: the word as the student reads it; a morpheme in its own form, such as ``하`` and ``았`` of ``했``.
     :param tag: its part of speech; ``""`` where there is none.
-    :param start: its place in the text is ``text[start:end]``; the places of neighbours may overlap.
+    :param start: its span in the text is ``text[start:end]``; the spans of neighbours may overlap.
     """
 
     form: str
@@ -36,36 +36,36 @@ class Analyzer(Protocol):
     """
 
     version: str | None
-    """What its tokens depend on besides the text; None where they are not worth keeping in the cache."""
+    """The version of its library and model, on which its tokens depend; None: the cache does not keep them."""
 
     extra: ClassVar[str] = ""
     """The extra of the package ``potstill`` that installs its library; empty where it needs none."""
     agglutinative: ClassVar[bool] = False
-    """Whether its language attaches grammar to words: a changed word then stays as close to its neighbours as the word
-    was. Else it is set apart by spaces, so that splitting the new text gives back the sampled words."""
+    """Whether its language attaches grammar to words. If so, a changed word keeps the spacing of the word that it
+    replaces. If not, spaces separate it from its neighbours, so that splitting the new text gives the sampled words."""
     kept_tags: ClassVar[tuple[str, ...]] = ()
-    """How the tags begin whose words are never replaced: grammar, of which no other word can take the place."""
+    """Prefixes of the tags whose words are never replaced: grammar, which no other word can replace."""
 
     def __init__(self, model: str = "") -> None: ...
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
-        """The tokens of each text, in the texts' order; the same for a text alone and among others."""
+        """The tokens of each text, in the order of the texts. They do not depend on the other texts."""
 
     @classmethod
     def language(cls, model: str = "") -> str | None:
-        """The ISO 639-1 code of the language that a model of its reads; None where it does not tell. Loads nothing."""
+        """The ISO 639-1 code of the language that a model reads; None where it is unknown. Loads nothing."""
         return None
 
     def normalize(self, text: str) -> str:
-        """A text in the form that the analyzer knows; the tokens' places are places in this one."""
+        """A text in the form that the analyzer knows; the tokens' spans refer to this form."""
         return text
 
     def replacement_key(self, tokens: Sequence[Token], word: str) -> str:
-        """Words of one key may replace each other; with the key ``""`` a word is never replaced.
+        """The key of a word: words of one key may replace each other; a word with the key ``""`` is never replaced.
 
-        What shares characters with a word stays, so it is part of the key.
+        Tokens that share characters with the word's first one stay, so they are part of the key.
 
-        :param tokens: the word's: one, or several where they share characters.
+        :param tokens: of the word: one, or several where they share characters.
         :param word: as it is written.
         """
         first, *rest = tokens
@@ -85,7 +85,7 @@ def split_words(text: str) -> list[Token]:
 
 
 def fill_gaps(text: str, tokens: Sequence[Token]) -> list[Token]:
-    """The tokens, and as words without a tag what an analyzer has left out, so that no part of a text is lost."""
+    """Add the parts of a text that an analyzer has left out, as words without a tag: no part of the text is lost."""
     filled, end = [], 0
     for token in [*tokens, Token("", "", len(text), len(text))]:
         if text[end : token.start].strip():

@@ -1,4 +1,4 @@
-"""How raw text becomes characters, for a student that reads those: the ``tokenizer.json`` that splits it so."""
+"""Splits raw text into characters, for a student that reads them: the ``tokenizer.json`` that does so."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ SPACE, SPACE_ID = "▁", N_SPECIAL  # white space of any length, and both ends o
 def build_character_tokenizer(characters: Iterable[str], lower: bool) -> Tokenizer:
     """The tokenizer of a student that reads characters, which needs no analyzer.
 
-    Each character is a token, and so is what divides words; a text's first word has it before it too, and its last one
-    after it, so that an n-gram tells where a word begins and ends. A syllable of Hangul is one character, however it is
-    written.
+    Each character is a token, and so is the space between words. A space is also put before the first word and after
+    the last one, so that an n-gram shows where a word begins and ends. A Hangul syllable is one character, composed or
+    decomposed.
 
     :param characters: the vocabulary in id order, from the id after that of :data:`SPACE` on.
-    :param lower: whether text is lower-cased first; the characters must then be too.
+    :param lower: whether text is lower-cased first; the characters must then be lower-case too.
     """
     tokenizer = build_tokenizer([SPACE, *characters], lower)
     tokenizer.normalizer = _normalizer(lower)
@@ -43,7 +43,7 @@ def reads_characters(tokenizer: Tokenizer) -> bool:
 
 
 def _parts(tokenizer: Tokenizer) -> list[bytes]:
-    """All of a tokenizer but its vocabulary."""
+    """A tokenizer without its vocabulary."""
     parts = (tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor)
     return [getattr(part, "__getstate__", bytes)() for part in parts]
 

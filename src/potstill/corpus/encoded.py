@@ -3,7 +3,7 @@
 Reading is immediate, no text is padded on disk, and nothing is unpickled.
 
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
-pairs ``token_types`` (int8), and what is to be learnt: gold ``label_ids`` (int64 ``[n_texts]``), the teacher's
+pairs ``token_types`` (int8), and the training targets: gold ``label_ids`` (int64 ``[n_texts]``), the teacher's
 ``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.
 """
 
@@ -30,7 +30,7 @@ Text = str | tuple[str, str]
 
 @dataclass(frozen=True)
 class Encoded:
-    """Encoded texts, with what is to be learnt of them.
+    """Encoded texts, with their training targets.
 
     :param token_ids: int32 ``[n_tokens]``.
     :param offsets: int64 ``[n_texts + 1]``; text ``i`` is ``token_ids[offsets[i]:offsets[i + 1]]``.
@@ -102,7 +102,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of the texts to encode, and what is to be learnt of them; the arrays are those of :class:`Encoded`."""
+    """Some of the texts to encode, with their training targets: arrays as in :class:`Encoded`."""
 
     texts: Sequence[Text]
     label_ids: NDArray[np.int64] | None = None
@@ -176,7 +176,7 @@ def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, p
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
-    """What identifies a tokenizer's behaviour, less padding and truncation, which :func:`encode` sets."""
+    """The hash of a tokenizer without its padding and truncation, which :func:`limited` sets."""
     tokenizer = Tokenizer.from_str(tokenizer.to_str())
     tokenizer.no_padding()
     tokenizer.no_truncation()

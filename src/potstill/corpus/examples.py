@@ -22,7 +22,7 @@ PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
 LABEL_COLUMN = "label"
 _COLUMNS = (*TEXT_COLUMNS, *PAIR_COLUMNS, LABEL_COLUMN)
 LONGEST_LINE = 1 << 24  # bytes; a file without line ends is no text
-UNLABELLED = "dummy"  # stands for a label where a text has none, as in the recipe's augmented.raw
+UNLABELLED = "dummy"  # the label of a text that has none, as in the recipe's augmented.raw
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Row:
-    """One raw record: its source, its line (or row) there from 1, and what its fields hold."""
+    """One raw record: its source, its line (or row) there from 1, and the values of its fields."""
 
     source: str
     line: int
@@ -69,7 +69,7 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def example_parts(path: Path) -> Iterator[list[Example]]:
-    """The same in parts of :data:`potstill.corpus.streams.PART_ROWS`, for files that need not fit into memory."""
+    """The same in parts of :data:`potstill.corpus.streams.PART_ROWS`, for files that may be larger than memory."""
     kinds: set[bool] = set()
     for part in in_parts(map(check_row, _find_reader(path)(path, True))):
         kinds |= {example.pair is not None for example in part}
@@ -129,7 +129,7 @@ def check_row(row: Row) -> Example:
 
 
 def has_half(text: str) -> bool:
-    """Whether a text has half a surrogate pair in it, which JSON can spell, but no file can hold."""
+    """Whether a text has half a surrogate pair in it, which JSON can express, but UTF-8 cannot."""
     return text.encode(errors="ignore").decode() != text
 
 
@@ -159,7 +159,7 @@ def _tell_of(path: Path, blank: int) -> None:
 def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file with their numbers from 1, with their ends, without a byte-order mark.
 
-    None is read whole that is longer than :data:`LONGEST_LINE`.
+    A line longer than :data:`LONGEST_LINE` is not read to its end.
     """
     try:
         for number in count(1):
@@ -215,7 +215,7 @@ def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
 
 
 def _check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse two columns of one name where only one can be read."""
+    """Refuse two columns of one name, of which only one could be read."""
     for name in _COLUMNS:
         if names.count(name) > 1:
             raise PotstillError(f"{where}: two columns '{name}'; rename or remove one")
@@ -274,7 +274,6 @@ def pick_columns(source: str, line: int, record: dict[str, object], labelled: bo
     """Find text, pair and label among a record's columns.
 
     :param labelled: whether there must be a label.
-
     :raises PotstillError: listing the columns there are, when text or label is not among them.
     """
     text = next((name for name in TEXT_COLUMNS if name in record), None)

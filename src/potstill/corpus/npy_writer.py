@@ -1,4 +1,4 @@
-"""Arrays that are written row by row, as ``.npy`` files: none is in memory whole."""
+"""Writes ``.npy`` files row by row: no array is in memory as a whole."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ Append = Callable[[str, NDArray[Any]], None]
 def npy_writer(folder: Path) -> Iterator[Append]:
     """Give a function that appends to the arrays ``NAME.npy`` of a folder; they are readable at the end.
 
-    The first rows of an array say its type and, but for the number of rows, its shape.
+    The first rows of an array define its type, and its shape without the number of rows.
     """
     with ExitStack() as files:
         opened: dict[str, _NpyFile] = {}
@@ -33,7 +33,7 @@ def npy_writer(folder: Path) -> Iterator[Append]:
 
 
 class _NpyFile:
-    """One ``.npy`` file: its header, which numpy keeps wide enough for any number of rows, is written last again."""
+    """One ``.npy`` file. Its header is written again at the end; numpy leaves room in it for any number of rows."""
 
     def __init__(self, file: BinaryIO, like: NDArray[Any]) -> None:
         self._file = file

@@ -1,6 +1,6 @@
-"""Files that anybody may have made: arrays and tokenizers. Nothing is unpickled, and no size is believed.
+"""Reads arrays and tokenizers from untrusted files. Nothing is unpickled, and no size in a header is trusted.
 
-The libraries that read them raise errors of many kinds, bare ones among them; here they become one line.
+The libraries that read them raise exceptions of many types, bare ``Exception`` too; here each becomes one line.
 """
 
 from pathlib import Path
@@ -17,9 +17,9 @@ DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
 
 class OneLineErrors:
-    """Turn whatever a library raises on bad content into one line. A class, as it stands around every answer.
+    """Turn whatever a library raises on bad content into one line. A class, because it wraps every prediction.
 
-    :param complaint: what to say; the library's reason follows in brackets.
+    :param complaint: the message; the library's reason follows in brackets.
     """
 
     def __init__(self, complaint: str) -> None:
@@ -52,7 +52,7 @@ def open_array(path: Path) -> NDArray[Any]:
 def open_tokenizer(path: Path) -> Tokenizer:
     """Read a ``tokenizer.json``; the tokenizer pads and cuts nothing.
 
-    :raises PotstillError: when it is damaged, or cannot even read a word that it does not know.
+    :raises PotstillError: when it is damaged, or cannot encode an unknown word.
     """
     with OneLineErrors(f"{path}: {DAMAGED}"):
         tokenizer: Tokenizer = Tokenizer.from_file(str(path))

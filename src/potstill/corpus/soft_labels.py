@@ -14,10 +14,10 @@ class SoftLabelFilter:
     """Which texts are learnt, and whether as logits or as labels."""
 
     entropy_threshold: float = -1.0
-    """Leave out texts that the teacher is not sure of: its probabilities have a larger entropy, in bits (0: sure, 1:
+    """Leave out texts for which the entropy of the teacher's probabilities is above this, in bits (0: certain, 1:
     undecided between two labels). Below 0: all texts stay."""
     hard_labeling: bool = False
-    """Take the teacher's likeliest label of each text in the place of its logits."""
+    """Take the teacher's likeliest label of each text instead of its logits."""
 
     def rows(self, logits: NDArray[np.float32], task: Task) -> NDArray[np.int64]:
         """The rows of the texts that are learnt.
@@ -31,9 +31,9 @@ class SoftLabelFilter:
     def check_some(self, n_texts: int) -> None:
         """Check that texts are left.
 
-        :raises PotstillError: when there is none.
+        :raises PotstillError: when none is.
         """
         if not n_texts:
             raise PotstillError(
-                f"--entropy_threshold={self.entropy_threshold}: the teacher is sure of no text; give a larger one"
+                f"--entropy_threshold={self.entropy_threshold}: the teacher is confident of no text; give a larger one"
             )

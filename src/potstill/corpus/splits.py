@@ -88,7 +88,7 @@ def load_corpus(source: str, seed: int) -> Corpus:
 def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
     """Split examples into train, valid and test, each with the same share of every label.
 
-    Texts that occur more than once are kept once, so that no test text stands in train.
+    Texts that occur more than once are kept once, so that no test text is in train.
 
     :param seed: of the shuffle.
     :raises PotstillError: when a label has fewer than three different texts.

@@ -1,4 +1,4 @@
-"""Streams of texts that need not fit into memory: in parts, and without duplicates. Knows no files."""
+"""Streams of texts that may be larger than memory: in parts, and without duplicates. Knows no files."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,10 +25,10 @@ def in_parts(items: Iterable[Item], rows: int = PART_ROWS) -> Iterator[list[Item
 
 
 class Seen:
-    """Which texts have come before: 8 bytes a text, not the text.
+    """The texts seen so far: 8 bytes of hash a text, not the text.
 
-    Texts count as the same when 64 bits of their BLAKE2b hashes are: among 10 million different ones, two are taken
-    for one with a probability of three in a million. The hashes are in sorted arrays, each at least twice as long as
+    Texts with the same 64 bits of BLAKE2b hash count as one text. Among 10 million different texts, a collision has a
+    probability of three in a million. The hashes are in sorted arrays, each at least twice as long as
     the next, so that few are searched and adding costs little.
     """
 
@@ -53,7 +53,7 @@ class Seen:
     def _keep(self, hashes: NDArray[np.uint64]) -> None:
         while self._runs and len(self._runs[-1]) < 2 * len(hashes):
             hashes = np.concatenate([self._runs.pop(), hashes])
-            hashes.sort(kind="stable")  # merges what is sorted already
+            hashes.sort(kind="stable")  # fast: it merges sorted runs
         if len(hashes):
             self._runs.append(hashes)
 

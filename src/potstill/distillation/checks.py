@@ -1,4 +1,4 @@
-"""What a job's options name is looked for before anything expensive is done."""
+"""Checks that everything that a job's options name exists, before any expensive work."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from potstill.training.vector_sources import check_sources, find_vectors
 def check_job(job: Job) -> None:
     """Check the data, the teachers, the students, the analyzer and the word vectors.
 
-    An analyzer and vectors that no student of the command needs are not looked for.
+    An analyzer and vectors that no student of the command needs are not checked.
 
-    :raises PotstillError: when one is not there, or the data is pairs of texts.
+    :raises PotstillError: when one does not exist, or the data is pairs of texts.
     """
     from potstill.teachers.checkpoints import check_transformer
 
@@ -43,7 +43,7 @@ def _check_transformer_student(student: TransformerStudent) -> None:
         n_layers = getattr(read_config(student.name), "num_hidden_layers", 0)
     except PotstillError:
         if "/" not in student.name and not Path(student.name).exists():
-            find_student(student.name)  # raises the list of the students there are
+            find_student(student.name)  # raises an error that lists the students
         raise
     if student.layers > n_layers:
         raise PotstillError(f"--layers={student.layers}: {student.name} has {n_layers} layers")

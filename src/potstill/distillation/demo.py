@@ -19,9 +19,9 @@ class DemoOptions:
     """Run the main job on movie reviews, with an encoder, word vectors and a tagger that pip installed."""
 
     out: Path = field(default=Path("runs/demo"))
-    """The run folder. Run again, it goes on where it stopped."""
+    """The run folder. Run again, it resumes where it stopped."""
     seed: int = 42
-    """Of everything that is drawn by chance."""
+    """Seed of all random choices."""
 
 
 def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:

@@ -24,14 +24,14 @@ class DistillCommand:
 
     options: Annotated[DistillOptions, tyro.conf.arg(name="")]
     plan: bool = False
-    """Print the stages of the run, the folders that each reads, and whether it is done; do nothing."""
+    """Print the stages of the run, the folders that each reads, and whether it is done; make nothing."""
 
 
 @dataclass(frozen=True)
 class Distilled:
     """A finished run.
 
-    :param scores: the teacher, and each student with its gold-label baseline.
+    :param scores: of the teacher, and of each student with its gold-label baseline.
     :param report: the page that shows them.
     """
 
@@ -49,8 +49,8 @@ class Distilled:
             score_table(self.scores),
             "",
             "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
-            "ECE: how far a probability is from how often it is right, in points, on average on test",
-            f"everything lies in {self.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
+            "ECE: expected calibration error on test, in points: how far probabilities are from accuracy",
+            f"everything is in {self.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
             f"the figures, plots and samples of this run in a browser: {self.report}",
             "next:",
             f"  python -c \"import potstill; print(potstill.load('{self.student}').predict(['your text here']))\"",
@@ -60,7 +60,7 @@ class Distilled:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A stage that has not been made by this command.
+    """A stage of the plan.
 
     :param after: the stages whose folders it reads.
     :param state: ``done``, or why it is to be made.

@@ -44,7 +44,7 @@ def _evaluate(job: Job, work: Path) -> None:
 def _take_best(job: Job, work: Path) -> None:
     """Link the files of the distilled student that is best on valid, and write its model card.
 
-    Test does not pick. A link costs no space.
+    The test split has no part in the choice. A link takes no space.
     """
     best = read_evaluation(job.folder).best
     for file in sorted((job.folder / best.folder).iterdir()):

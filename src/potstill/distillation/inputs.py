@@ -1,4 +1,4 @@
-"""What stages depend on, in JSON form: the hashes of what options name, and the options of a training."""
+"""Inputs of stages, in JSON form: the hashes of the files that options name, and the options of a training."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ def hash_transfer(path: Path) -> str:
 
 
 def hash_vectors(source: str) -> list[str]:
-    """What identifies word vectors: of each part the hash of its file or weights, else its name."""
+    """The identity of word vectors: for each part the hash of its file or weights, else its name."""
     return [part if is_from_teacher(part) else _hash_part(Path(part)) for part in split_vectors(source)]
 
 

@@ -11,7 +11,7 @@ from potstill.runs.job import Job, Stage
 
 
 def plan(job: Job) -> Iterator[Stage]:
-    """The stages in the order in which they are made; each is asked for when those before it are there."""
+    """The stages in the order in which they are made."""
     yield data_stage(job)
     yield from teacher_stages(job)
     yield from transfer_stages(job)

@@ -25,10 +25,10 @@ from potstill.training.vector_sources import find_vectors, is_from_teacher, open
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
 
 TEACHER = "teacher"  # as a student's name: the run's own teacher
-_CHARACTERS_A_WORD = 10  # with the space: how many --student_words has for each word
+_CHARACTERS_A_WORD = 10  # space included: the characters that --student_words allows for each word
 
 _Chunks = Callable[[], Iterable[Chunk]]
-"""A set of texts and what is to be learnt of them, given at each call anew: it need not fit into memory."""
+"""Gives a set of texts with their training targets, from the start at each call: it may be larger than memory."""
 
 _Gold = tuple[list[str], NDArray[np.int64]]
 """Texts and their label ids."""
@@ -111,7 +111,7 @@ def piece_text_stage(job: Job, name: str, student: str) -> Stage:
 
 @dataclass(frozen=True)
 class _PreparePieces:
-    """Encodes text as the checkpoint that a transformer student begins as does."""
+    """Encodes text with the tokenizer of the checkpoint that a transformer student starts from."""
 
     student: str
 
@@ -126,7 +126,7 @@ class _PreparePieces:
 
 
 def find_checkpoint(job: Job, student: str) -> str:
-    """The checkpoint that a transformer student begins as."""
+    """The checkpoint that a transformer student starts from."""
     return str(job.folder / "teacher") if student == TEACHER else student
 
 
@@ -155,10 +155,10 @@ def _find_sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFil
 
 
 def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
-    """What is learnt of a transfer set: logits with the gold labels that train has, or the teacher's labels.
+    """A transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
 
     A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
-    texts, so that another threshold costs no labelling.
+    texts, so that another threshold needs no new labelling.
     """
     n_texts, task = 0, find_task()
     for part in transfer_parts(transfer):

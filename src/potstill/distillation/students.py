@@ -43,10 +43,10 @@ class Student(ABC):
 
     @abstractmethod
     def text_stage(self, job: Job) -> Stage:
-        """That stage."""
+        """The stage that encodes its text."""
 
     def inputs(self, options: DistillOptions) -> dict[str, Any]:
-        """What it depends on besides its name, its text and its training."""
+        """Its inputs in addition to its name, its text and its training."""
         return {}
 
     def optimisation(self, options: DistillOptions, is_baseline: bool) -> Optimisation:
@@ -59,7 +59,7 @@ class Student(ABC):
 
 
 def student_stages(job: Job) -> Iterator[Stage]:
-    """For each student its text, itself, and its baseline."""
+    """The stages of each student: its text, the student, its baseline."""
     texts = set[str]()
     for student in find_students(job.options):
         if student.text not in texts:  # students over word vectors share theirs
@@ -164,7 +164,7 @@ def _new_student(job: Job, student: Student, analyzer: str) -> "tuple[PreTrained
 class TransformerStudent(Student):
     """A transformer: a folder, a name on the hub, or the run's own teacher.
 
-    :param layers: that it keeps; 0: all.
+    :param layers: how many it keeps; 0: all.
     """
 
     layers: int
@@ -179,7 +179,7 @@ class TransformerStudent(Student):
         return piece_text_stage(job, self.text, self.name)
 
     def inputs(self, options: DistillOptions) -> dict[str, Any]:
-        """Its layers, and the dropout before its last one."""
+        """The number of its layers, and the dropout before the classification layer."""
         return {"layers": self.layers, "teacher_dropout": options.teacher_dropout}
 
     def optimisation(self, options: DistillOptions, is_baseline: bool) -> Optimisation:

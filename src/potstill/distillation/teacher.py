@@ -82,7 +82,7 @@ def _teacher_inputs(job: Job) -> dict[str, Any]:
 
 
 def _is_finetuned(job: Job) -> bool:
-    """Whether the teacher is a classifier over the data's labels, to be taken as it is."""
+    """Whether the teacher is a classifier over the data's labels, to be used as it is."""
     from potstill.teachers.checkpoints import is_finetuned, read_config
 
     return job.options.teacher_is_finetuned or is_finetuned(read_config(job.options.teacher), job.labels)
@@ -92,7 +92,7 @@ def _make_teacher(job: Job, work: Path) -> None:
     from potstill.teachers.checkpoints import open_finetuned
 
     if _is_finetuned(job):
-        logger.info("teacher: %s is fine-tuned on these labels: taken as it is", job.options.teacher)
+        logger.info("teacher: %s is fine-tuned on these labels: used as it is", job.options.teacher)
         _take_as_it_is(open_finetuned(job.options.teacher, job.labels), job, work)
     else:
         _fine_tune(job, work)
@@ -138,7 +138,7 @@ def _open_encoder(job: Job) -> "Checkpoint":
 
 
 def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
-    """Say that a teacher will learn little: its logits are then all alike, and a student learns nothing from them."""
+    """Warn of too few steps: the teacher's logits are then nearly equal, and a student learns nothing from them."""
     steps = optimisation.epoch * -(-n_texts // optimisation.batch_size)
     if max(steps, optimisation.min_steps) < _FEW_STEPS:
         logger.warning(

@@ -1,4 +1,4 @@
-"""``transfer``: the augmented texts with the teachers' logits; or a set that was given."""
+"""``transfer``: the augmented texts with the teachers' logits; or the sets of ``--transfer``."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def transfer_stages(job: Job) -> Iterator[Stage]:
-    """The texts to label and the labelled set; or, with ``--transfer``, that set alone."""
+    """The texts to label and the labelled set; or, with ``--transfer``, the labelled set alone."""
     if job.options.transfer:
         hashes = [hash_transfer(path) for path in job.options.transfer]
         yield Stage("transfer", ("data",), {"transfer": hashes}, _copy_transfer)
@@ -33,7 +33,7 @@ def _teachers(job: Job) -> list[str]:
 
 
 def _make_transfer(job: Job, work: Path) -> None:
-    """Label the texts; of several teachers' logits the average is taken. One teacher is in memory at a time."""
+    """Label the texts; the logits of several teachers are averaged. One teacher is in memory at a time."""
     teachers = _teachers(job)
     if len(teachers) == 1:
         _label(teachers[0], job, work)
@@ -55,7 +55,7 @@ def _label(stage: str, job: Job, folder: Path) -> None:
 
 
 def _copy_transfer(job: Job, work: Path) -> None:
-    """Check the sets that the user gave and write them; of several the average."""
+    """Check the sets of ``--transfer`` and write them; several are averaged."""
     paths = job.options.transfer
     write_shards(work, _checked(average_parts(paths), paths[0], len(job.labels)))
 

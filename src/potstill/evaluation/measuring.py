@@ -173,7 +173,7 @@ def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | N
 
 
 def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> list[Disagreement]:
-    """The texts of valid with the largest total variation distance between the two, none twice.
+    """The texts of valid with the largest total variation distance between the two, without duplicates.
 
     Of valid, as what is read leads to changes, and test is to stay unseen.
     """

@@ -61,7 +61,7 @@ class Score:
     :param valid_accuracy: the share of right labels on valid.
     :param agreement: the share of test's texts to which the teacher gives the same label; None for the teacher.
     :param calibration_error: on test, the expected difference between a probability and how often it is right;
-        ``uncalibrated_error`` that before the temperature.
+        ``uncalibrated_error`` the same before the temperature.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label; ``p95_ms``
         the 95th percentile.
     :param parameters: numbers in the weights, the word table included.
@@ -70,7 +70,7 @@ class Score:
     :param coverage: of a student over word vectors, else None.
     :param cascades: on test, with the teacher as fallback, one a threshold; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
-        variation distance; the furthest first, none twice.
+        variation distance; the furthest first, without duplicates.
     """
 
     name: str
@@ -171,7 +171,7 @@ def read_evaluation(run: Path) -> Evaluation:
     """
     path = run / "evaluation" / EVALUATION
     if not path.is_file() or own_manifest(path.parent) is None:
-        raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that came to its end")
+        raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that has finished")
     content = read_json(path)
     return Evaluation(Machine(**content["machine"]), [Score.from_json(score) for score in content["scores"]])
 

@@ -90,7 +90,7 @@ def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts:
 
     In a student's own graph the embedding tables and large matrices are integers, with a scale for each column of a
     matrix. So are the activations that go into the matrices, within calibration ranges that are measured here, not
-    anew in every batch: no text's logits depend on the other texts of a batch. For other models see :func:`quantize`.
+    again in every batch: no text's logits depend on the other texts of a batch. For other models see :func:`quantize`.
 
     :param file: the one in floats, :data:`ONNX_MODEL`.
     :param texts: of the kind that the classifier will read; the first :data:`_CALIBRATION_TEXTS` are taken.

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Texts that a teacher is to label, none twice; they need not fit into memory.
+    """Texts for a teacher to label, without duplicates; they may be larger than memory.
 
     :param n_texts: how many there are.
-    :param shards: gives them at each call anew, :data:`potstill.corpus.streams.PART_ROWS` at a time.
+    :param shards: gives them from the start at each call, :data:`potstill.corpus.streams.PART_ROWS` at a time.
     """
 
     n_texts: int
@@ -45,7 +45,7 @@ def texts_of_parquet(files: "Sequence[Path | UPath]", n_texts: int) -> Unlabelle
 def count_rows(file: "Path | UPath") -> int:
     """The rows of a Parquet file.
 
-    :raises PotstillError: when it is none, or has no column ``text``.
+    :raises PotstillError: when it is not one, or has no column ``text``.
     """
     with _open_parquet(file) as table:
         if "text" not in table.schema_arrow.names:
@@ -84,7 +84,7 @@ def label_texts(
     engine: Engine = "local",
     progress: Progress = silent,
 ) -> None:
-    """Label texts into the Parquet shards of a folder; shards that are there already are kept.
+    """Label texts into the Parquet shards of a folder; shards that exist already are kept.
 
     :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`), or one behind a URL.
     """
@@ -105,9 +105,9 @@ def label_to_tsv(
     soft_labels: SoftLabelFilter,
     progress: Progress = silent,
 ) -> int:
-    """Label texts into the recipe's TSV file; killed and called again with the same inputs, it goes on.
+    """Label texts into the recipe's TSV file; after a kill, a call with the same inputs resumes.
 
-    :param inputs: what identifies the texts.
+    :param inputs: the identity of the texts.
     :return: how many of the texts the file has.
     :raises PotstillError: when the teacher is confident of none.
     """

@@ -1,4 +1,4 @@
-"""Labelling in this process, shard by shard: each is written whole or not at all, and a rerun makes those missing."""
+"""Labelling in this process, shard by shard: each is written whole or not at all; a rerun makes the missing ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def label_shards(
     n_shards: int,
     progress: Progress = silent,
 ) -> int:
-    """Label texts into ``part-*.parquet`` files of a folder, those that are not there yet.
+    """Label texts into ``part-*.parquet`` files of a folder, those that do not exist yet.
 
     :param shards: the texts of each shard, in the order of the files.
     :param n_shards: how many there are.

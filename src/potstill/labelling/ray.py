@@ -1,10 +1,11 @@
-"""Labelling and tagging on a Ray cluster. The driver, this process, reads texts and writes shards; workers load the
-teacher once and give back logits, so that they need no file of the driver's and no common file system.
+"""Labelling and tagging on a Ray cluster. The driver, this process, reads texts and writes shards. A worker loads the
+teacher once, then takes texts and returns logits. So it needs no file of the driver's and no common file system.
 
-A worker that dies gives its shards back. Nodes that join are used, where there is more to do than they had.
+The shards of a worker that dies go to other workers. Nodes that join later are used if there is work for them.
 
-Actors of Ray core, not Ray Data: a shard must be the same texts and the same file as the local engine's, made alone
-when it is missing. Ray Data cuts blocks and names files by itself, and starts anew when its driver dies.
+Actors of Ray core, not Ray Data: a shard must have the texts and the file name that the local engine gives it, and a
+missing shard must be made alone. Ray Data divides blocks and names files by itself, and starts again from nothing when
+its driver dies.
 """
 
 import logging
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_IN_HAND = 2  # shards a worker: one at the model, one that is sent meanwhile
+_IN_HAND = 2  # shards a worker: one is labelled while the next one is sent
 _TRIES = 5  # workers that may die with one shard in hand, or before they have loaded the teacher
-_LOOK_EVERY = 1.0  # seconds: for nodes that have joined
+_LOOK_EVERY = 1.0  # seconds between looks for nodes that have joined
 
 
 def label_shards(
@@ -51,7 +52,7 @@ def label_shards(
     """Label texts into ``part-*.parquet`` files of a folder, as :func:`potstill.labelling.local.label_shards` does.
 
     :param teacher: is pickled and sent to every worker.
-    :param folder: seen by this process alone.
+    :param folder: used by this process only.
     :raises PotstillError: when ray is not installed, the cluster has no room, or workers die of the same shard.
     """
     missing = missing_shards(shards, folder)
@@ -83,13 +84,13 @@ def pool(analyzer: str) -> Iterator[tuple[Submit, int]]:
 def _connect() -> Any:
     """Join the cluster that ``RAY_ADDRESS`` or this machine's ``ray start`` names; else start one on this machine."""
     require("ray", "ray")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # one that we start tells nobody of its use
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that we start sends no usage statistics
     import ray
 
     if not ray.is_initialized():
         try:
             ray.init(logging_level=logging.WARNING, log_to_driver=False)
-        except (ConnectionError, RuntimeError) as error:  # the second: of another version
+        except (ConnectionError, RuntimeError) as error:  # the second: a cluster of another version
             raise PotstillError(
                 f"the Ray cluster cannot be joined ({reason(error)}); see ray status, RAY_ADDRESS"
             ) from error
@@ -97,7 +98,7 @@ def _connect() -> Any:
 
 
 def _get(reference: Any) -> Any:
-    """What a task gave, or the error that it raised, without Ray's account of where."""
+    """The result of a task; or its error, without Ray's own traceback."""
     import ray
 
     try:
@@ -107,7 +108,7 @@ def _get(reference: Any) -> Any:
 
 
 class _Worker:
-    """What runs on a node, in a process of its own."""
+    """A worker: a process of its own on a node."""
 
     def __init__(self, teacher: Teacher) -> None:
         self._teacher = teacher
@@ -122,7 +123,7 @@ class _Worker:
 class _Team:
     """The workers, and which shards they have in hand.
 
-    :param most: workers that there is work for.
+    :param most: the most workers that have work.
     """
 
     def __init__(self, ray: Any, teacher: Teacher, most: int) -> None:
@@ -139,9 +140,9 @@ class _Team:
             num_gpus=int(on_gpus),
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_threads)}},  # logits' last bits depend on it
         )
-        self._teacher = ray.put(teacher)  # each node fetches it once, and opens its backend anew
-        self._starting: dict[Any, Any] = {}  # what ready() will give -> its worker
-        self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> what label() will give -> its shard
+        self._teacher = ray.put(teacher)  # each node fetches it once; each worker opens its own backend
+        self._starting: dict[Any, Any] = {}  # future of ready() -> its worker
+        self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> future of label() -> its shard
         self._deaths: dict[int | None, int] = {}  # by shard; None: of workers that were loading
 
     @property
@@ -155,7 +156,7 @@ class _Team:
         return not any(self._in_hand.values())
 
     def _room(self) -> int:
-        """How many workers the nodes that live have room for, were nothing else on them."""
+        """How many workers the living nodes have room for, if nothing else runs on them."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         return sum(min(int(node.get(kind, 0) // need) for kind, need in self._needs.items()) for node in nodes)
 
@@ -174,7 +175,7 @@ class _Team:
         self._in_hand[worker][worker.label.remote(shard.texts)] = shard
 
     def results(self) -> Iterator[tuple[Shard, NDArray[np.float32] | None]]:
-        """Wait a moment, and give the shards that are labelled by then; without logits those whose worker has died."""
+        """Wait a moment, then give the shards that are labelled; with None for logits where the worker has died."""
         at_work = {reference: worker for worker, shards in self._in_hand.items() for reference in shards}
         references = [*at_work, *self._starting]
         done, _ = self._ray.wait(references, timeout=_LOOK_EVERY) if references else ([], [])
@@ -188,7 +189,7 @@ class _Team:
             try:
                 yield shard, _get(reference)
             except self._ray.exceptions.RayError as error:
-                self._ray.kill(at_work[reference])  # it may be its answer alone that is lost
+                self._ray.kill(at_work[reference])  # it may still run: only its result may be lost
                 for lost in (shard, *self._in_hand.pop(at_work[reference], {}).values()):
                     self._count_death(lost.index, error)
                     yield lost, None
@@ -207,7 +208,7 @@ class _Team:
         self._deaths[shard] = self._deaths.get(shard, 0) + 1
         if self._deaths[shard] == _TRIES:
             what = "before they had loaded the teacher" if shard is None else f"with shard {shard + 1} in hand"
-            last = str(error).strip().splitlines()[-1].strip()  # the lines before it tell of Ray
+            last = str(error).strip().splitlines()[-1].strip()  # the lines before it are about Ray
             raise PotstillError(f"{_TRIES} workers of the Ray cluster died {what}; is their memory enough? ({last})")
 
     def dismiss(self) -> None:
@@ -226,7 +227,7 @@ def _team(teacher: Teacher, most: int) -> Iterator[_Team]:
 
 
 def _labelled(shards: Iterator[Shard], team: _Team) -> Iterator[tuple[Shard, NDArray[np.float32]]]:
-    """The shards as they are labelled; one is read when a worker has a hand free for it."""
+    """The shards as they are labelled; the next one is read when a worker can take it."""
     lost: list[Shard] = []
     following = next(shards, None)
     while following or lost or not team.is_idle:

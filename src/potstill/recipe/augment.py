@@ -25,23 +25,23 @@ class AugmentOptions:
     input: Path
     """Labelled texts (.txt, .tsv, .csv, .jsonl or .parquet)."""
     output: Path
-    """The new texts, text<TAB>label a line, each text itself among them, no text twice."""
+    """The new texts and the texts themselves, text<TAB>label a line, without duplicates."""
     analyzer: str = "spacy"
     """What splits and tags the texts: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or whitespace (no tags:
     nothing is replaced)."""
     no_analyzer: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """The same as --analyzer=whitespace."""
     form: Literal["auto", "natural", "split"] = "auto"
-    """How texts are written: natural, spaced as they came, for a teacher of such text; or split, their words (in Korean
-    their morphemes) divided by spaces. auto: split with a Korean analyzer, as in the recipe, else natural."""
+    """How texts are written: natural, with their own spacing, for a teacher of natural text; or split, their words (in
+    Korean their morphemes) separated by spaces. auto: split with a Korean analyzer, as in the recipe, else natural."""
     augment: bool = True
-    """Sample new texts. With --no-augment the texts alone are written, all of them and in order, in that form."""
+    """Sample new texts. With --no-augment only the texts themselves are written, all in order and in that form."""
     preserve_label: bool = False
     """Write each text's label instead of 'dummy'."""
     parallel: bool = False
     """Tag in as many processes as there are processors; the output is the same."""
     processes: int = 0
-    """Tag in so many processes; 0: in one, or as --parallel says. The output is the same."""
+    """How many processes tag; 0: one, or as --parallel says. The output is the same."""
     engine: Engine = "local"
     """Where text is tagged: here, or on a Ray cluster, see potstill distill; the output is the same."""
     seed: int = 42
@@ -73,7 +73,7 @@ class Augmented:
 def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmented:
     """Augment a file.
 
-    :raises PotstillError: for bad data, pairs of texts, or an analyzer that is not there.
+    :raises PotstillError: for bad data, pairs of texts, or an analyzer that is not installed.
     """
     examples = read_examples(options.input)
     check_single(examples, str(options.input))
@@ -87,10 +87,10 @@ def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmen
 
 
 def _new_texts(texts: list[str], options: AugmentOptions, progress: Progress) -> Iterator[tuple[int, str]]:
-    """Pairs of the number of a text and what is written of it."""
+    """Pairs: the number of a source text, and a text to write."""
     analyzer = "whitespace" if options.no_analyzer else options.analyzer
     form = options.form
-    # The recipe's Korean teacher reads morphemes; who has a teacher of natural text says --form=natural.
+    # The recipe's Korean teacher reads morphemes; a teacher of natural text needs --form=natural.
     if form == "auto":
         form = "split" if is_morphological(analyzer) else "natural"
     tagging: dict[str, Any] = {

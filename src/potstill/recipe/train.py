@@ -61,7 +61,7 @@ class TrainOptions:
 class Trained:
     """A trained model.
 
-    :param folder: where it is.
+    :param folder: of the model.
     :param measure: the figure that picked its checkpoint.
     :param best: that figure on valid.
     """
@@ -77,8 +77,8 @@ class Trained:
 def train(options: TrainOptions, progress: Progress = silent) -> Trained:
     """Train the model of a configuration on a prepared data folder.
 
-    Killed and run again with the same options, it goes on from its newest checkpoint. Of several processes that
-    ``torchrun`` or ``accelerate launch`` started, the first one writes.
+    After a kill, a call with the same options resumes from the newest checkpoint. Of several processes that
+    ``torchrun`` or ``accelerate launch`` started, only the first one writes.
 
     :raises PotstillError: when the folder is not prepared for this model, or its data has changed since.
     """
@@ -124,14 +124,16 @@ def _train_teacher(options: TrainOptions, config: TeacherConfig, labels: list[st
 
 def _train_student(options: TrainOptions, config: StudentTextConfig, labels: list[str], progress: Progress) -> Trained:
     if config.reads_characters and not options.embedding_trainable:
-        raise PotstillError("--no-embedding_trainable keeps word vectors, and characters have none: leave it out")
+        raise PotstillError(
+            "--no-embedding_trainable is for word vectors; a student of characters has none: leave it out"
+        )
     vocabulary = load_vocabulary(options.data_dir)
     source = options.data_dir / TRANSFER if options.augmented else find_split(options.data_dir, "train")
     folders = [fresh_encoded(file, "student") for file in (source, find_split(options.data_dir, "valid"))]
     train_set, valid_set = (load_encoded(folder, vocabulary.tokenizer) for folder in folders)
     optimisation = options.optimisation
     if train_set.teacher_logits is None and (optimisation.loss != "mse" or optimisation.gold_weight):
-        raise PotstillError(f"{source}: has labels, no logits, which --loss and --gold_weight are for: leave them out")
+        raise PotstillError(f"{source}: has labels, no logits: leave out --loss and --gold_weight, which need logits")
     model, tokenizer = new_student(
         config.student,
         config.parameters,

@@ -19,7 +19,7 @@ from potstill.runs.options import DistillOptions
 class Curve:
     """How a training went.
 
-    :param points: of each evaluation on valid the epoch and the accuracy; empty where the model was taken as it is.
+    :param points: of each evaluation on valid the epoch and the accuracy; empty where the model was used as it is.
     """
 
     score: Score
@@ -52,7 +52,7 @@ def read_run(folder: Path, name: str) -> RunReport:
     """Read a finished run.
 
     :param name: that the page calls it.
-    :raises PotstillError: when the folder is not a run's, or the run has not come to its end.
+    :raises PotstillError: when the folder is not a run's, or the run has not finished.
     """
     if not (folder / RUN).is_file():
         raise PotstillError(f"{folder}: no {RUN} in it; give the folder of a run, which potstill distill made")

@@ -1,1 +1,1 @@
-"""A run folder: its options, when a stage is made again, and reading what is in it."""
+"""A run folder: its options, when a stage is made again, and reading its data."""

@@ -12,7 +12,7 @@ from potstill.runs.options import DistillOptions
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run is made from."""
+    """The options and the data of a run."""
 
     options: DistillOptions
     corpus: Corpus
@@ -35,9 +35,9 @@ class Stage:
 
     :param name: of the folder, such as ``students/cnn``.
     :param after: the stages whose folders it reads.
-    :param inputs: what it depends on besides, in JSON form.
-    :param build: writes the stage's files into a working folder; called again after a kill, it goes on from the files
-        that it finds there.
+    :param inputs: all else that it depends on, in JSON form.
+    :param build: writes the stage's files into a working folder; called again after a kill, it resumes from the files
+        there.
     """
 
     name: str

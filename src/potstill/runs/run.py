@@ -1,4 +1,4 @@
-"""A run folder: stages that are made once, again when what they depend on changes, and resumed when killed."""
+"""A run folder: a stage is made once, made again when its inputs change, and resumed after a kill."""
 
 import importlib.metadata
 import logging
@@ -21,9 +21,9 @@ _RECORDED = (
 
 
 def resolve(stages: Iterable[Stage]) -> Iterator[tuple[Stage, dict[str, Any]]]:
-    """Each stage with all that it depends on: its own inputs, and the hash of those of each stage that it reads.
+    """Each stage with all its inputs: its own, and for each stage that it reads the hash of that stage's inputs.
 
-    A change of a stage's inputs so changes the inputs of the stages after it.
+    So a change of a stage's inputs changes the inputs of the stages after it.
     """
     hashes: dict[str, str] = {}
     for stage in stages:
@@ -59,7 +59,7 @@ class Run:
         self._write()
 
     def make(self, stage: Stage, inputs: dict[str, Any]) -> None:
-        """Make a stage's folder, unless it is there already from the same inputs.
+        """Make a stage's folder, unless it exists already, with the same inputs.
 
         :param inputs: all that it depends on, see :func:`resolve`.
         """
@@ -102,7 +102,7 @@ def _find_versions() -> dict[str, str]:
 
 
 def _describe_changes(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """What differs, in words: options with both values, earlier stages by name."""
+    """The differences in words: options with both values, earlier stages by name."""
     changes = []
     for name in sorted(set(old) | set(new)):
         if old.get(name) == new.get(name):

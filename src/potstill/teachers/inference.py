@@ -1,4 +1,4 @@
-"""A teacher's logits for many texts, fast: batches of like length by token budget, no padding to speak of."""
+"""A teacher's logits for many texts, fast: batches of similar length by token budget, with hardly any padding."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from potstill.corpus.encoded import Encoded, token_batches
 from potstill.progress import Progress, silent
 
-TOKEN_BUDGET = 2048  # a batch's tokens; measured on 2 cores: more gains nothing
+TOKEN_BUDGET = 2048  # a batch's tokens; measured on 2 cores: more is no faster
 
 Model = Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]
 """From one padded batch, by the names of the model's inputs, to logits ``[rows, n_labels]``."""

@@ -11,8 +11,8 @@ def keep_layers(model: PreTrainedModel, layers: int) -> None:
     """Keep some of a transformer's layers, in place: evenly spread ones, the first and the last among them
     (DistilBERT, Sanh et al. 2019, https://arxiv.org/abs/1910.01108, takes every other one).
 
-    :param layers: how many; one is the first.
-    :raises PotstillError: when it has fewer, or no list of layers of its own each (ALBERT shares one).
+    :param layers: how many; 1: the first one.
+    :raises PotstillError: when it has fewer, or its layers share their weights (ALBERT).
     """
     before = int(getattr(model.config, "num_hidden_layers", 0))
     stacks = [

@@ -24,14 +24,14 @@ from potstill.teachers.inference import Model, in_onnx, in_torch, predict_logits
 
 logger = logging.getLogger(__name__)
 
-# The other backends say how far their logits are off. torch is the default: ONNX Runtime in fp32 is no faster at equal
+# The other backends log how far their logits are off. torch is the default: ONNX Runtime in fp32 is no faster at equal
 # logits (235 and 234 texts a second, MiniLM-L6, one thread) and needs an export first.
 _EXACT = ("torch", "onnx")
 _COMPARED = 256  # texts on which a less exact backend is compared with torch
 
 
 class TransformerTeacher:
-    """A classifier that is fine-tuned already. Its backend is opened at the first call, anew where it is unpickled.
+    """A classifier that is fine-tuned already. Its backend is opened at the first call, in each process again.
 
     :param source: the folder of the checkpoint, or its name on the hub.
     :param n_ctx: its longest text in tokens; default: as its tokenizer says.
@@ -57,7 +57,7 @@ class TransformerTeacher:
         return f"{weights or self._source} {self._backend} {self._n_ctx}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what a process opens for itself."""
+        """Its state, without what each process opens for itself."""
         return {name: value for name, value in vars(self).items() if name not in ("run", "_tokenizer")}
 
     @cached_property
@@ -66,7 +66,7 @@ class TransformerTeacher:
 
     @cached_property
     def run(self) -> Model:
-        """The backend: what gives a padded batch its logits."""
+        """The backend: a padded batch to logits."""
         with tempfile.TemporaryDirectory() as scratch, writing(Path(scratch)):
             return self._open(Path(scratch))
 
@@ -95,7 +95,7 @@ class TransformerTeacher:
         return predict_logits(run, encode(own, self._tokenizer), pad_id=pad_id, progress=progress)
 
     def check(self, texts: Sequence[Text]) -> None:
-        """Say how far a less exact backend's logits are from torch's in fp32."""
+        """Log how far a less exact backend's logits are from torch's in fp32."""
         if self._backend in _EXACT:
             return
         sample = texts[:_COMPARED]

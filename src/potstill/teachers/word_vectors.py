@@ -18,7 +18,7 @@ from potstill.teachers.checkpoints import Checkpoint
 from potstill.teachers.inference import TOKEN_BUDGET
 
 _LONGEST = 32  # tokens of one word
-_SPREAD = 0.4  # standard deviation of the numbers: that of GloVe's
+_SPREAD = 0.4  # standard deviation of the numbers, as in GloVe
 
 
 class TeacherVectors:
@@ -41,7 +41,7 @@ class TeacherVectors:
         return whole_words(self._teacher.tokenizer.backend_tokenizer, n)
 
     def look_up(self, words: Sequence[str], generator: np.random.Generator) -> NDArray[np.float32]:
-        """Vectors of words, float32 ``[len(words), width]``; the principal axes are those of these words."""
+        """Vectors of words, float32 ``[len(words), width]``; the principal axes are computed on these words."""
         tokenizer = limited(self._teacher.tokenizer.backend_tokenizer, _LONGEST)
         return _reduce(self._hidden_states(encode(words, tokenizer)), self.width)
 

@@ -1,4 +1,4 @@
-"""Batches of similar length, so that almost nothing is padding; shuffled anew each epoch, by seed."""
+"""Batches of similar length, so that almost nothing is padding; shuffled again in each epoch, by seed."""
 
 from collections.abc import Iterator
 from typing import Any

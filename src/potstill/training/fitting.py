@@ -82,7 +82,7 @@ def fit(
 ) -> float:
     """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
 
-    :param work: a working folder; with the checkpoints of a killed call in it, training goes on there.
+    :param work: a working folder; with the checkpoints of a killed call in it, training resumes from them.
     :return: the best figure on valid.
     """
     from potstill.students import StudentModel

@@ -14,7 +14,7 @@ from potstill.manifests import find_faults
 logger = logging.getLogger(__name__)
 
 STATE = "trainer_state.json"  # of the Trainer
-_N_NEWEST = 2  # kept besides the best: where the last one is damaged, there is one before it
+_N_NEWEST = 2  # kept in addition to the best: where the last one is damaged, there is one before it
 
 
 def seal_checkpoint(work: Path, step: int, best_step: int | None) -> None:
@@ -55,7 +55,7 @@ def newest_checkpoint(work: Path, description: str) -> Path | None:
             return checkpoint
         _drop(checkpoint)
     if checkpoints:
-        logger.info("%s: no checkpoint to go on from: from the beginning", description)
+        logger.info("%s: no checkpoint to resume from: starting from the beginning", description)
     return None
 
 
