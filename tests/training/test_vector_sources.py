@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from potstill.corpus.vector_files import PACKAGES
 from potstill.corpus.vectors import JoinedVectors
 from potstill.errors import PotstillError
 from potstill.training.vector_sources import check_sources, is_from_teacher, open_vectors, split_vectors
@@ -77,3 +78,15 @@ def test_a_teacher_that_is_too_narrow_or_not_fine_tuned_is_refused(classifier_fo
         open_vectors("teacher:33", str(classifier_folder(LABELS)))
     with pytest.raises(PotstillError, match="not a fine-tuned classifier"):
         open_vectors("teacher:4", str(tiny_encoder))
+
+
+def test_auto_is_the_recipes_file_where_it_exists_else_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert split_vectors("auto") == [next(iter(PACKAGES))]
+    file = Path("embeddings/glove.6B.300d.txt")
+    file.parent.mkdir()
+    file.write_text("film 1 2\n")
+    assert split_vectors("auto") == [str(file)]
+    assert open_vectors("auto", "no teacher").width == 2

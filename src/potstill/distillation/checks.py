@@ -7,7 +7,7 @@ from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
 from potstill.runs.job import Job
-from potstill.training.vector_sources import check_sources, find_vectors
+from potstill.training.vector_sources import check_sources
 
 
 def check_job(job: Job) -> None:
@@ -30,7 +30,7 @@ def check_job(job: Job) -> None:
             _check_transformer_student(student)
     reads_words = any(isinstance(student, WordStudent) for student in students)
     if reads_words:
-        check_sources(find_vectors(options.embedding_path))
+        check_sources(options.embedding_path)
     if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
         make_analyzer(options.analyzer)
 

@@ -21,7 +21,7 @@ from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
 from potstill.tasks import find_task
 from potstill.training.encoding import encode_to_folder, split_morphemes
-from potstill.training.vector_sources import find_vectors, is_from_teacher, open_vectors, split_vectors
+from potstill.training.vector_sources import is_from_teacher, open_vectors, split_vectors
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
 
 TEACHER = "teacher"  # as a student's name: the run's own teacher
@@ -37,9 +37,8 @@ _Gold = tuple[list[str], NDArray[np.int64]]
 def word_text_stage(job: Job) -> Stage:
     """The text of all students over word vectors: they share one vocabulary, so that the work is done once."""
     options = job.options
-    vectors = find_vectors(options.embedding_path)
     inputs: dict[str, Any] = {
-        "embedding_path": hash_vectors(vectors),
+        "embedding_path": hash_vectors(options.embedding_path),
         "n_frequent": options.n_frequent,
         "cased": options.cased,
         "student_words": options.student_words,
@@ -48,7 +47,7 @@ def word_text_stage(job: Job) -> Stage:
     }
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
-    needs_teacher = any(is_from_teacher(part) for part in split_vectors(vectors))
+    needs_teacher = any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
     after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
     return Stage("prepared", after, inputs, _prepare_words)
 
@@ -65,7 +64,7 @@ def _prepare_words(job: Job, work: Path) -> None:
     sets = _find_sets(transfer, gold, options.soft_labels)
     vocabulary = build_vocabulary(
         _texts(sets["transfer"]),
-        open_vectors(find_vectors(options.embedding_path), str(job.folder / "teacher"), job.progress),
+        open_vectors(options.embedding_path, str(job.folder / "teacher"), job.progress),
         n_frequent=options.n_frequent,
         lower=not options.cased,
         seed=options.seed,

@@ -20,7 +20,7 @@ from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.training.encoding import encode_to_folder
-from potstill.training.vector_sources import find_vectors, open_vectors
+from potstill.training.vector_sources import open_vectors
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
 
 
@@ -175,7 +175,7 @@ def _preprocess_student(
     else:
         vocabulary = build_vocabulary(
             texts,
-            open_vectors(find_vectors(options.embedding_path), options.bert_model_name_or_path, progress),
+            open_vectors(options.embedding_path, options.bert_model_name_or_path, progress),
             n_frequent=options.n_frequent,
             lower=config.lowercase,
             width=config.token_emb_dim,

@@ -14,19 +14,10 @@ _RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
 _TEACHER_WIDTH = 128  # of vectors from the teacher
 
 
-def find_vectors(source: str) -> str:
-    """The word vectors to use: those named, or for ``auto`` the recipe's file, else an installed package."""
-    if source != "auto":
-        return source
-    if Path(_RECIPE_VECTORS).is_file():
-        return _RECIPE_VECTORS
-    package = next(iter(PACKAGES))
-    logger.info("no %s here: taking the word vectors of the package %s", _RECIPE_VECTORS, package)
-    return package
-
-
 def split_vectors(source: str) -> list[str]:
-    """The parts of ``A+B``: sources whose vectors are concatenated."""
+    """The parts of ``A+B``: sources whose vectors are concatenated; of ``auto`` the one that it stands for."""
+    if source == "auto":
+        return [_RECIPE_VECTORS if Path(_RECIPE_VECTORS).is_file() else next(iter(PACKAGES))]
     return [source] if Path(source).exists() else source.split("+")
 
 
@@ -63,12 +54,15 @@ def open_vectors(source: str, teacher: str, progress: Progress = silent) -> Vect
     """Load word vectors.
 
     :param source: as :func:`potstill.corpus.vector_files.load_vectors` takes it; or ``teacher`` or
-        ``teacher:WIDTH``; or several of these, joined by ``+``, whose vectors are concatenated.
+        ``teacher:WIDTH``; or several of these, joined by ``+``, whose vectors are concatenated; or ``auto``: the
+        recipe's file where it is here, else an installed package.
     :param teacher: the fine-tuned teacher, a folder or a name on the hub.
     :raises PotstillError: when one is missing or damaged.
     """
     sources: list[VectorSource] = []
     for part in split_vectors(source):
+        if source == "auto":
+            logger.info("word vectors: %s", part)
         width = _teacher_width(part)
         if width is None:
             sources.append(load_vectors(part))
