@@ -113,7 +113,7 @@ def write_data(options: Options) -> Path:
         examples = read_examples(find_split(options.data, split))
         if split == "train":
             examples = pick(examples, options.lines)
-        lines = [f"{one.text}\t{one.label}\n" for one in examples]
+        lines = [f"{example.text}\t{example.label}\n" for example in examples]
         (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
     return folder
 
@@ -126,7 +126,7 @@ def pick(examples: Sequence[Example], n: int) -> list[Example]:
 
 def command(options: Options, data: Path, folder: Path, seed: int, changed: Mapping[str, object]) -> list[str]:
     """A run's command."""
-    given: dict[str, object] = {
+    command_options: dict[str, object] = {
         "data": data,
         "teacher": options.teacher,
         "out": folder,
@@ -141,7 +141,7 @@ def command(options: Options, data: Path, folder: Path, seed: int, changed: Mapp
         "labelling": "torch-bf16" if options.bf16 else "torch",
     }
     words = ["distill"]
-    for name, value in (given | dict(changed)).items():
+    for name, value in (command_options | dict(changed)).items():
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
         else:
@@ -175,9 +175,9 @@ def run(arguments: Sequence[str]) -> None:
 
 def read_scores(folder: Path, student: str) -> tuple[Reached, Reached | None]:
     """The distilled student of a run and its baseline on gold labels, if it has one."""
-    scores = {one["name"]: one for one in read_json(folder / "evaluation" / EVALUATION)["scores"]}
-    found = {name: Reached(one["valid_accuracy"], one["accuracy"]) for name, one in scores.items()}
-    return found[student], found.get(f"{student}, gold labels alone")
+    scores = {score["name"]: score for score in read_json(folder / "evaluation" / EVALUATION)["scores"]}
+    reached = {name: Reached(score["valid_accuracy"], score["accuracy"]) for name, score in scores.items()}
+    return reached[student], reached.get(f"{student}, gold labels alone")
 
 
 def folder_name(variant: str) -> str:
@@ -190,17 +190,17 @@ def measure(options: Options, data: Path, seed: int) -> dict[str, Reached]:
     root = options.out / f"seed-{seed}"
     run(command(options, data, root / BASE, seed, {}))
     student, baseline = read_scores(root / BASE, options.student)
-    found = {BASE: student}
+    reached = {BASE: student}
     if baseline is not None:
-        found[GOLD] = baseline
+        reached[GOLD] = baseline
     done: dict[str, Mapping[str, object]] = {BASE: {}}
     for name, changed in wanted(options).items():
         folder = root / folder_name(name)
         start_from(root / folder_name(nearest(changed, done)), folder)
         done[name] = changed
         run(command(options, data, folder, seed, changed | {"gold-epochs": 0}))
-        found[name] = read_scores(folder, options.student)[0]
-    return found
+        reached[name] = read_scores(folder, options.student)[0]
+    return reached
 
 
 def wanted(options: Options) -> dict[str, dict[str, object]]:
@@ -215,20 +215,20 @@ def wanted(options: Options) -> dict[str, dict[str, object]]:
     return {name: known[name] for name in options.variants or known}
 
 
-def summarise(found: Mapping[int, Mapping[str, Reached]]) -> list[Line]:
+def summarise(reached: Mapping[int, Mapping[str, Reached]]) -> list[Line]:
     """A line for each variant, with its figures of every seed, in percent.
 
-    :param found: by seed and variant.
+    :param reached: by seed and variant.
     """
-    seeds = list(found)
+    seeds = list(reached)
     return [
         Line(
             name,
-            [100 * found[seed][name].valid for seed in seeds],
-            [100 * found[seed][name].test for seed in seeds],
-            [100 * (found[seed][name].test - found[seed][BASE].test) for seed in seeds],
+            [100 * reached[seed][name].valid for seed in seeds],
+            [100 * reached[seed][name].test for seed in seeds],
+            [100 * (reached[seed][name].test - reached[seed][BASE].test) for seed in seeds],
         )
-        for name in found[seeds[0]]
+        for name in reached[seeds[0]]
     ]
 
 

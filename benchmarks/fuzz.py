@@ -103,13 +103,13 @@ def _fuzz(options: Options, folder: Path) -> None:
     _limit_memory(options.megabytes)
     arguments = [f"-{name}={value}" for name, value in flags.items()]
 
-    def mutate(given: bytes, longest: int, seed: int) -> bytes:
+    def mutate(data: bytes, longest: int, seed: int) -> bytes:
         """Half of the time from a good input: libFuzzer drops those that reach the same of our lines, and no others."""
         generator = random.Random(seed)
-        made = generator.choice(target.seeds) if generator.random() < 0.5 else given
+        mutated = generator.choice(target.seeds) if generator.random() < 0.5 else data
         for _ in range(generator.randint(1, 4)):
-            made = atheris.Mutate(made, longest)
-        return made
+            mutated = atheris.Mutate(mutated, longest)
+        return mutated
 
     atheris.Setup([sys.argv[0], *arguments, str(folder / "inputs")], target.check, custom_mutator=mutate)
     atheris.Fuzz()
@@ -118,8 +118,8 @@ def _fuzz(options: Options, folder: Path) -> None:
 def _limit_memory(megabytes: int) -> None:
     """More memory is refused, in which case Python raises MemoryError and a library ends the process."""
     status = Path("/proc/self/status").read_text().splitlines()
-    taken = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
-    limit = taken + megabytes * _MEGABYTE
+    used = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+    limit = used + megabytes * _MEGABYTE
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

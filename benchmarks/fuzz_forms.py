@@ -41,11 +41,11 @@ class Form:
 def make_target(forms: list[Form]) -> Target:
     """The target of some forms; what is refused must be refused in one line."""
 
-    def check(given: bytes) -> None:
-        if not given:
+    def check(data: bytes) -> None:
+        if not data:
             return
         try:
-            forms[given[0] % len(forms)].read(given[1:])
+            forms[data[0] % len(forms)].read(data[1:])
         except PotstillError as error:
             expect("\n" not in str(error), f"an error of several lines: {error}")
             expect(len(str(error)) <= LONGEST_ERROR, f"an error of {len(str(error))} characters")

@@ -50,11 +50,11 @@ def _labelled(path: Path) -> Callable[[bytes], None]:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = read_examples(path)
+        examples = read_examples(path)
         if path.suffix in (".txt", ".tsv", ".jsonl"):
-            expect(len(found) == n_lines(content), "a line that is not blank has no example")
-        again.write_text("".join(json.dumps(_record(example)) + "\n" for example in found))
-        expect(read_examples(again) == found, "other examples when they are written and read again")
+            expect(len(examples) == n_lines(content), "a line that is not blank has no example")
+        again.write_text("".join(json.dumps(_record(example)) + "\n" for example in examples))
+        expect(read_examples(again) == examples, "other examples when they are written and read again")
 
     return read
 
@@ -67,10 +67,10 @@ def _record(example: Example) -> dict[str, str]:
 def _unlabelled(path: Path) -> Callable[[bytes], None]:
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = list(read_texts(path))
-        expect(all(text.strip() for text in found), "an empty text")
+        texts = list(read_texts(path))
+        expect(all(text.strip() for text in texts), "an empty text")
         if path.suffix in (".txt", ".tsv", ".jsonl"):
-            expect(len(found) == n_lines(content), "a line that is not blank has no text")
+            expect(len(texts) == n_lines(content), "a line that is not blank has no text")
 
     return read
 
@@ -80,22 +80,27 @@ def _transfer(path: Path) -> Callable[[bytes], None]:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = read_transfer(path)
-        _check_transfer(found)
+        transfer = read_transfer(path)
+        _check_transfer(transfer)
         if path.suffix == ".txt":
-            expect(len(found.texts) == n_lines(content), "a line that is not blank has no text")
+            expect(len(transfer.texts) == n_lines(content), "a line that is not blank has no text")
             return
-        write_shard(again, found.texts, found.logits)
+        write_shard(again, transfer.texts, transfer.logits)
         same = read_transfer(again)
-        expect(same.texts == found.texts and np.array_equal(same.logits, found.logits), "another set when read again")
+        expect(
+            same.texts == transfer.texts and np.array_equal(same.logits, transfer.logits), "another set when read again"
+        )
 
     return read
 
 
-def _check_transfer(found: TransferSet) -> None:
-    expect(found.logits.shape[0] == len(found.texts) and found.logits.shape[1] > 1, f"logits {found.logits.shape}")
-    expect(bool(np.isfinite(found.logits).all()), "logits that are not finite")
-    expect(all(text.strip() for text in found.texts), "an empty text")
+def _check_transfer(transfer: TransferSet) -> None:
+    expect(
+        transfer.logits.shape[0] == len(transfer.texts) and transfer.logits.shape[1] > 1,
+        f"logits {transfer.logits.shape}",
+    )
+    expect(bool(np.isfinite(transfer.logits).all()), "logits that are not finite")
+    expect(all(text.strip() for text in transfer.texts), "an empty text")
 
 
 def n_lines(content: bytes) -> int:
@@ -143,16 +148,16 @@ def _vector_text(path: Path) -> Callable[[bytes], None]:
 
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        found = load_vectors(str(path))
-        check_vectors(found)
-        assert isinstance(found, WordVectors)
-        rows = (" ".join(map(repr, row)) for row in found.table.astype(float).tolist())
-        header = f"{len(found.words)} {found.width}\n"
-        lines = [f"{word} {row}\n" for word, row in zip(found.words, rows, strict=True)]
+        loaded = load_vectors(str(path))
+        check_vectors(loaded)
+        assert isinstance(loaded, WordVectors)
+        rows = (" ".join(map(repr, row)) for row in loaded.table.astype(float).tolist())
+        header = f"{len(loaded.words)} {loaded.width}\n"
+        lines = [f"{word} {row}\n" for word, row in zip(loaded.words, rows, strict=True)]
         again.write_text(header + "".join(lines), encoding="utf-8", newline="")
         same = load_vectors(str(again))
         assert isinstance(same, WordVectors)
-        expect(same.words == found.words and np.array_equal(same.table, found.table), "other vectors when read again")
+        expect(same.words == loaded.words and np.array_equal(same.table, loaded.table), "other vectors when read again")
 
     return read
 
@@ -176,17 +181,17 @@ def _static(folder: Path, name: str, other: str, content_of_other: bytes) -> Cal
     return read
 
 
-def check_vectors(found: Any) -> None:
+def check_vectors(loaded: Any) -> None:
     """Word vectors are one finite row a word, whichever word is asked for."""
-    assert isinstance(found, WordVectors | PieceVectors)
-    table: NDArray[np.float32] = found.table
-    expect(table.dtype == np.float32 and table.ndim == 2 and found.width > 0, f"{table.dtype} {table.shape}")
+    assert isinstance(loaded, WordVectors | PieceVectors)
+    table: NDArray[np.float32] = loaded.table
+    expect(table.dtype == np.float32 and table.ndim == 2 and loaded.width > 0, f"{table.dtype} {table.shape}")
     expect(bool(np.isfinite(table).all()), "numbers that are not finite")
-    if isinstance(found, WordVectors):
-        expect(len(found.words) == len(table), "not a row a word")
-    words = [*found.frequent_words(3), "no such word", "\u2603"]
-    rows = found.look_up(words, np.random.default_rng(0))
-    expect(rows.shape == (len(words), found.width) and bool(np.isfinite(rows).all()), f"vectors {rows.shape}")
+    if isinstance(loaded, WordVectors):
+        expect(len(loaded.words) == len(table), "not a row a word")
+    words = [*loaded.frequent_words(3), "no such word", "\u2603"]
+    rows = loaded.look_up(words, np.random.default_rng(0))
+    expect(rows.shape == (len(words), loaded.width) and bool(np.isfinite(rows).all()), f"vectors {rows.shape}")
 
 
 def student(scratch: Path, student: Path) -> Target:
@@ -205,8 +210,8 @@ def _folder(folder: Path, name: str) -> Callable[[bytes], None]:
         (folder / name).write_bytes(content)
         try:
             model = load(folder, threads=1)
-            found = model.predict_proba(_PROBES)
-            expect(found.shape == (len(_PROBES), len(model.classes_)), f"probabilities {found.shape}")
+            probabilities = model.predict_proba(_PROBES)
+            expect(probabilities.shape == (len(_PROBES), len(model.classes_)), f"probabilities {probabilities.shape}")
         finally:
             (folder / name).unlink() if good is None else (folder / name).write_bytes(good)
 

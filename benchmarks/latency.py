@@ -79,8 +79,8 @@ class Plain(nn.Module):
         else:
             logits: Tensor = model(input_ids).logits
             return logits
-        found: Tensor = model.output(x)
-        return found
+        output: Tensor = model.output(x)
+        return output
 
 
 def convolve(layer: nn.Conv1d, x: Tensor, left: int) -> Tensor:
@@ -139,7 +139,7 @@ def open_plain(folder: Path, scratch: Path) -> Predict:
     return predict
 
 
-def ours(folder: Path, precision: str) -> Predict:
+def open_student(folder: Path, precision: str) -> Predict:
     """One of the student's files, ready to predict."""
     classifier = potstill.load(folder, threads=1, precision=precision)
     return lambda text: classifier.predict([text])[0]
@@ -174,7 +174,7 @@ def compare(folder: Path, options: Options) -> None:
     valid, test = ([row.text for row in read_examples(find_split(options.data, split))] for split in ("valid", "test"))
     with TemporaryDirectory() as scratch:
         sides = {"plain": open_plain(folder, Path(scratch))}
-        sides |= {name: ours(folder, name) for name in ModelFolder(folder).precisions}
+        sides |= {name: open_student(folder, name) for name in ModelFolder(folder).precisions}
         if [sides["plain"](text) for text in test[:100]] != [sides["fp32"](text) for text in test[:100]]:
             raise SystemExit(f"{folder}: the plain graph predicts differently")
         medians = take_turns(sides, valid, test, options.rounds, options.texts)

@@ -107,8 +107,8 @@ def write_vectors(words: list[str], generator: np.random.Generator, path: Path) 
 
 def stage_under_way(run: Path) -> str | None:
     """The stage whose working folder is there."""
-    found = [*run.glob(".*.partial"), *run.glob("*/.*.partial")]
-    names = [path.name[1 : -len(".partial")] for path in found if path.is_dir()]
+    folders = [*run.glob(".*.partial"), *run.glob("*/.*.partial")]
+    names = [path.name[1 : -len(".partial")] for path in folders if path.is_dir()]
     return names[0] if names else None
 
 
@@ -133,7 +133,7 @@ def cpu_seconds(process: int) -> float:
 def watch(command: list[str], run: Path) -> dict[str, Stage]:
     """Run a command and measure its stages."""
     stages: defaultdict[str, Stage] = defaultdict(Stage)
-    taken, last = 0.0, None
+    cpu_before, last = 0.0, None
     process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"})
     while process.poll() is None:
         now = stage_under_way(run)
@@ -141,8 +141,8 @@ def watch(command: list[str], run: Path) -> dict[str, Stage]:
         stage = stages[last or "start"]
         if peak:
             stage.peak_mb = max(stage.peak_mb, peak * 1024 / 1e6)
-            stage.cpu_seconds += cpu - taken
-            taken = cpu
+            stage.cpu_seconds += cpu - cpu_before
+            cpu_before = cpu
         if now is not None and now != last:
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")
             last = now

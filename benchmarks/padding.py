@@ -108,13 +108,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def compare(n_texts: int, rounds: int, padded: Callable[[], object], ours: dict[str, Callable[[], object]]) -> None:
+def compare(n_texts: int, rounds: int, padded: Callable[[], object], unpadded: dict[str, Callable[[], object]]) -> None:
     """Time all in turn and print texts a second and the ratios to the padded side, medians."""
-    taken = [(seconds(padded), [seconds(work) for work in ours.values()]) for _ in range(rounds)]
-    slow = statistics.median(padded for padded, _ in taken)
-    for i, name in enumerate(ours):
-        fast = statistics.median(each[i] for _, each in taken)
-        ratio = statistics.median(padded / each[i] for padded, each in taken)
+    times = [(seconds(padded), [seconds(work) for work in unpadded.values()]) for _ in range(rounds)]
+    slow = statistics.median(padded for padded, _ in times)
+    for i, name in enumerate(unpadded):
+        fast = statistics.median(each[i] for _, each in times)
+        ratio = statistics.median(padded / each[i] for padded, each in times)
         print(f"{name:<22}{n_texts / fast:>10.0f}{n_texts / slow:>12.0f}{ratio:>8.1f}x", flush=True)
 
 
@@ -130,8 +130,8 @@ def compare_labelling(options: Options, teacher: Checkpoint, texts: list[str]) -
     compare(len(texts), options.rounds, padded, {f"labelling, {name}": call for name, call in calls.items()})
     expected = padded()
     for name, call in calls.items():
-        found = call()
-        off, same = np.abs(found - expected), (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
+        logits = call()
+        off, same = np.abs(logits - expected), (logits.argmax(axis=1) == expected.argmax(axis=1)).mean()
         print(
             f"{name:<11}logits off by {off.mean():.1e}, at most {off.max():.1e}; {100 * same:.1f}% of labels the same"
         )
@@ -161,7 +161,7 @@ def main(options: Options) -> None:
     def student(name: str) -> PreTrainedModel:
         return new_student(name, {}, vocabulary, labels, embedding_trainable=True, seed=0)[0]
 
-    def ours(name: str) -> None:
+    def unpadded(name: str) -> None:
         with tempfile.TemporaryDirectory() as work:
             train_model(student(name), sets[0], sets[1], Optimisation(epoch=1), Path(work))
 
@@ -169,7 +169,7 @@ def main(options: Options) -> None:
         train_padded(student(name), sets[0])
 
     for name in options.students:
-        compare(options.n_train, options.rounds, partial(padded, name), {f"training, {name}": partial(ours, name)})
+        compare(options.n_train, options.rounds, partial(padded, name), {f"training, {name}": partial(unpadded, name)})
 
 
 if __name__ == "__main__":

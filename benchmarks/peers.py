@@ -118,8 +118,8 @@ def read_data(folder: Path, n_train: int) -> Data:
 
 def accuracy(predict: Any, part: Labelled) -> float:
     """The share of right labels."""
-    found = np.array(predict(list(part.texts)), dtype=object)
-    return float((found == np.array(part.labels, dtype=object)).mean())
+    predicted = np.array(predict(list(part.texts)), dtype=object)
+    return float((predicted == np.array(part.labels, dtype=object)).mean())
 
 
 def select(name: str, task: Task, data: Data, seed: int) -> tuple[Settings, list[Peer]]:
@@ -127,11 +127,11 @@ def select(name: str, task: Task, data: Data, seed: int) -> tuple[Settings, list
     best: list[tuple[float, Settings, Peer, Iterator[Peer]]] = []
     for number, settings in enumerate(PEERS[name].settings):
         forms = train_peer(name, in_folder(task, f"settings-{number}"), settings, seed)
-        found = next(forms)
-        score = accuracy(found.predict, data.valid)
+        peer = next(forms)
+        score = accuracy(peer.predict, data.valid)
         print(f"  {name} {dict(settings)}: valid {100 * score:.2f}", file=sys.stderr, flush=True)
         if not best or score > best[0][0]:
-            best = [(score, settings, found, forms)]  # a worse one's memory is free again
+            best = [(score, settings, peer, forms)]  # a worse one's memory is free again
     _, chosen, full, rest = best[0]
     return chosen, [full, *rest]
 
@@ -167,15 +167,15 @@ def measure_ours(kind: str, folders: Sequence[Path], data: Data) -> Iterator[tup
         if not all(precision in ModelFolder(folder).precisions for folder in folders):
             continue
         classifiers = [potstill.load(folder, threads=1, precision=precision) for folder in folders]
-        taken = [found for folder in folders if (found := seconds_of(folder)) is not None]
+        times = [seconds for folder in folders if (seconds := seconds_of(folder)) is not None]
         row = Row(
             folders[0].name,
             kind,
             precision,
-            [accuracy(one.predict, data.valid) for one in classifiers],
-            [accuracy(one.predict, data.test) for one in classifiers],
+            [accuracy(classifier.predict, data.valid) for classifier in classifiers],
+            [accuracy(classifier.predict, data.test) for classifier in classifiers],
             ModelFolder(folders[0]).megabytes(precision),
-            statistics.fmean(taken) if taken else None,
+            statistics.fmean(times) if times else None,
         )
         yield row, one_by_one(classifiers[0].predict)
 
@@ -194,8 +194,8 @@ def seconds_of(folder: Path) -> float | None:
             own = f"prepared-{folder.name}"
             before = ["data", "teacher", "augmented", "transfer", own if own in stages else "prepared"]
             needed = [name] if name == "teacher" else [*before, name]
-            taken = [stages[stage]["seconds"] for stage in needed if stage in stages]
-            return None if name not in stages or None in taken else sum(taken)
+            times = [stages[stage]["seconds"] for stage in needed if stage in stages]
+            return None if name not in stages or None in times else sum(times)
     return None
 
 
@@ -207,12 +207,12 @@ def by_name(folders: Sequence[Path]) -> dict[str, list[Path]]:
     return groups
 
 
-def time_rows(found: Sequence[tuple[Row, Predict]], data: Data, options: Options) -> list[Row]:
+def time_rows(measured: Sequence[tuple[Row, Predict]], data: Data, options: Options) -> list[Row]:
     """The rows with their latency, and whether they are on the front."""
-    sides = {str(number): predict for number, (_, predict) in enumerate(found)}
+    sides = {str(number): predict for number, (_, predict) in enumerate(measured)}
     texts, warm_up = ([str(text) for text in part.texts] for part in (data.test, data.valid))
     medians = take_turns(sides, warm_up, texts, options.rounds, options.texts)
-    rows = [replace(row, ms=medians[str(number)] / 1000) for number, (row, _) in enumerate(found)]
+    rows = [replace(row, ms=medians[str(number)] / 1000) for number, (row, _) in enumerate(measured)]
     front = {point.name for point in find_front([Point(str(n), row.ms, row.accuracy) for n, row in enumerate(rows)])}
     return [replace(row, on_front=str(number) in front) for number, row in enumerate(rows)]
 
@@ -248,25 +248,25 @@ def print_rows(rows: Sequence[Row], data: Data) -> None:
 
 def versions() -> dict[str, str]:
     """Those of the libraries that are installed."""
-    found = {}
+    installed = {}
     for name in _VERSIONS:
         with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def main(options: Options) -> None:
     """Print the table and write the figures."""
     peers = [check_peer(name) for name in options.peers]
     data = read_data(options.data, options.n_train)
-    found = [row for group in by_name(options.students).values() for row in measure_ours("student", group, data)]
+    measured = [row for group in by_name(options.students).values() for row in measure_ours("student", group, data)]
     if options.teacher:
-        found += measure_ours("teacher", [options.teacher], data)
+        measured += measure_ours("teacher", [options.teacher], data)
     with TemporaryDirectory() as scratch:
         for name, encoder in peers:
             task = in_folder(Task(data.train, data.valid, Path(scratch), encoder), name)
-            found += measure_peer(name, task, data, options.seeds)
-        rows = time_rows(found, data, options)
+            measured += measure_peer(name, task, data, options.seeds)
+        rows = time_rows(measured, data, options)
     print_rows(rows, data)
     write_json(
         options.out,

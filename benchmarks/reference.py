@@ -1,4 +1,4 @@
-"""The whole recipe on SST-2, stage by stage: the reference's own code beside ours, on the same data.
+"""The whole recipe on SST-2, stage by stage: the reference's own code and Potstill, on the same data.
 
     git clone https://github.com/dsindex/iclassifier
     python benchmarks/reference.py --checkout iclassifier --data DIR --teacher CHECKPOINT --lines 500
@@ -53,7 +53,7 @@ from reference_recipe import (
 ROOT = Path(__file__).parents[1]
 _ACCURACY = re.compile(r"\[Accuracy\] : ([\d.]+)")
 
-Side = Literal["reference", "ours"]
+Side = Literal["reference", "ours"]  # ours: Potstill, by the name that the figures have
 SIDES: tuple[Side, Side] = ("reference", "ours")
 
 
@@ -112,11 +112,8 @@ def run(side: Side, command: list[str], options: Options, work: Path) -> tuple[d
 
 def one_round(options: Options, examples: dict[str, list[Example]], shared: Path, work: Path, flip: bool) -> Measured:
     """The recipe once on both sides."""
-    places = {
-        "reference": Place(work / "reference", shared / "configs"),
-        "ours": Place(work / "ours", ROOT / "configs"),
-    }
-    for place in places.values():
+    reference, potstill = Place(work / "reference", shared / "configs"), Place(work / "ours", ROOT / "configs")
+    for place in (reference, potstill):
         place.data.mkdir()
         for split, part in examples.items():
             write_lines(place.data / f"{split}.txt", part)
@@ -124,36 +121,37 @@ def one_round(options: Options, examples: dict[str, list[Example]], shared: Path
     accuracy: dict[str, dict[str, float]] = {}
     texts: dict[str, int] = {}
     off = 0.0
-    for stage in stages(options, places["reference"], places["ours"], shared):
+    for stage in stages(options, reference, potstill, shared):
         for side in reversed(SIDES) if flip else SIDES:
-            found, printed = run(side, getattr(stage, side), options, work)
-            for name, timed in found.items():
+            command = stage.reference if side == "reference" else stage.potstill
+            timings, printed = run(side, command, options, work)
+            for name, timed in timings.items():
                 times.setdefault(name or stage.name, {})[side] = timed
                 print(f"  {name or stage.name}, {side}: {timed.seconds:.1f} s", file=sys.stderr, flush=True)
             if stage.name.startswith("testing"):
                 [reached] = _ACCURACY.findall(printed)
                 accuracy.setdefault(stage.name.removeprefix("testing "), {})[side] = float(reached)
         if stage.name == "tagging and sampling":
-            files = {"reference": places["reference"].data / RAW, "ours": places["ours"].data / OWN_RAW}
+            files = {"reference": reference.data / RAW, "ours": potstill.data / OWN_RAW}
             texts = {side: sum(1 for _ in file.open(encoding="utf-8")) for side, file in files.items()}
-            shutil.copy(files["reference"], places["ours"].data / RAW)
+            shutil.copy(files["reference"], potstill.data / RAW)
         if stage.name == "labelling":
-            off = take_labels(places["reference"].data, places["ours"].data)
+            off = take_labels(reference.data, potstill.data)
     return Measured(times, accuracy, texts, off)
 
 
-def take_labels(reference: Path, ours: Path) -> float:
+def take_labels(reference: Path, potstill: Path) -> float:
     """Make each side's labelled texts its transfer set, in the reference's rows; the largest difference of the logits.
 
-    The reference writes some new texts more than once and labels each of them; ours labels a text once.
+    The reference writes some new texts more than once and labels each of them; Potstill labels a text once.
     """
     shutil.copy(reference / f"{RAW}.pred", reference / TRANSFER)
-    rows = {line.partition("\t")[0]: line for line in lines_of(ours / f"{RAW}.pred")}
+    rows = {line.partition("\t")[0]: line for line in lines_of(potstill / f"{RAW}.pred")}
     texts = [line.partition("\t")[0] for line in lines_of(reference / TRANSFER)]
     if set(texts) != set(rows):
         raise SystemExit("the two sides labelled different texts")
-    (ours / TRANSFER).write_text("".join(f"{rows[text]}\n" for text in texts), encoding="utf-8")
-    sets = [read_transfer(folder / TRANSFER) for folder in (reference, ours)]
+    (potstill / TRANSFER).write_text("".join(f"{rows[text]}\n" for text in texts), encoding="utf-8")
+    sets = [read_transfer(folder / TRANSFER) for folder in (reference, potstill)]
     largest: float = np.abs(sets[0].logits - sets[1].logits).max().item()
     return largest
 
@@ -167,8 +165,8 @@ def summarise(rounds: Sequence[Measured]) -> list[tuple[str, ...]]:
     """The rows of the table: medians of the rounds, their ratio, and the sum of all stages."""
 
     def median(stage: str, side: Side, clock: str) -> float:
-        found: float = statistics.median(getattr(one.times[stage][side], clock) for one in rounds)
-        return found
+        seconds: float = statistics.median(getattr(measured.times[stage][side], clock) for measured in rounds)
+        return seconds
 
     rows = []
     sums = dict.fromkeys(((clock, side) for clock in ("seconds", "processor") for side in SIDES), 0.0)
@@ -180,16 +178,22 @@ def summarise(rounds: Sequence[Measured]) -> list[tuple[str, ...]]:
 
 
 def cells(figures: dict[Any, float]) -> Iterator[str]:
-    """For the clock and for the processor the reference's seconds, ours, and their ratio."""
+    """For the clock and for the processor the seconds of the reference, those of Potstill, and their ratio."""
     for clock in ("seconds", "processor"):
-        reference, ours = (figures[clock, side] for side in SIDES)
-        yield from (f"{reference:.2f}", f"{ours:.2f}", f"{reference / ours:.1f}" if ours else "")
+        reference, potstill = (figures[clock, side] for side in SIDES)
+        yield from (f"{reference:.2f}", f"{potstill:.2f}", f"{reference / potstill:.1f}" if potstill else "")
 
 
 def accuracies(rounds: Sequence[Measured]) -> list[tuple[str, ...]]:
     """The rows of the table of accuracy on test: each side's mean over the rounds."""
     return [
-        (student, *(f"{100 * statistics.fmean(one.accuracy[student][side] for one in rounds):.2f}" for side in SIDES))
+        (
+            student,
+            *(
+                f"{100 * statistics.fmean(measured.accuracy[student][side] for measured in rounds):.2f}"
+                for side in SIDES
+            ),
+        )
         for student in rounds[0].accuracy
     ]
 
@@ -204,7 +208,7 @@ def print_all(options: Options, n: dict[str, int], rounds: Sequence[Measured]) -
     print(table(header, summarise(rounds)))
     print(f"medians of {len(rounds)} rounds; load of the machine at the end {os.getloadavg()[0]:.1f}")
     print(table((f"accuracy on {n['test']} texts", *SIDES), accuracies(rounds)))
-    print(f"the two teachers' logits differ by at most {max(one.logits_off for one in rounds):.1e}")
+    print(f"the two teachers' logits differ by at most {max(measured.logits_off for measured in rounds):.1e}")
     print("put around the reference's code in memory:")
     for text in adaptations():
         print(f"  {text}")
@@ -249,7 +253,7 @@ def main(options: Options) -> None:
             "adaptations": adaptations(),
             "texts": n,
             "load": os.getloadavg(),
-            "rounds": [asdict(one) for one in rounds],
+            "rounds": [asdict(measured) for measured in rounds],
         },
     )
 

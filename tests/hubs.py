@@ -32,9 +32,9 @@ class Hub:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hub]:
     def make(**options: Any) -> Hub:
-        made = Hub(**options)
-        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
+        stand_in = Hub(**options)
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: stand_in)
         monkeypatch.setattr(huggingface_hub, "get_token", lambda: "a token")
-        return made
+        return stand_in
 
     return make

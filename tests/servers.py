@@ -55,8 +55,8 @@ class Client:
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, found, response.read().decode())
+            response_headers = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, response_headers, response.read().decode())
         finally:
             connection.close()
 
@@ -76,14 +76,14 @@ class Client:
 def running(app: ASGIApp) -> Iterator[Client]:
     """The application behind a real server in a thread of this process, at a free port."""
     server = make_server(app)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             while not server.started:
                 assert thread.is_alive()
                 time.sleep(0.01)
-            yield Client(taken.getsockname()[1])
+            yield Client(listener.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join()
@@ -121,9 +121,9 @@ def serve() -> Iterator[Serve]:
     def start(
         *students: str, fallback: str | None = None, below: float | None = None, token: str | None = None, **limits: Any
     ) -> Client:
-        metrics, made = Metrics(), Limits(**limits)
-        models = Loader(1, made, metrics, silent).open(students, fallback, below)
-        server = running(create_app(models, made, metrics, token))
+        metrics, server_limits = Metrics(), Limits(**limits)
+        models = Loader(1, server_limits, metrics, silent).open(students, fallback, below)
+        server = running(create_app(models, server_limits, metrics, token))
         open_servers.append(server)
         return server.__enter__()
 
@@ -133,8 +133,8 @@ def serve() -> Iterator[Serve]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 

@@ -50,10 +50,10 @@ def test_a_store_that_is_cut_short_leaves_nothing(folder: Path) -> None:
 
 
 def test_two_commands_may_write_at_once(folder: Path) -> None:
-    with open_cache("kiwi", "1") as one, open_cache("kiwi", "1") as other:
-        one.store({"fine": 1})
-        other.store({"fine": 1, "dull": 2})
-        assert one.look_up(["fine", "dull"]) == {"fine": 1, "dull": 2}
+    with open_cache("kiwi", "1") as first, open_cache("kiwi", "1") as second:
+        first.store({"fine": 1})
+        second.store({"fine": 1, "dull": 2})
+        assert first.look_up(["fine", "dull"]) == {"fine": 1, "dull": 2}
 
 
 def test_a_damaged_file_is_named_and_the_work_goes_on(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

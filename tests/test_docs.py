@@ -34,8 +34,8 @@ def name_of(page: Path) -> str:
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     """A page's code blocks: language and text, whose broken commands are one line."""
-    found = FENCE.findall(page.read_text(encoding="utf-8"))
-    return [(language, block.replace("\\\n", " ")) for language, block in found]
+    fences = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [(language, block.replace("\\\n", " ")) for language, block in fences]
 
 
 def lines_of_code(page: Path) -> list[str]:
@@ -47,9 +47,9 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     """The commands in a page's code blocks and code spans: their verb and their words."""
     text = page.read_text(encoding="utf-8")
     for line in lines_of_code(page) + SPAN.findall(FENCE.sub("", text)):
-        found = COMMAND.match(line)
-        if found and not found[1].isupper():  # COMMAND, X: any verb
-            yield found[1], shlex.split(found[2], comments=True)
+        match = COMMAND.match(line)
+        if match and not match[1].isupper():  # COMMAND, X: any verb
+            yield match[1], shlex.split(match[2], comments=True)
 
 
 @cache
@@ -122,15 +122,15 @@ def test_the_recipe_page_lists_every_option_with_its_default(verb: str) -> None:
 def defaults(options: Any) -> dict[str, str]:
     """The options and their defaults, as the page writes them."""
     types = get_type_hints(options)
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for field in fields(options):
         if is_dataclass(types[field.name]):
-            found |= defaults(types[field.name])
+            values |= defaults(types[field.name])
         elif field.default is MISSING:
-            found[field.name] = "required"
+            values[field.name] = "required"
         else:
-            found[field.name] = ("on" if field.default else "off") if types[field.name] is bool else str(field.default)
-    return found
+            values[field.name] = ("on" if field.default else "off") if types[field.name] is bool else str(field.default)
+    return values
 
 
 def test_the_tree_of_the_architecture_page_has_every_module() -> None:

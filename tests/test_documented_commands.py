@@ -96,9 +96,9 @@ class Page:
     def _line(self, line: str) -> Iterator[str]:
         for name, stand_in in STAND_INS.items():
             line = line.replace(name, stand_in)
-        given = PROMPT_AND_VARIABLES.match(line)
-        assert given
-        program, _, rest = line[given.end() :].partition(" ")
+        match = PROMPT_AND_VARIABLES.match(line)
+        assert match
+        program, _, rest = line[match.end() :].partition(" ")
         if program not in ("potstill", "curl"):
             return
         words = shlex.split(rest, comments=True)
@@ -108,7 +108,7 @@ class Page:
             return
         verb = words[0]
         if verb == "serve":
-            self._serve(words[1:], dict(one.split("=", 1) for one in given[1].split()))
+            self._serve(words[1:], dict(variable.split("=", 1) for variable in match[1].split()))
         else:
             present = {word.partition("=")[0] for word in words}
             more = [word for word in SMALL.get(verb, "").split() if word.partition("=")[0] not in present]

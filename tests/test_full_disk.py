@@ -67,9 +67,9 @@ def test_distill_goes_on_once_there_is_room(
     failed, complete = [], dict[str, bytes]()
     for n in (100, 5_000, 60_000, 150_000, 280_000, 1_000_000, 3_000_000):
         failed.append(failing(command, capsys, n).split(": ")[1].removeprefix(f"{run}/"))
-        found = contents(run) if run.exists() else {}
-        assert found | complete == found, "what was complete stays as it is"
-        complete = {name: content for name, content in found.items() if name.endswith("manifest.json")}
+        files = contents(run) if run.exists() else {}
+        assert files | complete == files, "what was complete stays as it is"
+        complete = {name: content for name, content in files.items() if name.endswith("manifest.json")}
         complete = {name: content for name, content in complete.items() if ".partial" not in name}
     assert list(dict.fromkeys(failed)) == ["run.json", "teacher", "students/cnn"]
     main([*command, "--quiet"])

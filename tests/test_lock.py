@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[1]
 
 def pinned(text: str) -> dict[str, str]:
     """Versions by normalised name."""
-    found = re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE)
-    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+    pins = re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins}
 
 
 def test_the_lock_has_the_constraints_versions_all_but_torchs_with_hashes() -> None:

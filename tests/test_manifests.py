@@ -72,8 +72,8 @@ def test_each_fault_is_a_line(damage: Callable[[Path], None], fault: str, tmp_pa
     (tmp_path / "a" / ".scratch").write_text("of a command under way")
     assert find_faults(tmp_path / "a") == []
     damage(tmp_path / "a")
-    found = find_faults(tmp_path / "a")
-    assert len(found) == 1 and found[0].startswith(f"{tmp_path}/{fault}")
+    faults = find_faults(tmp_path / "a")
+    assert len(faults) == 1 and faults[0].startswith(f"{tmp_path}/{fault}")
 
 
 def test_at_every_moment_of_a_replacement_the_folder_is_complete(tmp_path: Path) -> None:

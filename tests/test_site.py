@@ -84,8 +84,8 @@ def test_no_link_and_no_anchor_is_dead(site: Path, pages: dict[str, Html]) -> No
 
 def test_the_search_index_has_every_page(site: Path) -> None:
     entries = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
-    found = {entry["location"].partition("#")[0] for entry in entries}
-    assert found == {in_site(page) for page in PAGES}
+    locations = {entry["location"].partition("#")[0] for entry in entries}
+    assert locations == {in_site(page) for page in PAGES}
 
 
 def test_nothing_is_loaded_from_elsewhere(pages: dict[str, Html]) -> None:

@@ -29,10 +29,10 @@ def keys(text: str, analyzer: str, form: Form = "natural") -> dict[str, str]:
 @pytest.mark.parametrize("form", ["natural", "split"])
 @pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
 def test_particles_endings_auxiliary_verbs_and_bound_nouns_are_never_replaced(analyzer: str, form: Form) -> None:
-    found = keys("그 사람은 볼 수 있는 영화를 먹고 있지 않다", analyzer, form)
-    for kept in ("은", "수", "를", "고", "않", "다"):
-        assert found[kept] == "", kept
-    assert all(found[word] for word in ("사람", "영화", "먹"))
+    keys_of_words = keys("그 사람은 볼 수 있는 영화를 먹고 있지 않다", analyzer, form)
+    for word in ("은", "수", "를", "고", "않", "다"):
+        assert keys_of_words[word] == "", word
+    assert all(keys_of_words[word] for word in ("사람", "영화", "먹"))
 
 
 @pytest.mark.parametrize("tag", ["JX", "JKS", "EP", "EF", "ETM", "VX", "VX-I", "NNB", "NNBC"])
@@ -91,9 +91,9 @@ def test_a_final_l_is_a_sound_of_its_own() -> None:
 
 @pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
 def test_what_shares_a_syllable_with_an_ending_keeps_the_ending(analyzer: str) -> None:
-    found = [keys(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
-    assert found[0]["갔"] == found[1]["났"] != ""
-    assert found[2]["갈"] not in ("", found[0]["갔"])
+    tagged = [keys(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
+    assert tagged[0]["갔"] == tagged[1]["났"] != ""
+    assert tagged[2]["갈"] not in ("", tagged[0]["갔"])
 
 
 def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
@@ -107,8 +107,8 @@ def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
 
 def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
     for form, words in (("natural", ["뭐", "\x00", "야", "ㅎ"]), ("split", ["뭐", "\x00", "야", "ㅎ"])):
-        found = make_replaceable("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, MECAB)  # type: ignore[arg-type]
-        assert found.words == words and found.keys == ["IC", "", "", ""]
+        replaceable = make_replaceable("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, MECAB)  # type: ignore[arg-type]
+        assert replaceable.words == words and replaceable.keys == ["IC", "", "", ""]
 
 
 @pytest.mark.parametrize(

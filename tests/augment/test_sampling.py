@@ -120,18 +120,18 @@ def test_lower_case_and_the_mask_token_are_as_said() -> None:
 
 def test_the_same_seed_gives_the_same_texts_whatever_the_processes() -> None:
     texts = [f"text number {i} is a film of {i * 7} scenes" for i in range(1200)]
-    one, same, other = (
+    first, same, other = (
         list(augment(texts, Rules(n_iter=2), analyzer="whitespace", seed=seed, processes=processes))
         for seed, processes in ((1, 1), (1, 2), (2, 1))
     )
-    assert one == same != other
+    assert first == same != other
 
 
 def test_no_text_comes_twice_and_each_comes_itself() -> None:
-    found = [
+    texts = [
         text for _, text, _ in augment(["a fine film", "a dull film"] * 3, Rules(n_iter=40), analyzer="whitespace")
     ]
-    assert len(found) == len(set(found)) and {"a fine film", "a dull film"} <= set(found)
+    assert len(texts) == len(set(texts)) and {"a fine film", "a dull film"} <= set(texts)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_no_text_comes_twice_and_each_comes_itself() -> None:
 def test_each_text_has_its_kind(changes: dict[str, float], kinds: set[str]) -> None:
     texts = [f"the {a} film is {b} and the story is a {b} one" for a in ("new", "old") for b in ("fine", "dull", "bad")]
     rules = Rules(**({"n_iter": 60, "p_mask": 0, "p_pos": 0, "p_ng": 0} | changes))  # type: ignore[arg-type]
-    found = list(augment(texts, rules, analyzer="spacy"))
-    assert {new.kind for new in found} == kinds
-    assert [new.text for new in found if new.kind == "own"] == texts
-    for new in found:
+    new_texts = list(augment(texts, rules, analyzer="spacy"))
+    assert {new.kind for new in new_texts} == kinds
+    assert [new.text for new in new_texts if new.kind == "own"] == texts
+    for new in new_texts:
         words, source = new.text.split(), texts[new.source].split()
         n_masks = words.count("[MASK]")
         if new.kind == "cut":
@@ -166,15 +166,20 @@ def test_each_text_has_its_kind(changes: dict[str, float], kinds: set[str]) -> N
 
 
 def test_a_text_is_cut_only_where_words_are_dropped() -> None:
-    found = list(augment(["a fine film", "dull"], Rules(n_iter=40, p_window=1, max_window=9), analyzer="whitespace"))
-    assert {new.kind for new in found if new.source == 1} == {"own"}
-    assert any(new.kind == "masked" and len(new.text.split()) == 3 for new in found)
+    new_texts = list(
+        augment(["a fine film", "dull"], Rules(n_iter=40, p_window=1, max_window=9), analyzer="whitespace")
+    )
+    assert {new.kind for new in new_texts if new.source == 1} == {"own"}
+    assert any(new.kind == "masked" and len(new.text.split()) == 3 for new in new_texts)
 
 
 def test_two_masks_next_to_each_other_by_chance_are_no_run() -> None:
     rules = Rules(n_iter=100, p_mask=0.5, p_pos=0, p_ng=0)
-    found = list(augment(["a fine film of great charm"], rules, analyzer="whitespace"))
-    assert any("[MASK] [MASK]" in new.text for new in found) and {new.kind for new in found} == {"own", "masked"}
+    new_texts = list(augment(["a fine film of great charm"], rules, analyzer="whitespace"))
+    assert any("[MASK] [MASK]" in new.text for new in new_texts) and {new.kind for new in new_texts} == {
+        "own",
+        "masked",
+    }
 
 
 def test_an_analyzer_that_is_not_there_lists_those_that_are() -> None:
@@ -210,30 +215,30 @@ def test_render_sets_a_changed_word_apart() -> None:
     assert render(corpus, slice(0, 1), sampled) == ["do [MASK] go"]
 
 
-def is_one_run(kept: NDArray[np.bool_]) -> bool:
-    """Whether the words that are kept stand next to each other."""
-    edges = np.diff(np.concatenate([[0], kept.astype(int), [0]]))
+def is_one_run(window: NDArray[np.bool_]) -> bool:
+    """Whether the words of a window are next to each other."""
+    edges = np.diff(np.concatenate([[0], window.astype(int), [0]]))
     return bool(np.abs(edges).sum() == 2)
 
 
 def test_a_window_is_one_run_of_every_length_up_to_the_longest() -> None:
     rules = Rules(p_mask=0, p_pos=0, p_ng=0, p_window=1, max_window=4)
     corpus = corpus_of(2000, rules)
-    kept = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
-    assert all(is_one_run(row) for row in kept)
-    lengths = Counter(kept.sum(axis=1).tolist())
+    windows = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
+    assert all(is_one_run(row) for row in windows)
+    lengths = Counter(windows.sum(axis=1).tolist())
     assert set(lengths) == {1, 2, 3, 4} and min(lengths.values()) > 400
-    starts = Counter(kept.argmax(axis=1).tolist())
+    starts = Counter(windows.argmax(axis=1).tolist())
     assert set(starts) == set(range(12))
-    assert kept[:, -1].any()
+    assert windows[:, -1].any()
 
 
 def test_a_window_is_no_longer_than_its_text() -> None:
     rules = Rules(p_window=1, max_window=9)
     texts = [["a"], ["a", "b"], ["a", "b", "c"]] * 200
     corpus = build_corpus([ReplaceableText(words, [""] * len(words), [True] * len(words)) for words in texts], rules)
-    kept = sample_windows(corpus, slice(0, 600), corpus.word_ids, rules, np.random.default_rng(0))
-    rows = np.split(kept, corpus.offsets[1:-1])
+    windows = sample_windows(corpus, slice(0, 600), corpus.word_ids, rules, np.random.default_rng(0))
+    rows = np.split(windows, corpus.offsets[1:-1])
     assert all(is_one_run(row) for row in rows)
     assert {int(row.sum()) for row in rows[2::3]} == {1, 2, 3}
 
@@ -241,9 +246,9 @@ def test_a_window_is_no_longer_than_its_text() -> None:
 def test_a_text_is_cut_with_the_probability_of_a_window() -> None:
     rules = Rules(p_window=0.3, max_window=4)
     corpus = corpus_of(2000, rules)
-    kept = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
-    assert (~kept.all(axis=1)).mean() == pytest.approx(0.3, abs=0.04)
-    assert all(is_one_run(row) for row in kept)
+    windows = sample_windows(corpus, slice(0, 2000), corpus.word_ids, rules, np.random.default_rng(0)).reshape(2000, 12)
+    assert (~windows.all(axis=1)).mean() == pytest.approx(0.3, abs=0.04)
+    assert all(is_one_run(row) for row in windows)
 
 
 def test_without_windows_every_word_is_kept() -> None:
@@ -257,10 +262,10 @@ def test_a_window_of_masks_alone_is_not_taken() -> None:
     corpus = corpus_of(1000, rules)
     generator = np.random.default_rng(0)
     new = np.where(generator.random(12_000) < 0.6, MASK_ID, corpus.word_ids).astype(np.int32)
-    kept = sample_windows(corpus, slice(0, 1000), new, rules, generator).reshape(1000, 12)
+    windows = sample_windows(corpus, slice(0, 1000), new, rules, generator).reshape(1000, 12)
     words = (new != MASK_ID).reshape(1000, 12)
-    cut = ~kept.all(axis=1)
-    assert (kept & words)[cut].any(axis=1).all()
+    cut = ~windows.all(axis=1)
+    assert (windows & words)[cut].any(axis=1).all()
     assert 0.5 < cut.mean() < 1
     assert sample_windows(corpus, slice(0, 1000), np.full_like(new, MASK_ID), rules, generator).all()
 
@@ -269,29 +274,29 @@ def test_windows_of_a_later_part_are_those_of_its_own_texts() -> None:
     rules = Rules(p_window=1, max_window=2)
     corpus = corpus_of(30, rules)
     words = corpus.word_ids[corpus.offsets[20] :]
-    kept = sample_windows(corpus, slice(20, 30), words, rules, np.random.default_rng(0)).reshape(10, 12)
-    assert all(is_one_run(row) for row in kept) and kept.sum(axis=1).max() <= 2
+    windows = sample_windows(corpus, slice(20, 30), words, rules, np.random.default_rng(0)).reshape(10, 12)
+    assert all(is_one_run(row) for row in windows) and windows.sum(axis=1).max() <= 2
 
 
 def test_texts_that_are_cut_are_runs_of_their_source() -> None:
     texts = ["It doesn't end-well, says Mr. Smith's film...", "a fine story", "dull"]
     rules = Rules(p_mask=0, p_pos=0, p_ng=0, p_window=1, max_window=3, n_iter=60)
-    found = list(augment(texts, rules, analyzer="whitespace", seed=3))
+    new_texts = list(augment(texts, rules, analyzer="whitespace", seed=3))
     splitter = word_splitter()
-    for source, text, _ in found:
+    for source, text, _ in new_texts:
         words = [word for word, _ in splitter.pre_tokenize_str(text)]
         whole = [word for word, _ in splitter.pre_tokenize_str(texts[source])]
         assert text in texts[source]
         assert text == texts[source] or len(words) <= 3
         assert words in [whole[start : start + len(words)] for start in range(len(whole))]
-    new = {text for source, text, _ in found if source == 1}
+    new = {text for source, text, _ in new_texts if source == 1}
     assert new == {"a fine story", "a fine", "fine story", "a", "fine", "story"}
 
 
 def test_windows_come_after_masks_and_the_seed_says_both() -> None:
     texts = [f"text number {i} is a film of {i * 7} scenes" for i in range(50)]
     rules = Rules(p_mask=0.3, p_window=0.5, n_iter=5)
-    one, same, other = (list(augment(texts, rules, analyzer="whitespace", seed=seed)) for seed in (1, 1, 2))
-    assert one == same != other
-    assert any("[MASK]" in text for _, text, _ in one)
-    assert all(text.replace("[MASK]", "").strip() for _, text, _ in one)
+    first, same, other = (list(augment(texts, rules, analyzer="whitespace", seed=seed)) for seed in (1, 1, 2))
+    assert first == same != other
+    assert any("[MASK]" in text for _, text, _ in first)
+    assert all(text.replace("[MASK]", "").strip() for _, text, _ in first)

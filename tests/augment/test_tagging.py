@@ -48,9 +48,9 @@ def test_both_forms_come_from_one_tagging(counting: Counting) -> None:
 
 def test_what_was_tagged_before_an_interruption_is_kept(counting: Counting) -> None:
     texts = [f"film {number}" for number in range(1500)]
-    found = analyse_texts(texts, "counting")
-    next(found)
-    found.close()  # type: ignore[attr-defined]
+    analyses = analyse_texts(texts, "counting")
+    next(analyses)
+    analyses.close()  # type: ignore[attr-defined]
     assert len(counting.seen) == 1000
     list(analyse_texts(texts, "counting"))
     assert len(counting.seen) == 1500
@@ -60,9 +60,9 @@ def test_analyses_are_the_same_whatever_the_processes_and_the_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     texts = [f"{number}번 영화는 재밌었다" for number in range(2300)]
-    found = []
+    runs = []
     for folder, processes in (("a", 1), ("b", 2), ("b", 2)):
         monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / folder))
-        found.append(list(analyse_texts(texts, "mecab", processes=processes)))
-    assert found[0] == found[1] == found[2]
-    assert "".join(found[0][7].words) == "7번영화는재밌었다"
+        runs.append(list(analyse_texts(texts, "mecab", processes=processes)))
+    assert runs[0] == runs[1] == runs[2]
+    assert "".join(runs[0][7].words) == "7번영화는재밌었다"

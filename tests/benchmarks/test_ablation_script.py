@@ -24,11 +24,11 @@ def test_each_change_is_a_command_that_differs_from_the_base(name: str) -> None:
 
 
 def test_gains_are_differences_to_the_base_of_the_same_seed() -> None:
-    found = {
+    reached = {
         1: {BASE: Reached(0.8, 0.7), GOLD: Reached(0.7, 0.6)},
         2: {BASE: Reached(0.9, 0.8), GOLD: Reached(0.7, 0.68)},
     }
-    base, gold = ablation.summarise(found)
+    base, gold = ablation.summarise(reached)
     assert base.gains == [0, 0] and gold.gains == pytest.approx([-10, -12])
     assert ablation.cells(base) == (BASE, "85.00", "75.00", "")
     assert ablation.cells(gold) == (GOLD, "70.00", "64.00", "-11.00 ± 1.41")

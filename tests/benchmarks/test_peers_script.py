@@ -21,8 +21,8 @@ def test_a_row_is_on_the_front_unless_another_is_faster_and_as_accurate(monkeypa
     monkeypatch.setattr(peers, "take_turns", lambda sides, *_: dict(zip(sides, (9000.0, 1000.0, 5000.0), strict=True)))
     rows = [peers.Row("x", "peer", "fp32", [share], [share], 1.0, None) for share in (0.8, 0.7, 0.7)]
     part = Labelled(["a"], ["0"])
-    found = peers.time_rows([(row, str) for row in rows], peers.Data(part, part, part), peers.Options(Path(), ()))
-    assert [(row.ms, row.on_front) for row in found] == [(9, True), (1, True), (5, False)]
+    timed = peers.time_rows([(row, str) for row in rows], peers.Data(part, part, part), peers.Options(Path(), ()))
+    assert [(row.ms, row.on_front) for row in timed] == [(9, True), (1, True), (5, False)]
 
 
 def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
@@ -48,7 +48,7 @@ def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
 
 def test_a_students_seconds_are_those_of_the_stages_before_it(tmp_path: Path) -> None:
     seconds = {"data": 1, "teacher": 10, "transfer": 100, "prepared": 1000, "students/cnn": 10_000, "students/x": 7}
-    write_json(tmp_path / "run.json", {"stages": {name: {"seconds": found} for name, found in seconds.items()}})
+    write_json(tmp_path / "run.json", {"stages": {name: {"seconds": value} for name, value in seconds.items()}})
     assert peers.seconds_of(tmp_path / "students" / "cnn") == 11_111
     assert peers.seconds_of(tmp_path / "teacher") == 10
     assert peers.seconds_of(tmp_path / "student") is None  # a link to one of them
@@ -61,8 +61,8 @@ def test_a_students_seconds_are_those_of_the_stages_before_it(tmp_path: Path) ->
 
 
 def test_folders_of_one_name_are_seeds_of_one_student() -> None:
-    given = [Path("a/cnn"), Path("a/ngram"), Path("b/cnn")]
-    assert peers.by_name(given) == {"cnn": [Path("a/cnn"), Path("b/cnn")], "ngram": [Path("a/ngram")]}
+    folders = [Path("a/cnn"), Path("a/ngram"), Path("b/cnn")]
+    assert peers.by_name(folders) == {"cnn": [Path("a/cnn"), Path("b/cnn")], "ngram": [Path("a/ngram")]}
 
 
 def test_the_table_and_the_file_have_a_row_for_each_model(

@@ -19,7 +19,7 @@ from reference_recipe import Options, Place
 def test_lines_bring_up_the_labels_in_sorted_order() -> None:
     examples = [Example(str(number), "0" if number % 7 == 3 else "1") for number in range(100)]
     lines = reference_recipe.pick_lines(examples, 40)
-    assert [one.label for one in lines[:2]] == ["0", "1"]
+    assert [example.label for example in lines[:2]] == ["0", "1"]
     assert len(set(lines)) == len(lines) == 40 and set(lines) < set(examples)
     assert len(reference_recipe.pick_lines(examples, 0)) == 100
 
@@ -28,19 +28,21 @@ def test_lines_bring_up_the_labels_in_sorted_order() -> None:
 def test_our_commands_exist_with_their_options(tmp_path: Path, bf16: bool) -> None:
     options = Options(tmp_path, tmp_path, tmp_path, bf16=bf16, epochs=2)
     places = [Place(tmp_path / side, reference.ROOT / "configs") for side in ("reference", "ours")]
-    found = list(reference_recipe.stages(options, places[0], places[1], tmp_path))
-    assert len(found) == 4 + 2 * 3
-    for stage in found:
-        verb, given, _ = parse(stage.ours)
-        assert isinstance(given, VERBS[verb][0])
+    stages = list(reference_recipe.stages(options, places[0], places[1], tmp_path))
+    assert len(stages) == 4 + 2 * 3
+    for stage in stages:
+        verb, parsed, _ = parse(stage.potstill)
+        assert isinstance(parsed, VERBS[verb][0])
         assert stage.reference[0] in reference_child.ADAPTATIONS
-    training = parse(found[4].ours)[1]
+    training = parse(stages[4].potstill)[1]
     assert (training.optimisation.epoch, training.optimisation.bf16, training.augmented) == (2, bf16, True)
 
 
 def test_the_table_has_medians_their_ratio_and_the_sum() -> None:
-    def round_of(reference_seconds: float, ours: float) -> Measured:
-        times = {stage: {"reference": Timed(reference_seconds, 8), "ours": Timed(ours, 2)} for stage in "ab"}
+    def round_of(reference_seconds: float, potstill_seconds: float) -> Measured:
+        times = {
+            stage: {"reference": Timed(reference_seconds, 8), "ours": Timed(potstill_seconds, 2)} for stage in "ab"
+        }
         return Measured(times, {"cnn": {"reference": 0.8, "ours": 0.9}}, {}, 0.0)
 
     rounds = [round_of(10, 1), round_of(20, 2), round_of(60, 4)]
@@ -53,13 +55,13 @@ def test_each_side_learns_its_own_labels_of_the_same_texts(tmp_path: Path) -> No
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
-    theirs, ours = (folder / "augmented.raw.pred" for folder in folders)
-    theirs.write_text("a film\t0.0 0.5\na plot\t0.0 1.0\na film\t0.0 0.5\n")
-    ours.write_text("a film\t0.0 0.75\na plot\t0.0 1.0\n")
+    reference_file, potstill_file = (folder / "augmented.raw.pred" for folder in folders)
+    reference_file.write_text("a film\t0.0 0.5\na plot\t0.0 1.0\na film\t0.0 0.5\n")
+    potstill_file.write_text("a film\t0.0 0.75\na plot\t0.0 1.0\n")
     assert reference.take_labels(*folders) == pytest.approx(0.25)
-    assert (folders[0] / "augmented.txt").read_text() == theirs.read_text()
+    assert (folders[0] / "augmented.txt").read_text() == reference_file.read_text()
     assert (folders[1] / "augmented.txt").read_text() == "a film\t0.0 0.75\na plot\t0.0 1.0\na film\t0.0 0.75\n"
-    ours.write_text("another\t0.0 0.5\na plot\t0.0 1.0\n")
+    potstill_file.write_text("another\t0.0 0.5\na plot\t0.0 1.0\n")
     with pytest.raises(SystemExit, match="different texts"):
         reference.take_labels(*folders)
 
@@ -92,10 +94,12 @@ def test_the_logits_that_are_written_are_the_last_ones_made() -> None:
 
 
 def test_every_adaptation_is_told_with_its_scripts() -> None:
-    told = reference_child.adaptations()
-    assert len(told) == len({one for kinds in reference_child.ADAPTATIONS.values() for part in kinds for one in part})
-    assert any(text.startswith("train.py, evaluate.py: torch.load") for text in told)
-    assert "None" not in " ".join(told)
+    adaptations = reference_child.adaptations()
+    assert len(adaptations) == len(
+        {adaptation for kinds in reference_child.ADAPTATIONS.values() for part in kinds for adaptation in part}
+    )
+    assert any(text.startswith("train.py, evaluate.py: torch.load") for text in adaptations)
+    assert "None" not in " ".join(adaptations)
 
 
 def test_a_script_of_a_checkout_runs_in_its_own_process_and_its_tagging_is_timed(tmp_path: Path) -> None:

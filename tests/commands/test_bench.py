@@ -38,15 +38,15 @@ def models(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
 
 
 def test_each_precision_is_a_row_and_each_mode_a_timing(models: Path, tiny_data: Path) -> None:
-    found = bench(BenchOptions((models / "ngram", models / "cnn"), tiny_data, batch=(1, 4)))
-    assert [(row.name, row.precision) for row in found.rows] == [("ngram", "fp32"), ("ngram", "int8"), ("cnn", "fp32")]
-    for row in found.rows:
-        assert [(one.threads, one.batch) for one in row.timings[:2]] == [(1, 1), (1, 4)]
-        assert all(0 < one.p50_ms <= one.p95_ms <= one.p99_ms for one in row.timings) and row.cascades == []
+    table = bench(BenchOptions((models / "ngram", models / "cnn"), tiny_data, batch=(1, 4)))
+    assert [(row.name, row.precision) for row in table.rows] == [("ngram", "fp32"), ("ngram", "int8"), ("cnn", "fp32")]
+    for row in table.rows:
+        assert [(timing.threads, timing.batch) for timing in row.timings[:2]] == [(1, 1), (1, 4)]
+        assert all(0 < timing.p50_ms <= timing.p95_ms <= timing.p99_ms for timing in row.timings) and row.cascades == []
     test = read_examples(tiny_data / "test.txt")
     student = potstill.load(models / "cnn")
     right = student.predict([row.text for row in test]) == np.array([row.label for row in test], dtype=object)
-    assert found.rows[2].accuracy == pytest.approx(right.mean())
+    assert table.rows[2].accuracy == pytest.approx(right.mean())
 
 
 @pytest.mark.parametrize(("threads", "measured"), [("1", [1]), ("3", [1, 3])])
@@ -55,7 +55,7 @@ def test_only_the_threads_that_were_asked_for_are_measured(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)  # as --threads does
     row = bench(BenchOptions((models / "cnn",), tiny_data, batch=(1,))).rows[0]
-    assert [one.threads for one in row.timings] == measured
+    assert [timing.threads for timing in row.timings] == measured
 
 
 def test_on_one_thread_the_tokenizers_have_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,14 +70,14 @@ def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
     models: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    ours = (models / "cnn",)
-    found = bench(BenchOptions(ours, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
-    peer = found.rows[-1]
+    students = (models / "cnn",)
+    table = bench(BenchOptions(students, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
+    peer = table.rows[-1]
     assert (peer.name, peer.precision, peer.cascades) == ("tfidf", "fp64", [])
     assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
-    assert [(one.threads, one.tokenise_ms, one.model_ms) for one in peer.timings] == [(1, None, None)]
-    assert [bool(row.cascades) for row in found.rows] == [True, False, False, False]
-    assert "tfidf fp64    100.00" in str(found)
+    assert [(timing.threads, timing.tokenise_ms, timing.model_ms) for timing in peer.timings] == [(1, None, None)]
+    assert [bool(row.cascades) for row in table.rows] == [True, False, False, False]
+    assert "tfidf fp64    100.00" in str(table)
 
 
 def entry(confidence: list[float], is_right: list[bool]) -> stage._Entry:
@@ -126,6 +126,6 @@ def test_what_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> No
 
 
 def test_batches_larger_than_test_are_left_out(models: Path, tiny_data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    found = bench(BenchOptions((models / "ngram",), tiny_data))
-    assert {time.batch for time in found.rows[0].timings} == {1}
+    table = bench(BenchOptions((models / "ngram",), tiny_data))
+    assert {time.batch for time in table.rows[0].timings} == {1}
     assert "--batch=32 is left out: test has 20 texts" in caplog.text

@@ -30,7 +30,7 @@ def student(tmp_path: Path, tiny_data: Path) -> Path:
     folder.mkdir()
     vocabulary = Vocabulary(build_tokenizer(words, lower=True), table)
     save_model(*new_student("cnn", {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=1), folder)
-    write_manifest(folder, {"made": "by training"})
+    write_manifest(folder, {"written": "by training"})
     return folder
 
 
@@ -46,7 +46,7 @@ def test_int8_that_keeps_the_accuracy_is_there_measured_and_listed(student: Path
     assert recorded["default"] == exported.default
     assert recorded["precisions"]["fp32"]["drop"] == 0
     manifest = read_manifest(student)
-    assert manifest is not None and manifest["inputs"] == {"made": "by training"}
+    assert manifest is not None and manifest["inputs"] == {"written": "by training"}
     assert {"model.onnx", "model.int8.onnx", "precision.json"} <= set(manifest["files"])
     assert set(manifest["files"]) | {"manifest.json"} == {file.name for file in student.iterdir()}
     exact, coarse = (potstill.load(student, precision=name).logits(texts_of(tiny_data)) for name in ("fp32", "int8"))
@@ -122,7 +122,9 @@ def test_a_teacher_is_exported_too(classifier_folder: Callable[[dict[int, str]],
     exported = export(ExportOptions(folder, int8=True, check=tiny_data, max_drop=100))
     assert set(exported.precisions) == {"fp32", "int8"}
     stored = onnx.load(folder / "model.int8.onnx").graph.initializer
-    assert [one.data_type for one in stored if list(one.dims) == [400, 32]] == [onnx.TensorProto.UINT8]  # tokens
+    assert [tensor.data_type for tensor in stored if list(tensor.dims) == [400, 32]] == [
+        onnx.TensorProto.UINT8
+    ]  # tokens
     texts = texts_of(tiny_data)
     exact, coarse = (potstill.load(folder, precision=name).logits(texts) for name in ("fp32", "int8"))
     np.testing.assert_allclose(coarse, exact, atol=0.05)

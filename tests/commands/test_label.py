@@ -114,7 +114,7 @@ def test_what_another_version_labelled_is_not_gone_on_with(teacher: str, bucket:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("texts", "complaint"),
     [
         ("missing", "missing: no Parquet file, and no folder of such"),
         ("memory://nowhere/x", "no Parquet file"),
@@ -126,7 +126,7 @@ def test_what_another_version_labelled_is_not_gone_on_with(teacher: str, bucket:
     ],
 )
 def test_texts_that_cannot_be_read_are_one_line(
-    given: str, complaint: str, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    texts: str, complaint: str, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("empty", "named", "damaged", "holes"):
@@ -135,7 +135,7 @@ def test_texts_that_cannot_be_read_are_one_line(
     Path("damaged/0.parquet").write_bytes(b"PAR1 and no more")
     write(Path("holes"), [["fine", None]])
     with pytest.raises(PotstillError, match=complaint):
-        label_files(LabelOptions(given, "out", teacher))
+        label_files(LabelOptions(texts, "out", teacher))
 
 
 def test_a_url_without_its_library_is_one_line(teacher: str, monkeypatch: pytest.MonkeyPatch) -> None:

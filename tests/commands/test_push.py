@@ -16,19 +16,19 @@ from potstill.errors import PotstillError
 def test_a_runs_student_is_pushed_with_its_card_and_without_our_book_keeping(
     hub: Callable[..., Hub], reported: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = hub()
+    stand_in = hub()
     main(["push", str(reported), "user/name", "--private"])
     assert capsys.readouterr().out == "user/name: https://hub/user/name/commit/1\n"
-    assert made.calls == [("user/name", {"private": True, "exist_ok": True})]
-    assert {"README.md", "config.json", "model.onnx", "model.safetensors", "tokenizer.json"} <= made.files
-    assert "manifest.json" not in made.files
+    assert stand_in.calls == [("user/name", {"private": True, "exist_ok": True})]
+    assert {"README.md", "config.json", "model.onnx", "model.safetensors", "tokenizer.json"} <= stand_in.files
+    assert "manifest.json" not in stand_in.files
 
 
 def test_a_folder_that_is_no_model_is_not_pushed(hub: Callable[..., Hub], tmp_path: Path) -> None:
-    made = hub()
+    stand_in = hub()
     with pytest.raises(PotstillError, match=r"no config\.json in it"):
         push(PushOptions(tmp_path, "user/name"))
-    assert made.calls == []
+    assert stand_in.calls == []
 
 
 def test_without_a_token_it_says_how_to_give_one(reported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,8 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_an_error_before_any_model_is_loaded(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PotstillError, match="is in use"):
-        serve(ServeOptions((str(tmp_path / "nowhere"),), port=taken.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(PotstillError, match="is in use"):
+        serve(ServeOptions((str(tmp_path / "nowhere"),), port=listener.getsockname()[1]))
 
 
 def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

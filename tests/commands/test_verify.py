@@ -120,7 +120,7 @@ def forget_stage(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "found"),
+    ("damage", "starts"),
     [
         (lambda run: alter(run / "transfer" / "part-00000.parquet"), ["transfer/part-00000.parquet: was altered: "]),
         (lambda run: alter(run / "prepared" / "embedding.npy"), ["prepared/embedding.npy: was altered: "]),
@@ -140,12 +140,12 @@ def forget_stage(run: Path) -> None:
     ],
 )
 def test_what_is_not_as_it_is_claimed_is_a_line_and_status_2(
-    damage: Callable[[Path], None], found: list[str], run: Path, capsys: pytest.CaptureFixture[str]
+    damage: Callable[[Path], None], starts: list[str], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(run)
     lines = failing(run, capsys)
-    assert len(lines) == len(found)
-    assert all(line.startswith(f"{run}/{start}") for line, start in zip(sorted(lines), sorted(found), strict=True))
+    assert len(lines) == len(starts)
+    assert all(line.startswith(f"{run}/{start}") for line, start in zip(sorted(lines), sorted(starts), strict=True))
 
 
 def test_another_student_than_the_best_on_valid_is_found(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,8 +176,8 @@ def test_a_student_that_was_left_out_may_rest_on_what_is_gone(run: Path) -> None
 def without_times(value: Any) -> Any:
     """A table in JSON form, less its times."""
     if isinstance(value, dict):
-        return {name: without_times(one) for name, one in value.items() if name not in TIMES}
-    return [without_times(one) for one in value] if isinstance(value, list) else value
+        return {name: without_times(item) for name, item in value.items() if name not in TIMES}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
 def table(run: Path) -> Any:

@@ -97,8 +97,8 @@ def test_a_text_is_analysed_alike_alone_among_others_and_again(name: str, analyz
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_seed_gives_the_same_new_texts(name: str, form: Form) -> None:
-    one, same = (list(augment(TEXTS, Rules(n_iter=5), analyzer=name, form=form, seed=3)) for _ in range(2))
-    assert one == same and len(one) > len(TEXTS)
+    first, second = (list(augment(TEXTS, Rules(n_iter=5), analyzer=name, form=form, seed=3)) for _ in range(2))
+    assert first == second and len(first) > len(TEXTS)
 
 
 def test_no_texts_give_no_analyses(name: str, analyzer: Analyzer) -> None:
@@ -139,7 +139,7 @@ def test_an_extra_is_one_of_the_packages(name: str) -> None:
 
 
 def test_what_has_no_tag_or_a_kept_one_is_never_replaced(analyzer: Analyzer) -> None:
-    for tag in ["", *analyzer.kept_tags, *(f"{kept}X" for kept in analyzer.kept_tags)]:
+    for tag in ["", *analyzer.kept_tags, *(f"{kept_tag}X" for kept_tag in analyzer.kept_tags)]:
         assert analyzer.replacement_key([Token("a", tag, 0, 1)], "a") == ""
 
 

@@ -127,6 +127,6 @@ def test_word_vectors_come_back(data: st.DataObject, words: list[str], width: in
     (tmp_path / "a.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
     np.save(tmp_path / "a.npy", table)
     for name in ("a.vec", "a.npy"):
-        found = load_vectors(str(tmp_path / name))
-        assert isinstance(found, WordVectors) and found.words == words
-        np.testing.assert_array_equal(found.table, table)
+        vectors = load_vectors(str(tmp_path / name))
+        assert isinstance(vectors, WordVectors) and vectors.words == words
+        np.testing.assert_array_equal(vectors.table, table)

@@ -15,13 +15,13 @@ _WRITES_ONLY = {"evaluation/peers.py": {"joblib"}}  # to measure its size; it re
 
 def modules_of(tree: ast.AST) -> set[str]:
     """The top-level names of what is imported."""
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.partition(".")[0])
-    return found
+            names.add(node.module.partition(".")[0])
+    return names
 
 
 def calls_of(tree: ast.AST) -> set[str]:

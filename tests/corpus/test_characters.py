@@ -48,8 +48,8 @@ def test_the_most_frequent_characters_come_first_and_no_masks_or_spaces() -> Non
 
 
 def test_only_its_own_kind_is_told_from_a_file() -> None:
-    kept = Tokenizer.from_str(TOKENIZER.to_str())
-    assert reads_characters(kept)
-    kept.post_processor = TemplateProcessing(single="$A $A")
-    assert not reads_characters(kept)
+    tokenizer = Tokenizer.from_str(TOKENIZER.to_str())
+    assert reads_characters(tokenizer)
+    tokenizer.post_processor = TemplateProcessing(single="$A $A")
+    assert not reads_characters(tokenizer)
     assert not reads_characters(build_tokenizer(["a"], lower=True))

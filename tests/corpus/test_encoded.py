@@ -60,19 +60,19 @@ def test_gold_labels_beside_logits_go_with_their_texts() -> None:
 def test_chunks_are_encoded_end_to_end(chunks: list[list[str]], tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "encoded", {}) as work:
         encode_chunks([Chunk(texts) for texts in chunks], limited(TOKENIZER, 9), work)
-    found = Encoded.load(tmp_path / "encoded")
-    assert found.token_ids.tolist() == [3, 4, 5, 6, 7, 8] and found.offsets.tolist() == [0, 3, 4, 6]
-    assert found.token_types is None and found.label_ids is None and found.teacher_logits is None
+    encoded = Encoded.load(tmp_path / "encoded")
+    assert encoded.token_ids.tolist() == [3, 4, 5, 6, 7, 8] and encoded.offsets.tolist() == [0, 3, 4, 6]
+    assert encoded.token_types is None and encoded.label_ids is None and encoded.teacher_logits is None
 
 
 def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
     pairs = [("a b", "c"), ("d", "e f")]
     with atomic_folder(tmp_path / "encoded", {}) as work:
         encode_chunks([Chunk([pair], np.array([i])) for i, pair in enumerate(pairs)], limited(TOKENIZER, 9), work)
-    found, whole = Encoded.load(tmp_path / "encoded"), encode(pairs, limited(TOKENIZER, 9))
-    assert found.token_types is not None and whole.token_types is not None and found.label_ids is not None
-    assert found.token_types.tolist() == whole.token_types.tolist()
-    assert found.token_ids.tolist() == whole.token_ids.tolist() and found.label_ids.tolist() == [0, 1]
+    chunked, whole = Encoded.load(tmp_path / "encoded"), encode(pairs, limited(TOKENIZER, 9))
+    assert chunked.token_types is not None and whole.token_types is not None and chunked.label_ids is not None
+    assert chunked.token_types.tolist() == whole.token_types.tolist()
+    assert chunked.token_ids.tolist() == whole.token_ids.tolist() and chunked.label_ids.tolist() == [0, 1]
 
 
 def test_one_chunk_is_held_at_a_time(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def test_a_tsv_line_is_text_and_label(tmp_path: Path) -> None:
-    found = read_examples(write(tmp_path / "a.txt", "a fine film\tvery good\ndull\tbad\n"))
-    assert found == [Example("a fine film", "very good"), Example("dull", "bad")]
+    rows = read_examples(write(tmp_path / "a.txt", "a fine film\tvery good\ndull\tbad\n"))
+    assert rows == [Example("a fine film", "very good"), Example("dull", "bad")]
 
 
 def test_three_fields_are_a_pair(tmp_path: Path) -> None:
@@ -27,14 +27,14 @@ def test_three_fields_are_a_pair(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_crlf_and_blank_lines_are_fine(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="potstill"):
-        found = read_examples(write(tmp_path / "a.txt", b"\xef\xbb\xbffine\t1\r\n\r\n  \r\ndull\t0\r\n"))
-    assert found == [Example("fine", "1"), Example("dull", "0")]
+        rows = read_examples(write(tmp_path / "a.txt", b"\xef\xbb\xbffine\t1\r\n\r\n  \r\ndull\t0\r\n"))
+    assert rows == [Example("fine", "1"), Example("dull", "0")]
     assert "skipped 2 blank lines" in caplog.text
 
 
 def test_csv_fields_may_hold_commas_and_line_ends(tmp_path: Path) -> None:
-    found = read_examples(write(tmp_path / "a.csv", 'label,text\n1,"fine, and\nshort"\n'))
-    assert found == [Example("fine, and\nshort", "1")]
+    rows = read_examples(write(tmp_path / "a.csv", 'label,text\n1,"fine, and\nshort"\n'))
+    assert rows == [Example("fine, and\nshort", "1")]
 
 
 def test_jsonl_takes_whole_numbers_as_labels(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_csv_that_is_not_utf8_is_named_with_its_very_line(tmp_path: Path) -> Non
 
 
 def test_csv_may_have_a_byte_order_mark_crlf_and_blank_lines(tmp_path: Path) -> None:
-    found = read_examples(write(tmp_path / "a.csv", b'\xef\xbb\xbftext,label\r\n"fine\r\n\r\none",1\r\n\r\ndull,0\r\n'))
-    assert found == [Example("fine\r\n\r\none", "1"), Example("dull", "0")]
+    rows = read_examples(write(tmp_path / "a.csv", b'\xef\xbb\xbftext,label\r\n"fine\r\n\r\none",1\r\n\r\ndull,0\r\n'))
+    assert rows == [Example("fine\r\n\r\none", "1"), Example("dull", "0")]
 
 
 def test_a_parquet_file_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
@@ -199,5 +199,5 @@ def test_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
     import pyarrow
 
     never = pyarrow.array([10**15], pyarrow.timestamp("ms"))  # beyond Python's dates
-    found = read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=["1"], seen=never))
-    assert found == [Example("fine", "1")]
+    rows = read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=["1"], seen=never))
+    assert rows == [Example("fine", "1")]

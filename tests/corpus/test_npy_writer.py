@@ -16,9 +16,9 @@ def test_what_is_appended_is_one_array(rows: list[int], tmp_path: Path) -> None:
             append("table", part)
             append("ids", part[:, 0].astype(np.int64))
     for name, expected in (("table", table), ("ids", table[:, 0].astype(np.int64))):
-        found = np.load(tmp_path / f"{name}.npy", mmap_mode="r" if sum(rows) else None)
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
+        array = np.load(tmp_path / f"{name}.npy", mmap_mode="r" if sum(rows) else None)
+        assert array.dtype == expected.dtype
+        np.testing.assert_array_equal(array, expected)
 
 
 def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:

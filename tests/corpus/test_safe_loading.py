@@ -21,9 +21,9 @@ def with_header(shape: str, kind: str = "<f4") -> bytes:
 
 def test_an_array_is_mapped_and_not_written_to(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.eye(3, dtype=np.float16))
-    found = open_array(tmp_path / "a.npy")
-    np.testing.assert_array_equal(found, np.eye(3))
-    assert isinstance(found, np.memmap) and not found.flags.writeable
+    array = open_array(tmp_path / "a.npy")
+    np.testing.assert_array_equal(array, np.eye(3))
+    assert isinstance(array, np.memmap) and not array.flags.writeable
     (tmp_path / "b.npy").write_bytes(with_header("(4, 4)"))
     assert open_array(tmp_path / "b.npy").shape == (4, 4)
 

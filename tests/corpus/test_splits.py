@@ -54,11 +54,11 @@ def test_two_files_of_a_split_are_ambiguous(tmp_path: Path) -> None:
 
 def test_one_file_is_split_by_seed_and_label_without_overlap() -> None:
     examples = [Example(f"text {i}", str(i % 2)) for i in range(100)] + [Example("text 0", "0")]
-    one, same, other = (split_examples(examples, seed) for seed in (1, 1, 2))
-    assert one == same != other
-    assert {split: len(rows) for split, rows in one.items()} == {"train": 80, "valid": 10, "test": 10}
-    assert sum(row.label == "1" for row in one["test"]) == 5
-    assert len({row.text for rows in one.values() for row in rows}) == 100
+    first, same, other = (split_examples(examples, seed) for seed in (1, 1, 2))
+    assert first == same != other
+    assert {split: len(rows) for split, rows in first.items()} == {"train": 80, "valid": 10, "test": 10}
+    assert sum(row.label == "1" for row in first["test"]) == 5
+    assert len({row.text for rows in first.values() for row in rows}) == 100
 
 
 def test_a_missing_path_is_not_taken_for_a_hub_name(tmp_path: Path) -> None:

@@ -98,17 +98,17 @@ def average(paths: list[Path]) -> TransferSet:
 
 
 def test_the_average_of_one_set_is_itself(tmp_path: Path) -> None:
-    one = average([written(tmp_path / "one.parquet", LOGITS.tolist())])
-    assert one.texts == ["a", "b"]
-    np.testing.assert_array_equal(one.logits, LOGITS)
+    averaged = average([written(tmp_path / "one.parquet", LOGITS.tolist())])
+    assert averaged.texts == ["a", "b"]
+    np.testing.assert_array_equal(averaged.logits, LOGITS)
 
 
 def test_sets_are_brought_to_the_first_ones_size_before_they_are_averaged(tmp_path: Path) -> None:
     first = written(tmp_path / "first.parquet", [[1, -1], [-1, 1]])
     larger = written(tmp_path / "larger.parquet", [[-30, 30], [-30, 30]])
-    found = average([first, larger, larger])
-    np.testing.assert_allclose(found.logits, np.array([[-1 / 3, 1 / 3], [-1, 1]]), rtol=1e-6)
-    assert found.logits.dtype == np.float32
+    averaged = average([first, larger, larger])
+    np.testing.assert_allclose(averaged.logits, np.array([[-1 / 3, 1 / 3], [-1, 1]]), rtol=1e-6)
+    assert averaged.logits.dtype == np.float32
     same = average([larger, larger])
     np.testing.assert_allclose(same.logits, np.array([[-30, 30], [-30, 30]]), rtol=1e-6)
 

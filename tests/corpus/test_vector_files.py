@@ -192,16 +192,16 @@ def test_a_static_model_gives_a_word_the_mean_of_its_pieces(tmp_path: Path) -> N
     vectors = load_vectors(str(static_model(tmp_path / "static", PIECES, ROWS)))
     assert vectors.width == 2
     assert vectors.frequent_words(9) == ["film", "the"]
-    found = vectors.look_up(["the", "films", "dull"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found, [ROWS[4], (ROWS[1] + ROWS[2]) / 2, ROWS[0]])
+    rows = vectors.look_up(["the", "films", "dull"], np.random.default_rng(0))
+    np.testing.assert_array_equal(rows, [ROWS[4], (ROWS[1] + ROWS[2]) / 2, ROWS[0]])
 
 
 def test_a_static_model_of_sentence_transformers_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
     static_model(tmp_path / "0_StaticEmbedding", PIECES, ROWS.astype(np.float16), "embedding.weight")
     vectors = load_vectors(str(tmp_path))
-    found = vectors.look_up(["film"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found, [ROWS[1]])
-    assert found.dtype == np.float32
+    rows = vectors.look_up(["film"], np.random.default_rng(0))
+    np.testing.assert_array_equal(rows, [ROWS[1]])
+    assert rows.dtype == np.float32
 
 
 def without_tokenizer(folder: Path) -> None:

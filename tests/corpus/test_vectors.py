@@ -22,28 +22,28 @@ def test_a_word_without_pieces_has_a_vector_all_the_same() -> None:
     rows = np.arange(4, dtype=np.float32).reshape(2, 2)
     tokenizer = Tokenizer(WordPiece({"[UNK]": 0, "film": 1}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
-    found = PieceVectors(tokenizer, rows).look_up(["", "film"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found, rows)
+    looked_up = PieceVectors(tokenizer, rows).look_up(["", "film"], np.random.default_rng(0))
+    np.testing.assert_array_equal(looked_up, rows)
 
 
 def test_joined_vectors_stand_side_by_side_and_the_first_names_the_frequent_words() -> None:
-    one = WordVectors(["the", "film"], np.array([[1, 2], [3, 4]], dtype=np.float32))
-    other = WordVectors(["film", "story", "the"], np.array([[5], [6], [7]], dtype=np.float32))
-    joined = JoinedVectors([one, other])
+    first = WordVectors(["the", "film"], np.array([[1, 2], [3, 4]], dtype=np.float32))
+    second = WordVectors(["film", "story", "the"], np.array([[5], [6], [7]], dtype=np.float32))
+    joined = JoinedVectors([first, second])
     assert joined.width == 3
     assert joined.frequent_words(5) == ["the", "film"]
-    found = joined.look_up(["film", "the", "story"], np.random.default_rng(0))
-    np.testing.assert_array_equal(found[:2], [[3, 4, 5], [1, 2, 7]])
-    assert found[2, 2] == 6 and np.abs(found[2, :2]).min() > 0
-    assert found.dtype == np.float32
+    rows = joined.look_up(["film", "the", "story"], np.random.default_rng(0))
+    np.testing.assert_array_equal(rows[:2], [[3, 4, 5], [1, 2, 7]])
+    assert rows[2, 2] == 6 and np.abs(rows[2, :2]).min() > 0
+    assert rows.dtype == np.float32
 
 
 def test_the_seed_says_the_vectors_of_words_without_one() -> None:
     vectors = WordVectors(["the"], np.array([[1, -1]], dtype=np.float32))
-    one, same, other = (
+    first, same, other = (
         cut_to_vocabulary(vectors, ["new"], n_frequent=0, lower=True, seed=seed)[1] for seed in (1, 1, 2)
     )
-    assert one.tolist() == same.tolist() != other.tolist()
+    assert first.tolist() == same.tolist() != other.tolist()
 
 
 def test_whole_words_of_word_pieces_are_those_that_go_on_from_none() -> None:

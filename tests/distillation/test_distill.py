@@ -27,7 +27,7 @@ STAGES = (
 )
 
 
-def made(out: Path) -> dict[str, int]:
+def written_at(out: Path) -> dict[str, int]:
     """When each stage's manifest was written."""
     return {stage: (out / stage / "manifest.json").stat().st_mtime_ns for stage in STAGES}
 
@@ -59,10 +59,10 @@ def test_run_json_records_configuration_seeds_versions_and_data(finished: Path) 
 def test_a_second_run_does_nothing(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = made(finished)
+    before = written_at(finished)
     with caplog.at_level("INFO", logger="potstill"):
         again = distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished))
-    assert made(finished) == before
+    assert written_at(finished) == before
     assert caplog.text.count("done already") == len(STAGES)
     assert len(again.scores) == 3
 
@@ -84,25 +84,25 @@ def test_a_stage_that_a_kill_kept_from_the_record_is_recorded_without_its_second
 def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = made(finished)
+    before = written_at(finished)
     with caplog.at_level("INFO", logger="potstill"):
         distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
-    changed = {stage for stage, when in made(finished).items() if when != before[stage]}
+    changed = {stage for stage, when in written_at(finished).items() if when != before[stage]}
     assert changed == {"students/cnn", "students/cnn-gold", "evaluation", "student"}
     assert "students/cnn: again, because student_lr was 0.001 and is 0.002" in caplog.text
 
 
-def test_the_student_answers_alike_through_transformers_and_through_the_runtime(finished: Path) -> None:
+def test_the_student_has_the_same_logits_in_transformers_and_in_the_runtime(finished: Path) -> None:
     from transformers import pipeline
 
     import potstill.students  # registers the student
 
     texts = ["a truly fine film", "dull, and it doesn't end"]
     classify = pipeline("text-classification", str(finished / "student"), top_k=None, function_to_apply="none")
-    found: Any = classify(texts)
-    answers = [{entry["label"]: entry["score"] for entry in entries} for entries in found]
+    entries_of_texts: Any = classify(texts)
+    scores_of_texts = [{entry["label"]: entry["score"] for entry in entries} for entries in entries_of_texts]
     student = potstill.load(finished / "student")
-    expected = np.array([[answer[label] for label in student.classes_] for answer in answers])
+    expected = np.array([[scores[label] for label in student.classes_] for scores in scores_of_texts])
     np.testing.assert_allclose(student.logits(texts), expected, atol=1e-4)
 
 
@@ -113,8 +113,8 @@ def test_a_teacher_fine_tuned_on_the_labels_is_not_fine_tuned_again(
         distill(small_run(tiny_data, finished / "teacher", tiny_vectors, tmp_path / "run", gold_epochs=0))
     assert "is fine-tuned on these labels: used as it is" in caplog.text
     texts = ["a truly fine film"]
-    ours, theirs = (potstill.load(folder / "teacher").logits(texts) for folder in (finished, tmp_path / "run"))
-    np.testing.assert_array_equal(ours, theirs)
+    first, second = (potstill.load(folder / "teacher").logits(texts) for folder in (finished, tmp_path / "run"))
+    np.testing.assert_array_equal(first, second)
     before = written(tmp_path / "run", "data", "teacher")
     changes = {"gold_epochs": 0, "seed": 7, "teacher_lr": 1e-4, "teacher_dropout": 0.3}
     distill(small_run(tiny_data, finished / "teacher", tiny_vectors, tmp_path / "run", **changes))
@@ -140,20 +140,20 @@ def test_a_student_is_refused_as_a_teacher(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path, option: str
 ) -> None:
     student = finished / "student"
-    given = {"teacher": tiny_encoder, "ensemble": (str(student),)} if option == "ensemble" else {"teacher": student}
+    teachers = {"teacher": tiny_encoder, "ensemble": (str(student),)} if option == "ensemble" else {"teacher": student}
     with pytest.raises(PotstillError, match="student: a student; give a transformer's checkpoint"):
-        distill(small_run(tiny_data, vectors=tiny_vectors, out=tmp_path / "run", **given))
+        distill(small_run(tiny_data, vectors=tiny_vectors, out=tmp_path / "run", **teachers))
 
 
 def test_a_transfer_set_that_is_given_is_taken(
     finished: Path, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    given = finished / "transfer"
-    distill(small_run(tiny_data, finished / "teacher", tiny_vectors, out, transfer=(given,), gold_epochs=0))
+    transfer = finished / "transfer"
+    distill(small_run(tiny_data, finished / "teacher", tiny_vectors, out, transfer=(transfer,), gold_epochs=0))
     assert not (out / "augmented").exists()
-    one, other = (potstill.load(folder / "teacher") for folder in (finished, out))
-    assert one.classes_.tolist() == other.classes_.tolist()
+    first, second = (potstill.load(folder / "teacher") for folder in (finished, out))
+    assert first.classes_.tolist() == second.classes_.tolist()
 
 
 def test_an_encoder_that_is_said_to_be_fine_tuned_is_refused(

@@ -88,8 +88,8 @@ def test_the_students_learn_the_average_of_all_teachers_and_the_table_names_them
     assert any("[MASK]" in text for text in together.texts)
     other = potstill.load(run / "teachers" / "other")
     assert other.classes_.tolist() == ["0", "1"]
-    theirs = other.logits([unify_masks(text, "<mask>") for text in together.texts])
-    expected = (alone.logits + theirs * (alone.logits.std() / theirs.std())) / 2
+    other_logits = other.logits([unify_masks(text, "<mask>") for text in together.texts])
+    expected = (alone.logits + other_logits * (alone.logits.std() / other_logits.std())) / 2
     np.testing.assert_allclose(together.logits, expected, atol=1e-4)
     assert not np.allclose(together.logits, alone.logits, atol=1e-2)
     rows = [score["name"] for score in read_json(run / "evaluation" / "evaluation.json")["scores"]]
@@ -137,9 +137,9 @@ def test_a_teacher_of_other_labels_is_refused_before_the_first_one_is_fine_tuned
 
 
 def test_two_teachers_of_one_name_are_refused() -> None:
-    given = options(Path("d"), Path("t"), Path("v"), Path("o"), ensemble=("a/b", "c/b"))
+    settings = options(Path("d"), Path("t"), Path("v"), Path("o"), ensemble=("a/b", "c/b"))
     with pytest.raises(PotstillError, match="--ensemble: a/b and c/b would have the same folder; leave one out"):
-        find_ensemble(given)
+        find_ensemble(settings)
 
 
 def test_more_teachers_beside_a_labelled_set_are_refused(tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def test_the_table_of_the_architecture_page_is_the_plan(
     if "transfer" in changes:
         (tmp_path / "labelled").mkdir()
         changes = changes | {"transfer": (tmp_path / "labelled",)}
-    made, table = job(**changes), read_table()
-    for stage in plan(made):
-        reads, options = table[row_of(stage, made.options)]
+    planned, rows = job(**changes), read_table()
+    for stage in plan(planned):
+        reads, options = rows[row_of(stage, planned.options)]
         after = {re.sub(r"^(teachers|students)/.*", r"\1/NAME", name) for name in stage.after}
         after = {"prepared-NAME" if name.startswith("prepared-") and "char" not in name else name for name in after}
         assert after <= reads, stage.name
@@ -126,14 +126,14 @@ def short(name: str) -> str:
 
 def test_every_row_of_the_table_is_a_stage_of_some_plan(job: Callable[..., Job], tmp_path: Path) -> None:
     (tmp_path / "labelled").mkdir()
-    found = set()
+    rows = set()
     for changes in (
         {"student": ("cnn", "char-ngram", "teacher"), "with_ensemble": True, "gold_epochs": 1},
         {"transfer": (tmp_path / "labelled",)},
     ):
-        made = job(**changes)
-        found |= {row_of(stage, made.options) for stage in plan(made)}
-    assert found == set(read_table())
+        planned = job(**changes)
+        rows |= {row_of(stage, planned.options) for stage in plan(planned)}
+    assert rows == set(read_table())
 
 
 def test_the_plan_is_printed_and_nothing_is_done(

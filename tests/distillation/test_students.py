@@ -78,11 +78,11 @@ def test_a_student_that_is_added_later_leaves_the_first_as_it_is(
     joined: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = joined("ngram")
-    kept = ("data", "teacher", "augmented", "transfer", "prepared", "students/ngram")
-    before = written(run, *kept)
+    stages = ("data", "teacher", "augmented", "transfer", "prepared", "students/ngram")
+    before = written(run, *stages)
     with caplog.at_level("INFO", logger="potstill"):
         joined("ngram", "bilstm")
-    assert written(run, *kept) == before
+    assert written(run, *stages) == before
     assert "students/ngram: done already" in caplog.text
     assert list(table(run))[1:] == ["ngram", "bilstm"]
     assert read_manifest(run / "students" / "bilstm") and not (run / "students" / "bilstm-gold").exists()
@@ -140,9 +140,9 @@ def test_a_teacher_that_is_cut_begins_with_its_own_layers(
     run = tmp_path / "run"
     distill(small_run(tiny_data, tmp_path / "big", tiny_vectors, run, **changes))
     teacher, student = (load_file(run / name / "model.safetensors") for name in ("teacher", "student"))
-    for ours, theirs in ((0, 0), (1, 2)):
+    for student_layer, teacher_layer in ((0, 0), (1, 2)):
         name = "bert.encoder.layer.{}.attention.self.query.weight"
-        np.testing.assert_allclose(student[name.format(ours)], teacher[name.format(theirs)], atol=1e-6)
+        np.testing.assert_allclose(student[name.format(student_layer)], teacher[name.format(teacher_layer)], atol=1e-6)
     np.testing.assert_allclose(student["classifier.weight"], teacher["classifier.weight"], atol=1e-6)
     assert not any(name.startswith("bert.encoder.layer.2.") for name in student)
 
@@ -150,18 +150,18 @@ def test_a_teacher_that_is_cut_begins_with_its_own_layers(
 def test_sets_are_averaged_and_learnt_as_probabilities_beside_gold_labels(
     finished: Path, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
-    given = read_transfer(finished / "transfer")
-    write_shard(tmp_path / "other.parquet", given.texts, given.logits[::-1])
+    labelled = read_transfer(finished / "transfer")
+    write_shard(tmp_path / "other.parquet", labelled.texts, labelled.logits[::-1])
     sets = (finished / "transfer", tmp_path / "other.parquet")
     changes: dict[str, Any] = {"transfer": sets, "loss": "kl", "temperature": 2.0, "gold_weight": 0.5}
     run = tmp_path / "run"
     distill(small_run(tiny_data, finished / "teacher", tiny_vectors, run, gold_epochs=0, **changes))
     average = read_transfer(run / "transfer")
-    assert average.texts == given.texts
-    np.testing.assert_allclose(average.logits, (given.logits + given.logits[::-1]) / 2, atol=1e-5)
+    assert average.texts == labelled.texts
+    np.testing.assert_allclose(average.logits, (labelled.logits + labelled.logits[::-1]) / 2, atol=1e-5)
     known = {example.text: int(example.label) for example in read_examples(tiny_data / "train.txt")}
     gold = np.load(run / "prepared" / "transfer" / "label_ids.npy").tolist()
-    assert gold == [known.get(text, -100) for text in given.texts]
+    assert gold == [known.get(text, -100) for text in labelled.texts]
     assert sum(label >= 0 for label in gold) == len(known)
     inputs = (read_manifest(run / "students" / "cnn") or {})["inputs"]
     assert [inputs[f"student_{name}"] for name in ("loss", "temperature", "gold_weight")] == ["kl", 2.0, 0.5]

@@ -43,13 +43,13 @@ def run(tiny_data: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def job_of(given: DistillOptions) -> Job:
-    return Job(given, load_corpus(given.data, given.seed))
+def job_of(settings: DistillOptions) -> Job:
+    return Job(settings, load_corpus(settings.data, settings.seed))
 
 
-def augmented(given: DistillOptions, work: Path) -> list[str]:
+def augmented(settings: DistillOptions, work: Path) -> list[str]:
     work.mkdir(exist_ok=True)
-    job = job_of(given)
+    job = job_of(settings)
     augmented_stage(job).build(job, work)
     texts: list[str] = pyarrow.parquet.read_table(work / "texts.parquet")["text"].to_pylist()
     return texts
@@ -61,8 +61,8 @@ def test_texts_without_labels_follow_those_that_are_sampled_and_none_stands_twic
     own = [example.text for example in read_split(run, "train")]
     (tmp_path / "more.txt").write_text(f"an  odd one\n{own[3]}\nan odd one\n")
     (tmp_path / "more.jsonl").write_text('{"text": "another one", "stars": 5}\n')
-    given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt", tmp_path / "more.jsonl"))
-    texts = augmented(given, tmp_path / "work")
+    settings = options(tiny_data, run, unlabelled=(tmp_path / "more.txt", tmp_path / "more.jsonl"))
+    texts = augmented(settings, tmp_path / "work")
     assert texts[-2:] == ["an odd one", "another one"]
     assert len(set(texts)) == len(texts)
     assert set(own) < set(texts[:-2])
@@ -82,8 +82,8 @@ def test_each_text_has_its_kind(tiny_data: Path, run: Path, tmp_path: Path) -> N
     own = {example.text for example in read_split(run, "train")}
     (tmp_path / "more.txt").write_text("an odd one\n")
     for augment in (True, False):
-        given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=augment)
-        texts = augmented(given, tmp_path / str(augment))
+        settings = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=augment)
+        texts = augmented(settings, tmp_path / str(augment))
         kinds = pyarrow.parquet.read_table(tmp_path / str(augment) / "texts.parquet")["kind"].to_pylist()
         assert [text for text, kind in zip(texts, kinds, strict=True) if kind == "unlabelled"] == ["an odd one"]
         assert {text for text, kind in zip(texts, kinds, strict=True) if kind == "own"} == own
@@ -92,9 +92,9 @@ def test_each_text_has_its_kind(tiny_data: Path, run: Path, tmp_path: Path) -> N
 
 def test_without_augmentation_they_take_its_place(tiny_data: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("an odd one\n")
-    given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
+    settings = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
     own = dict.fromkeys(example.text for example in read_split(run, "train"))
-    assert augmented(given, tmp_path / "work") == [*own, "an odd one"]
+    assert augmented(settings, tmp_path / "work") == [*own, "an odd one"]
 
 
 def test_texts_of_valid_and_test_are_left_out_whatever_their_case_and_spacing(
@@ -103,8 +103,8 @@ def test_texts_of_valid_and_test_are_left_out_whatever_their_case_and_spacing(
     held_out = [read_split(run, split)[0].text for split in ("valid", "test")]
     held_out[1] = held_out[1].upper().replace(" ,", ",")
     (tmp_path / "more.txt").write_text("\n".join([*held_out, "an odd one"]) + "\n")
-    given = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
-    texts = augmented(given, tmp_path / "work")
+    settings = options(tiny_data, run, unlabelled=(tmp_path / "more.txt",), augment=False)
+    texts = augmented(settings, tmp_path / "work")
     own = {example.text for example in read_split(run, "train")}
     assert [text for text in texts if text not in own] == ["an odd one"]
 

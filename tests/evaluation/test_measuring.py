@@ -22,11 +22,11 @@ def evaluation(reported: Path) -> Evaluation:
 
 def test_agreement_and_confusion_follow_from_the_models_predictions(reported: Path, evaluation: Evaluation) -> None:
     rows = read_examples(reported / "data" / "test.parquet")
-    taught = potstill.load(reported / "teacher").predict([row.text for row in rows])
+    teacher_labels = potstill.load(reported / "teacher").predict([row.text for row in rows])
     assert evaluation.teacher.agreement is None
     for score in evaluation.scores[1:]:
-        found = potstill.load(reported / score.folder).predict([row.text for row in rows])
-        assert score.agreement == pytest.approx(float((found == taught).mean()))
+        predicted = potstill.load(reported / score.folder).predict([row.text for row in rows])
+        assert score.agreement == pytest.approx(float((predicted == teacher_labels).mean()))
         for row in rows:
             assert score.confusion[row.label]
         assert sum(sum(line.values()) for line in score.confusion.values()) == score.total == len(rows)
@@ -49,16 +49,18 @@ def test_the_measured_cascades_are_what_a_cascade_does(reported: Path, evaluatio
 def test_the_disagreements_are_those_of_valid_that_are_furthest_apart(reported: Path, evaluation: Evaluation) -> None:
     valid = {row.text: row.label for row in read_split(reported, "valid")}
     texts = list(valid)
-    taught = potstill.load(reported / "teacher").predict_proba(texts)
+    teacher_probabilities = potstill.load(reported / "teacher").predict_proba(texts)
     for score in evaluation.students:
-        found = potstill.load(reported / score.folder).predict_proba(texts)
-        distances = np.sort(np.abs(found - taught).sum(axis=1) / 2)[::-1]
-        rows = [texts.index(one.text) for one in score.disagreements]
-        shown = np.abs(found - taught).sum(axis=1)[rows] / 2
+        probabilities = potstill.load(reported / score.folder).predict_proba(texts)
+        distances = np.sort(np.abs(probabilities - teacher_probabilities).sum(axis=1) / 2)[::-1]
+        rows = [texts.index(disagreement.text) for disagreement in score.disagreements]
+        shown = np.abs(probabilities - teacher_probabilities).sum(axis=1)[rows] / 2
         np.testing.assert_allclose(shown, distances[: len(rows)], atol=1e-6)
-        assert all(valid[one.text] == one.label for one in score.disagreements)
-        assert len({one.text for one in score.disagreements}) == len(score.disagreements) == 10
-        assert score.disagreements[0].student_probability == pytest.approx(float(found[rows[0]].max()), abs=1e-6)
+        assert all(valid[disagreement.text] == disagreement.label for disagreement in score.disagreements)
+        assert len({disagreement.text for disagreement in score.disagreements}) == len(score.disagreements) == 10
+        assert score.disagreements[0].student_probability == pytest.approx(
+            float(probabilities[rows[0]].max()), abs=1e-6
+        )
 
 
 def test_unknown_words_of_test_are_counted(reported: Path, evaluation: Evaluation) -> None:

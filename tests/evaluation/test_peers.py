@@ -24,11 +24,11 @@ def test_a_peer_learns_gold_labels_in_each_of_its_settings(
 ) -> None:
     for module in PEERS[peer].modules:
         pytest.importorskip(module)
-    given = task(tiny_data, tmp_path, str(tiny_encoder) if PEERS[peer].needs_encoder else "")
-    forms = list(train_peer(peer, given, seed=1))
-    others = [next(train_peer(peer, given, settings, seed=1)) for settings in PEERS[peer].settings[1:]]
+    peer_task = task(tiny_data, tmp_path, str(tiny_encoder) if PEERS[peer].needs_encoder else "")
+    forms = list(train_peer(peer, peer_task, seed=1))
+    others = [next(train_peer(peer, peer_task, settings, seed=1)) for settings in PEERS[peer].settings[1:]]
     for form in forms + others:
-        right = np.array(form.predict(given.valid.texts)) == np.array(given.valid.labels)
+        right = np.array(form.predict(peer_task.valid.texts)) == np.array(peer_task.valid.labels)
         assert right.mean() > 0.9 and form.seconds > 0
     assert [form.megabytes for form in forms] == sorted((form.megabytes for form in forms), reverse=True)
 

@@ -44,13 +44,13 @@ def test_every_backend_labels_as_the_model_does(
 ) -> None:
     with caplog.at_level("INFO", logger="potstill"):
         label_texts(unlabelled(TEXTS), open_teacher(str(folder), backend=backend), tmp_path)
-    found = read_transfer(tmp_path)
-    assert found.texts == TEXTS
+    labelled = read_transfer(tmp_path)
+    assert labelled.texts == TEXTS
     checkpoint = open_finetuned(str(folder))
     expected = [
         checkpoint.model(**checkpoint.tokenizer(text, return_tensors="pt")).logits[0].detach().numpy() for text in TEXTS
     ]
-    np.testing.assert_allclose(found.logits, np.stack(expected), atol=tolerance)
+    np.testing.assert_allclose(labelled.logits, np.stack(expected), atol=tolerance)
     assert ("logits off by" in caplog.text) == (backend in ("torch-bf16", "onnx-int8"))
 
 

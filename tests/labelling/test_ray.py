@@ -41,12 +41,12 @@ def cluster() -> Iterator[Any]:
         store = {"object_store_memory": 100 * 2**20}
         quickly = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
         head = {"num_cpus": 0, "include_dashboard": False, "_system_config": quickly, **store}
-        found = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-        found.add_node(num_cpus=1, **store)
-        patch.setenv("RAY_ADDRESS", found.address)
-        yield found
+        started = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+        started.add_node(num_cpus=1, **store)
+        patch.setenv("RAY_ADDRESS", started.address)
+        yield started
         library.shutdown()
-        found.shutdown()
+        started.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +162,8 @@ def test_texts_that_are_tagged_on_the_cluster_are_the_same(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"film {number}" for number in range(2300)]
-    found = []
+    results = []
     for name, pool in (("local", None), ("ray", ray.pool)):
         monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / name))
-        found.append(list(augment(texts, Rules(n_iter=1), analyzer="whitespace", pool=pool)))
-    assert found[0] == found[1]
+        results.append(list(augment(texts, Rules(n_iter=1), analyzer="whitespace", pool=pool)))
+    assert results[0] == results[1]

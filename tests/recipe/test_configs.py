@@ -62,11 +62,11 @@ def test_word_vectors_are_no_matter_of_characters(
     shutil.copytree(tiny_data, tmp_path / "data")
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"emb_class": "characters", "enc_class": "char-ngram"}))
-    given = [f"--config={config}", f"--data_dir={tmp_path / 'data'}", "--quiet"]
-    main(["preprocess", *given])
+    shared = [f"--config={config}", f"--data_dir={tmp_path / 'data'}", "--quiet"]
+    main(["preprocess", *shared])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        main([*command.split(), *given])
+        main([*command.split(), *shared])
     assert ended.value.code == 2 and "a student of characters has none: leave it out" in capsys.readouterr().err
 
 

@@ -24,8 +24,8 @@ def test_the_hub_reads_the_students_figures_from_it(card: Any, reported: Path) -
     data = card.data
     assert (data.library_name, data.pipeline_tag) == ("potstill", "text-classification")
     assert data.model_name == best.name and data.metrics == ["accuracy", "f1"]
-    found = {result.metric_type: result.metric_value for result in data.eval_results or []}
-    assert found == {"accuracy": best.accuracy, "f1": best.macro_f1}
+    figures = {result.metric_type: result.metric_value for result in data.eval_results or []}
+    assert figures == {"accuracy": best.accuracy, "f1": best.macro_f1}
     missing = ("license", "language", "base_model", "datasets")  # the user's, not known, not of the hub
     assert all(data.get(name) is None for name in missing)
 

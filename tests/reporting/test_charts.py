@@ -28,8 +28,8 @@ def drawn(chart: Chart) -> ElementTree.Element:
 
 
 def labels(chart: Chart) -> list[tuple[float, float]]:
-    found = [text for text in drawn(chart).findall("{*}text") if text.get("class") == "label"]
-    return [(float(text.get("x", "")), float(text.get("y", ""))) for text in found]
+    texts = [text for text in drawn(chart).findall("{*}text") if text.get("class") == "label"]
+    return [(float(text.get("x", "")), float(text.get("y", ""))) for text in texts]
 
 
 def test_labels_of_marks_in_one_place_stand_apart_and_inside() -> None:
@@ -49,7 +49,7 @@ def test_every_shape_can_be_drawn_and_all_text_is_escaped() -> None:
         chart.mark((0.5, 0.5), "student", shape)
     chart.label((0.5, 0.5), "<b>")
     root = drawn(chart)
-    assert len([one for one in root if "mark" in one.get("class", "")]) == len(SHAPES)
+    assert len([element for element in root if "mark" in element.get("class", "")]) == len(SHAPES)
     assert root.findtext("{*}title") == "A <chart>" and root.get("role") == "img"
     assert {"<b>", "x <", "y &"} <= {text.text for text in root.findall("{*}text")}
 

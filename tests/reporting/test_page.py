@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, Keys
 
-from browsers import CONTRAST, console, many, on_a_phone, one, with_scheme
+from browsers import CONTRAST, console, element, elements, on_a_phone, with_scheme
 from potstill.reporting.report import ReportOptions, report_runs
 from small_runs import SCRIPT
 
@@ -31,7 +31,7 @@ def test_nothing_is_complained_of_and_nothing_is_loaded(page: Chrome) -> None:
 
 
 def test_markup_in_data_is_shown_and_does_nothing(page: Chrome) -> None:
-    assert not many(page, "script") and SCRIPT in one(page, "#transfer").text
+    assert not elements(page, "script") and SCRIPT in element(page, "#transfer").text
 
 
 def test_it_fits_a_phone(page: Chrome, both: Path) -> None:
@@ -49,18 +49,18 @@ def test_it_can_be_read_by_day_and_by_night(page: Chrome, scheme: str) -> None:
         ".brand", "h1", "nav a", ".verdict strong", ".tiles dt", ".against", ".models thead th", ".best td",
         ".baseline td", ".prose dd", "figcaption", "summary", "mark.masked", ".source", ".group small", "pre code",
     ):  # fmt: skip
-        assert page.execute_script(CONTRAST, one(page, selector)) >= 4.5, selector
+        assert page.execute_script(CONTRAST, element(page, selector)) >= 4.5, selector
 
 
 def test_what_a_screen_reader_is_told(page: Chrome) -> None:
-    assert len(many(page, "h1")) == 1 and one(page, "html").get_attribute("lang") == "en"
-    levels = [int(heading.tag_name[1]) for heading in many(page, "h1, h2, h3")]
+    assert len(elements(page, "h1")) == 1 and element(page, "html").get_attribute("lang") == "en"
+    levels = [int(heading.tag_name[1]) for heading in elements(page, "h1, h2, h3")]
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    for picture in many(page, "figure > svg"):
+    for picture in elements(page, "figure > svg"):
         assert picture.aria_role in ("image", "img") and picture.accessible_name
-    for table in many(page, "table"):
-        assert many(table, "th[scope]")
-    for region in many(page, "[role=region]"):
+    for table in elements(page, "table"):
+        assert elements(table, "th[scope]")
+    for region in elements(page, "[role=region]"):
         assert region.accessible_name or not region.is_displayed()  # one that is folded away
 
 

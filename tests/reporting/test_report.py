@@ -84,7 +84,7 @@ def test_the_disagreements_are_shown(run: RunReport, evaluation: Evaluation) -> 
     shown = plain(render_page([run], 0.05))
     for score in evaluation.students:
         assert len(score.disagreements) == 10
-        assert all(" ".join(one.text.split()) in shown for one in score.disagreements)
+        assert all(" ".join(disagreement.text.split()) in shown for disagreement in score.disagreements)
 
 
 def test_markup_in_data_stays_text(run: RunReport) -> None:
@@ -137,9 +137,9 @@ def test_many_labels_are_a_list_of_confusions(run: RunReport) -> None:
 
 
 def test_a_given_transfer_set_and_a_taken_teacher_leave_their_parts_out(reported: Path, tmp_path: Path) -> None:
-    given = shutil.copytree(reported, tmp_path / "given", ignore=shutil.ignore_patterns("augmented"))
-    (given / "teacher" / "training.json").unlink()
-    run = read_run(given, "given")
+    folder = shutil.copytree(reported, tmp_path / "given", ignore=shutil.ignore_patterns("augmented"))
+    (folder / "teacher" / "training.json").unlink()
+    run = read_run(folder, "given")
     assert run.transfer_set.is_given and {"train's own texts", "other texts"} <= {
         kind.title for kind in run.transfer_set.kinds
     }
@@ -161,16 +161,16 @@ def test_the_command_writes_into_the_run_or_where_it_is_told(
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("options", "complaint"),
     [
         ({"runs": ()}, "give the folder of a run"),
         ({"runs": (Path("a"), Path("b"))}, "say where to write it with --out"),
         ({"runs": (Path("a"),), "price": -1.0}, "--price=-1: must not be negative"),
     ],
 )
-def test_options_that_cannot_be_are_refused(given: dict[str, Any], complaint: str) -> None:
+def test_options_that_cannot_be_are_refused(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
-        ReportOptions(**given)
+        ReportOptions(**options)
 
 
 def test_what_is_no_finished_run_is_refused_with_the_fix(reported: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
 
 
-def options(**given: Any) -> DistillOptions:
-    return DistillOptions(data="d", out=Path("o"), teacher="t", **given)
+def options(**changes: Any) -> DistillOptions:
+    return DistillOptions(data="d", out=Path("o"), teacher="t", **changes)
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,19 @@ def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], compl
 
 
 def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_some_hundred_steps() -> None:
-    given = options()
-    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_baseline)]
+    defaults = options()
+    lengths = [
+        (each.epoch, each.min_steps) for each in (defaults.for_teacher, defaults.for_student, defaults.for_baseline)
+    ]
     assert lengths == [(2, 300), (5, 1000), (10, 300)]
-    assert given.has_baseline
+    assert defaults.has_baseline
 
 
 def test_epochs_and_steps_that_are_given_are_kept_to() -> None:
-    given = options(teacher_epochs=1, student_epochs=3, gold_epochs=4)
-    lengths = [(each.epoch, each.min_steps) for each in (given.for_teacher, given.for_student, given.for_baseline)]
+    of_epochs = options(teacher_epochs=1, student_epochs=3, gold_epochs=4)
+    lengths = [
+        (each.epoch, each.min_steps) for each in (of_epochs.for_teacher, of_epochs.for_student, of_epochs.for_baseline)
+    ]
     assert lengths == [(1, 0), (3, 0), (4, 0)]
     of_steps = options(student_steps=50, gold_epochs=0)
     assert (of_steps.for_student.steps, of_steps.for_student.min_steps) == (50, 0)

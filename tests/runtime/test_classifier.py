@@ -119,10 +119,10 @@ def test_transformers_reads_raw_text_through_the_same_analyzer(korean_student: P
     tokenizer = AutoTokenizer.from_pretrained(korean_student)
     assert tokenizer.convert_ids_to_tokens(tokenizer(RAW)["input_ids"]) == SPLIT.split()
     classify = pipeline("text-classification", str(korean_student), top_k=None, function_to_apply="none")
-    answers: Any = classify([RAW, "재미있다"])
-    found = [{answer["label"]: answer["score"] for answer in one} for one in answers]
+    entries_of_texts: Any = classify([RAW, "재미있다"])
+    scores_of_texts = [{entry["label"]: entry["score"] for entry in scores} for scores in entries_of_texts]
     expected = potstill.load(korean_student).logits([RAW, "재미있다"])
-    np.testing.assert_allclose([[one["no"], one["yes"]] for one in found], expected, atol=1e-4)
+    np.testing.assert_allclose([[scores["no"], scores["yes"]] for scores in scores_of_texts], expected, atol=1e-4)
 
 
 def test_a_student_whose_analyzer_is_not_installed_says_what_to_install(
@@ -169,8 +169,8 @@ def test_many_threads_at_once_get_the_same_answers(student: Path) -> None:
         alone = np.concatenate(list(pool.map(classifier.logits, [[text] for text in texts])))
         together = list(pool.map(classifier.logits, [texts] * 8))
     np.testing.assert_allclose(alone, expected, atol=1e-5)
-    for found in together:
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    for logits in together:
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
 def test_the_temperature_of_the_configuration_divides_the_logits(student: Path, tmp_path: Path) -> None:
@@ -179,7 +179,10 @@ def test_the_temperature_of_the_configuration_divides_the_logits(student: Path, 
     write_json(tmp_path / "copy" / "config.json", config | {"calibration_temperature": 2.0})
     plain, calibrated = potstill.load(student), potstill.load(tmp_path / "copy")
     np.testing.assert_array_equal(calibrated.logits(["a b"]), plain.logits(["a b"]))
-    odds = [np.log(one[0, 1] / one[0, 0]) for one in (plain.predict_proba(["a b"]), calibrated.predict_proba(["a b"]))]
+    odds = [
+        np.log(probabilities[0, 1] / probabilities[0, 0])
+        for probabilities in (plain.predict_proba(["a b"]), calibrated.predict_proba(["a b"]))
+    ]
     assert odds[0] != 0 and odds[1] == pytest.approx(odds[0] / 2, rel=1e-3)
 
 

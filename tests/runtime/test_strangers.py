@@ -87,7 +87,9 @@ def test_a_tokenizer_without_its_unknown_word_is_one_line(copy: Path) -> None:
     refused(copy, r"tokenizer\.json: cannot be loaded, it is damaged")
 
 
-def write_graph(path: Path, *, given: str = "input_ids", kind: int = TensorProto.INT64, location: str = "") -> None:
+def write_graph(
+    path: Path, *, input_name: str = "input_ids", kind: int = TensorProto.INT64, location: str = ""
+) -> None:
     """A graph whose logits are its weights, whatever it is given; they may lie in another file."""
     weights = helper.make_tensor("weights", TensorProto.FLOAT, [1, 2], [1.0, 2.0])
     if location:
@@ -97,7 +99,7 @@ def write_graph(path: Path, *, given: str = "input_ids", kind: int = TensorProto
     graph = helper.make_graph(
         [helper.make_node("Identity", ["weights"], ["logits"])],
         "logits",
-        [helper.make_tensor_value_info(given, kind, ["batch", "length"])],
+        [helper.make_tensor_value_info(input_name, kind, ["batch", "length"])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 2])],
         [weights],
     )
@@ -145,7 +147,7 @@ def test_a_graph_that_asks_for_much_memory_is_refused_before_it_has_it(copy: Pat
     assert len(potstill.load(student, threads=1).predict(["a b"])) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"given": "words"}, {"kind": TensorProto.FLOAT}])
+@pytest.mark.parametrize("wrong", [{"input_name": "words"}, {"kind": TensorProto.FLOAT}])
 def test_a_graph_that_takes_other_things_is_refused(copy: Path, wrong: dict[str, Any]) -> None:
     write_graph(copy / "model.onnx", **wrong)
     refused(copy, r"model\.onnx: does not take a tokenizer's numbers and give logits")

@@ -33,9 +33,11 @@ def talk(client: Client, *parts: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
-@pytest.mark.parametrize("given", [None, "Bearer", "Bearer wrong", "Bearer s3cre", "Bearer s3cret2", "Basic s3cret"])
-def test_a_missing_or_wrong_token_is_refused(guarded: Client, path: str, given: str | None) -> None:
-    reply = guarded.post(path, {"text": "a"}, **({} if given is None else {"authorization": given}))
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer", "Bearer wrong", "Bearer s3cre", "Bearer s3cret2", "Basic s3cret"]
+)
+def test_a_missing_or_wrong_token_is_refused(guarded: Client, path: str, authorization: str | None) -> None:
+    reply = guarded.post(path, {"text": "a"}, **({} if authorization is None else {"authorization": authorization}))
     assert reply.status == 401 and reply.headers["www-authenticate"] == "Bearer"
     assert "Authorization: Bearer TOKEN" in reply.json["error"]
 

@@ -26,10 +26,10 @@ def test_a_folder_has_its_own_name_unless_it_is_given_one(tmp_path: Path, monkey
     assert name_and_folder("a=b") == ("a=b", Path("a=b"))  # there is such a folder
 
 
-@pytest.mark.parametrize("given", ["=folder", "name=", "="])
-def test_half_a_name_is_refused(given: str) -> None:
+@pytest.mark.parametrize("argument", ["=folder", "name=", "="])
+def test_half_a_name_is_refused(argument: str) -> None:
     with pytest.raises(PotstillError, match="give a model as NAME=FOLDER"):
-        name_and_folder(given)
+        name_and_folder(argument)
 
 
 def test_two_of_one_name_are_refused_the_fallback_counted(student: Path) -> None:

@@ -8,7 +8,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 import potstill
-from browsers import CONTRAST, console, many, on_a_phone, one, with_scheme
+from browsers import CONTRAST, console, element, elements, on_a_phone, with_scheme
 from servers import Client, Serve
 
 
@@ -33,12 +33,12 @@ def opened(browser: Chrome, client: Client) -> Chrome:
 def classify(page: Chrome, text: str, n_words_shown: int = 2) -> list[WebElement]:
     """Type a text, press Enter, and wait for the cards' words."""
     page.switch_to.active_element.send_keys(text, Keys.ENTER)
-    WebDriverWait(page, 30).until(lambda _: len(many(page, "article .words:not([hidden])")) == n_words_shown)
-    return many(page, "article")
+    WebDriverWait(page, 30).until(lambda _: len(elements(page, "article .words:not([hidden])")) == n_words_shown)
+    return elements(page, "article")
 
 
 def error_of(page: Chrome) -> str:
-    return str(WebDriverWait(page, 30).until(lambda _: one(page, "[role=alert]").text))
+    return str(WebDriverWait(page, 30).until(lambda _: element(page, "[role=alert]").text))
 
 
 def test_a_sentence_is_typed_and_every_model_shows_label_probabilities_time_and_words(
@@ -49,16 +49,16 @@ def test_a_sentence_is_typed_and_every_model_shows_label_probabilities_time_and_
     for card, name, folder in zip(cards, ("small", "large"), (student, teacher), strict=True):
         model = potstill.load(folder)
         shares = sorted(zip(model.predict_proba([text])[0], model.classes_, strict=True), reverse=True)
-        assert one(card, "h2").text == name and " ms" in one(card, ".time").text
-        assert one(card, ".label").text == shares[0][1]
-        rows = [row.text.replace("\n", " ") for row in many(card, "table:first-of-type tr")[: len(shares)]]
+        assert element(card, "h2").text == name and " ms" in element(card, ".time").text
+        assert element(card, ".label").text == shares[0][1]
+        rows = [row.text.replace("\n", " ") for row in elements(card, "table:first-of-type tr")[: len(shares)]]
         assert rows == [f"{label} {100 * share:.1f} %" for share, label in shares]
-        assert one(card, ".words").text == text and many(card, ".words mark")
-        one(card, "summary").click()
-        assert len(many(card, "details tr")) == 5 and " points" in one(card, "details td").text
-    assert "large is asked, and answers" in one(cards[0], ".note").text
-    assert not one(cards[1], ".note").is_displayed()
-    assert "leave-one-out" in one(page, "#legend").text
+        assert element(card, ".words").text == text and elements(card, ".words mark")
+        element(card, "summary").click()
+        assert len(elements(card, "details tr")) == 5 and " points" in element(card, "details td").text
+    assert "large is asked, and answers" in element(cards[0], ".note").text
+    assert not element(cards[1], ".note").is_displayed()
+    assert "leave-one-out" in element(page, "#legend").text
     assert console(page) == []  # no error, and nothing that the policy forbids
 
 
@@ -72,57 +72,57 @@ def test_it_needs_nothing_from_elsewhere(page: Chrome, client: Client) -> None:
 
 
 def test_what_a_screen_reader_is_told(page: Chrome) -> None:
-    assert [(one(page, f"#{name}").aria_role, one(page, f"#{name}").accessible_name) for name in ("text", "go")] == [
-        ("textbox", "Text"), ("button", "Classify"),
-    ]  # fmt: skip
-    assert len(many(page, "h1")) == 1 and one(page, "html").get_attribute("lang") == "en"
+    field, button = element(page, "#text"), element(page, "#go")
+    assert (field.aria_role, field.accessible_name) == ("textbox", "Text")
+    assert (button.aria_role, button.accessible_name) == ("button", "Classify")
+    assert len(elements(page, "h1")) == 1 and element(page, "html").get_attribute("lang") == "en"
     classify(page, "a b")
-    told = one(page, "[role=status]").get_attribute("textContent") or ""
+    told = element(page, "[role=status]").get_attribute("textContent") or ""
     assert told.startswith("small: ") and " large: " in told and " ms" in told
-    assert all(one(card, "caption").get_attribute("textContent") for card in many(page, "article"))
+    assert all(element(card, "caption").get_attribute("textContent") for card in elements(page, "article"))
 
 
 def test_the_keyboard_is_enough(page: Chrome) -> None:
-    assert page.switch_to.active_element == one(page, "#text")
+    assert page.switch_to.active_element == element(page, "#text")
     page.switch_to.active_element.send_keys("a", Keys.SHIFT, Keys.ENTER, Keys.NULL, "b", Keys.TAB)
-    assert one(page, "#text").get_property("value") == "a\nb" and not many(page, "article")
+    assert element(page, "#text").get_property("value") == "a\nb" and not elements(page, "article")
     button = page.switch_to.active_element
-    assert button == one(page, "#go") and button.value_of_css_property("outline-style") == "solid"
+    assert button == element(page, "#go") and button.value_of_css_property("outline-style") == "solid"
     button.send_keys(Keys.SPACE)
-    WebDriverWait(page, 30).until(lambda _: len(many(page, "details:not([hidden])")) == 2)
+    WebDriverWait(page, 30).until(lambda _: len(elements(page, "details:not([hidden])")) == 2)
     assert page.switch_to.active_element == button  # the place is kept
     button.send_keys(Keys.TAB)
     assert page.switch_to.active_element.tag_name == "summary"
 
 
 def test_a_refusal_is_shown_and_the_next_response_clears_it(page: Chrome) -> None:
-    one(page, "#text").send_keys(" ", Keys.ENTER)
+    element(page, "#text").send_keys(" ", Keys.ENTER)
     assert "text 1 is empty" in error_of(page)
     classify(page, "a b")
-    assert one(page, "[role=alert]").text == ""
+    assert element(page, "[role=alert]").text == ""
 
 
 def test_a_single_word_has_a_prediction_without_words(page: Chrome) -> None:
-    one(page, "#text").send_keys("a", Keys.ENTER)
-    WebDriverWait(page, 30).until(lambda _: len(many(page, "article")) == 2)
-    assert not one(page, "article .words").is_displayed() and not one(page, "#legend").is_displayed()
+    element(page, "#text").send_keys("a", Keys.ENTER)
+    WebDriverWait(page, 30).until(lambda _: len(elements(page, "article")) == 2)
+    assert not element(page, "article .words").is_displayed() and not element(page, "#legend").is_displayed()
 
 
 def test_a_text_stays_a_text(page: Chrome) -> None:
     text = "<img src=x onerror=alert(1)> a"
-    assert one(classify(page, text)[0], ".words").text == text
-    assert not many(page, "img") and console(page) == []
+    assert element(classify(page, text)[0], ".words").text == text
+    assert not elements(page, "img") and console(page) == []
 
 
 def test_a_token_is_asked_for_and_then_used(browser: Chrome, serve: Serve, student: Path) -> None:
     page = opened(browser, serve(f"small={student}", token="s3cret"))
-    assert not one(page, "#token").is_displayed()
-    one(page, "#text").send_keys("a b", Keys.ENTER)
+    assert not element(page, "#token").is_displayed()
+    element(page, "#text").send_keys("a b", Keys.ENTER)
     assert "asks for a token" in error_of(page)
     field = page.switch_to.active_element
-    assert field == one(page, "#token") and field.accessible_name == "Token"
+    assert field == element(page, "#token") and field.accessible_name == "Token"
     classify(page, "s3cret", n_words_shown=1)
-    assert one(page, "[role=alert]").text == ""
+    assert element(page, "[role=alert]").text == ""
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -131,8 +131,8 @@ def test_it_fits_a_phone(page: Chrome, client: Client, path: str) -> None:
     page.get(f"http://127.0.0.1:{client.port}{path}")
     if path == "/":
         classify(page, "a b " + "longword" * 20)
-        assert one(page, "#go").size["height"] >= 44
-        assert [card.rect["x"] for card in many(page, "article")] == [20, 20]  # one below the other
+        assert element(page, "#go").size["height"] >= 44
+        assert [card.rect["x"] for card in elements(page, "article")] == [20, 20]  # one below the other
     assert page.execute_script("return document.documentElement.scrollWidth") == 390
 
 
@@ -143,7 +143,7 @@ def test_it_can_be_read_by_day_and_by_night(page: Chrome, client: Client, scheme
     ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(250, 248, 245)") == (scheme == "light")
     for selector in ("h1", "header p", "label", "textarea", "button", ".hint", ".time", ".label", ".note", "td", "a"):
-        assert page.execute_script(CONTRAST, one(page, selector)) >= 4.5, selector
+        assert page.execute_script(CONTRAST, element(page, selector)) >= 4.5, selector
     page.get(f"http://127.0.0.1:{client.port}/docs")
     for selector in ("p", "dd", ".method", ".kind", "code", "a"):
-        assert page.execute_script(CONTRAST, one(page, selector)) >= 4.5, selector
+        assert page.execute_script(CONTRAST, element(page, selector)) >= 4.5, selector

@@ -15,8 +15,8 @@ from servers import Client, command
 
 
 def test_an_address_in_use_is_named_with_the_fix() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(PotstillError, match=rf"127\.0\.0\.1:{port} is in use: .*another --port"):
             bind("127.0.0.1", port)
 
@@ -43,8 +43,8 @@ def test_a_port_that_is_not_allowed_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_nobody_can_connect_before_the_server_listens() -> None:
-    with bind("127.0.0.1", 0) as taken, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(taken.getsockname())
+    with bind("127.0.0.1", 0) as listener, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(listener.getsockname())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -52,12 +52,14 @@ def test_labels_match_by_name_or_by_position(
 def test_logits_are_put_in_the_datas_order(classifier_folder: Make) -> None:
     folder = classifier_folder({0: "good", 1: "bad", 2: "so so"})
     assert is_finetuned(read_config(str(folder)), ["bad", "good", "so so"])
-    own, ours = open_finetuned(str(folder)), open_finetuned(str(folder), ["bad", "good", "so so"])
+    own, reordered = open_finetuned(str(folder)), open_finetuned(str(folder), ["bad", "good", "so so"])
     tokenizer = limited(own.tokenizer.backend_tokenizer, 50)
     encoded = encode(["the film is fine"], tokenizer)
-    one, other = (predict_logits(in_torch(teacher.model), encoded, pad_id=0)[0] for teacher in (own, ours))
-    np.testing.assert_allclose(one[[1, 0, 2]], other, atol=1e-6)
-    assert ours.labels == ["bad", "good", "so so"]
+    own_logits, reordered_logits = (
+        predict_logits(in_torch(teacher.model), encoded, pad_id=0)[0] for teacher in (own, reordered)
+    )
+    np.testing.assert_allclose(own_logits[[1, 0, 2]], reordered_logits, atol=1e-6)
+    assert reordered.labels == ["bad", "good", "so so"]
 
 
 def test_labelling_by_length_gives_each_text_its_own_logits(classifier_folder: Make) -> None:

@@ -37,12 +37,12 @@ def classifier(kind: str, layers: int) -> Any:
 
 def logits(model: Any) -> torch.Tensor:
     with torch.inference_mode():
-        found: torch.Tensor = model(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
-    return found
+        output: torch.Tensor = model(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
+    return output
 
 
 @pytest.mark.parametrize(
-    ("before", "layers", "kept"),
+    ("before", "layers", "remaining"),
     [
         (6, 1, [0]),
         (6, 2, [0, 5]),
@@ -52,12 +52,12 @@ def logits(model: Any) -> torch.Tensor:
     ],
 )
 def test_the_layers_that_stay_are_evenly_spread_from_the_first_to_the_last(
-    before: int, layers: int, kept: list[int]
+    before: int, layers: int, remaining: list[int]
 ) -> None:
     model = classifier("bert", before)
     all_of_them = list(model.bert.encoder.layer)
     keep_layers(model, layers)
-    assert [all_of_them.index(layer) for layer in model.bert.encoder.layer] == kept
+    assert [all_of_them.index(layer) for layer in model.bert.encoder.layer] == remaining
     assert model.config.num_hidden_layers == layers
 
 

@@ -25,36 +25,36 @@ def look_up(teacher: Checkpoint, words: list[str], width: int) -> NDArray[np.flo
 
 def test_every_word_has_a_finite_vector_of_the_width_that_was_asked_for(teacher: Checkpoint) -> None:
     vectors = TeacherVectors(teacher, 8)
-    found = vectors.look_up(WORDS, np.random.default_rng(0))
+    rows = vectors.look_up(WORDS, np.random.default_rng(0))
     assert vectors.width == 8
-    assert found.shape == (len(WORDS), 8) and found.dtype == np.float32
-    assert np.isfinite(found).all()
+    assert rows.shape == (len(WORDS), 8) and rows.dtype == np.float32
+    assert np.isfinite(rows).all()
 
 
 def test_the_vectors_are_centred_and_of_the_size_of_gloves(teacher: Checkpoint) -> None:
-    found = look_up(teacher, WORDS, 8)
-    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
-    assert found.std() == pytest.approx(0.4, rel=1e-4)
+    rows = look_up(teacher, WORDS, 8)
+    np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-5)
+    assert rows.std() == pytest.approx(0.4, rel=1e-4)
 
 
 def test_the_axes_come_in_the_order_of_their_variance_and_are_not_correlated(teacher: Checkpoint) -> None:
-    found = look_up(teacher, WORDS, 8)
-    covariance = found.T @ found / len(found)
+    rows = look_up(teacher, WORDS, 8)
+    covariance = rows.T @ rows / len(rows)
     variances = np.diag(covariance)
     assert (np.diff(variances) <= 1e-6).all()
     np.testing.assert_allclose(covariance - np.diag(variances), 0, atol=1e-4)
 
 
 def test_the_same_words_have_the_same_vectors(teacher: Checkpoint) -> None:
-    one, same = look_up(teacher, WORDS, 8), look_up(teacher, WORDS, 8)
-    np.testing.assert_array_equal(one, same)
-    np.testing.assert_allclose(one[WORDS.index("film")], one[-1], atol=1e-5)
-    assert np.abs(one[WORDS.index("film")] - one[WORDS.index("dull")]).max() > 1e-3
+    first, second = look_up(teacher, WORDS, 8), look_up(teacher, WORDS, 8)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first[WORDS.index("film")], first[-1], atol=1e-5)
+    assert np.abs(first[WORDS.index("film")] - first[WORDS.index("dull")]).max() > 1e-3
 
 
 def test_fewer_words_than_numbers_are_no_harm(teacher: Checkpoint) -> None:
-    found = look_up(teacher, ["film", "dull"], 8)
-    assert found.shape == (2, 8) and np.isfinite(found).all()
+    rows = look_up(teacher, ["film", "dull"], 8)
+    assert rows.shape == (2, 8) and np.isfinite(rows).all()
     assert np.isfinite(look_up(teacher, ["film"], 8)).all()
 
 

@@ -10,15 +10,15 @@ LENGTHS = np.random.default_rng(0).integers(1, 60, 12_345)
 def batches(seed: int = 1, epoch: int = 0) -> list[list[int]]:
     sampler = LengthBatchSampler(LENGTHS, 32, seed)
     sampler.set_epoch(epoch)
-    found = list(sampler)
-    assert len(found) == len(sampler)
-    return found
+    result = list(sampler)
+    assert len(result) == len(sampler)
+    return result
 
 
 def test_every_row_comes_once_an_epoch() -> None:
-    found = batches()
-    assert sorted(row for batch in found for row in batch) == list(range(len(LENGTHS)))
-    assert sum(len(batch) != 32 for batch in found) == 1
+    epoch_batches = batches()
+    assert sorted(row for batch in epoch_batches for row in batch) == list(range(len(LENGTHS)))
+    assert sum(len(batch) != 32 for batch in epoch_batches) == 1
 
 
 def test_seed_and_epoch_say_the_order() -> None:

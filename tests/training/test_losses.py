@@ -23,8 +23,11 @@ def by_hand(logits: Tensor, targets: Tensor, temperature: float) -> float:
     """The divergence as its formula is written, number by number."""
     total = 0.0
     for student, teacher in zip(logits.tolist(), targets.tolist(), strict=True):
-        ours, theirs = ([math.exp(value / temperature) for value in row] for row in (student, teacher))
-        q, p = [value / sum(ours) for value in ours], [value / sum(theirs) for value in theirs]
+        student_exps, teacher_exps = ([math.exp(value / temperature) for value in row] for row in (student, teacher))
+        q, p = (
+            [value / sum(student_exps) for value in student_exps],
+            [value / sum(teacher_exps) for value in teacher_exps],
+        )
         total += sum(p_i * math.log(p_i / q_i) for p_i, q_i in zip(p, q, strict=True))
     return temperature**2 * total / len(logits)
 
@@ -88,8 +91,8 @@ def test_without_a_weight_gold_labels_do_not_count() -> None:
 
 
 def test_with_all_the_weight_known_gold_labels_alone_count() -> None:
-    found = training_loss(Optimisation(gold_weight=1.0), TASK, LOGITS, HALF_KNOWN, TEACHER)
-    assert found.item() == pytest.approx(functional.cross_entropy(LOGITS[1:], GOLD[1:]).item())
+    loss = training_loss(Optimisation(gold_weight=1.0), TASK, LOGITS, HALF_KNOWN, TEACHER)
+    assert loss.item() == pytest.approx(functional.cross_entropy(LOGITS[1:], GOLD[1:]).item())
 
 
 @pytest.mark.parametrize("options", [Optimisation(gold_weight=0.25), Optimisation(loss="kl", gold_weight=0.25)])

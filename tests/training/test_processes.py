@@ -123,13 +123,13 @@ def prepare(encoder: Path) -> None:
 
 @pytest.mark.parametrize("model", ["teacher", "student"])
 def test_two_processes_have_the_loss_curve_of_one_with_their_batches_together(model: str, folder: Path) -> None:
-    one, two = (read_json(folder / number / model / "training.json")["evaluations"] for number in ("one", "two"))
-    assert [entry["step"] for entry in one] == [entry["step"] for entry in two]
-    assert len({entry["loss"] for entry in one}) == len(one) > 1
-    np.testing.assert_allclose([entry["loss"] for entry in two], [entry["loss"] for entry in one], rtol=1e-4)
-    one, two = (load_file(folder / number / model / "model.safetensors") for number in ("one", "two"))
-    for name, weight in one.items():
-        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-4)
+    single, double = (read_json(folder / number / model / "training.json")["evaluations"] for number in ("one", "two"))
+    assert [entry["step"] for entry in single] == [entry["step"] for entry in double]
+    assert len({entry["loss"] for entry in single}) == len(single) > 1
+    np.testing.assert_allclose([entry["loss"] for entry in double], [entry["loss"] for entry in single], rtol=1e-4)
+    single, double = (load_file(folder / number / model / "model.safetensors") for number in ("one", "two"))
+    for name, weight in single.items():
+        torch.testing.assert_close(double[name], weight, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("model", ["teacher", "student"])

@@ -48,8 +48,8 @@ def checkpoints(work: Path) -> list[int]:
     return sorted(int(path.name.rpartition("-")[2]) for path in work.glob("checkpoint-*"))
 
 
-def same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
-    return one[1] == other[1] and all(torch.equal(weight, other[0][name]) for name, weight in one[0].items())
+def same(first: tuple[Any, Any], second: tuple[Any, Any]) -> bool:
+    return first[1] == second[1] and all(torch.equal(weight, second[0][name]) for name, weight in first[0].items())
 
 
 @pytest.fixture(scope="module")
