@@ -75,7 +75,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 1}
 
 
-def test_what_a_kill_leaves_of_a_replacement_that_was_complete_takes_its_place(tmp_path: Path) -> None:
+def test_a_complete_replacement_that_a_kill_left_takes_its_place(tmp_path: Path) -> None:
     old, new = tmp_path / "a", tmp_path / ".a.partial"
     for stage in ("manifest", "renamed"):
         make(old, {"v": 1})
@@ -88,7 +88,7 @@ def test_what_a_kill_leaves_of_a_replacement_that_was_complete_takes_its_place(t
         assert [path.name for path in tmp_path.iterdir()] == ["a"] and not (old / ".scratch").exists()
 
 
-def test_what_a_kill_leaves_of_a_replacement_that_was_done_goes(tmp_path: Path) -> None:
+def test_the_replaced_folder_that_a_kill_left_is_removed(tmp_path: Path) -> None:
     make(tmp_path / "a", {"v": 2})
     make(tmp_path / ".a.replaced", {"v": 1})
     assert (read_manifest(tmp_path / "a") or {})["inputs"] == {"v": 2}

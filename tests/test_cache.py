@@ -14,7 +14,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_what_is_stored_is_found_again_by_its_text_alone(folder: Path) -> None:
+def test_an_entry_is_looked_up_by_its_text_alone(folder: Path) -> None:
     with open_cache("kiwi", "1") as cache:
         cache.store({"좋다": [["좋", "VA", 0, 1]], "fine": []})
     with open_cache("kiwi", "1") as cache:
@@ -30,7 +30,7 @@ def test_another_version_and_another_analyzer_have_files_of_their_own(folder: Pa
     assert len(list(folder.glob("*.sqlite"))) == 3
 
 
-def test_without_a_version_nothing_is_kept_and_no_file_made(folder: Path) -> None:
+def test_without_a_version_nothing_is_stored_and_no_file_written(folder: Path) -> None:
     with open_cache("whitespace", None) as cache:
         cache.store({"fine": 1})
         assert cache.look_up(["fine"]) == {}
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_named_and_the_work_goes_on(folder: Path, caplog: pyte
     assert caplog.text.count("kiwi-1.sqlite: not used") == 1 and "POTSTILL_CACHE" in caplog.text
 
 
-def test_a_file_that_breaks_on_the_way_is_given_up(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_breaks_later_is_given_up(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with open_cache("kiwi", "1") as cache:
         with sqlite3.connect(folder / "kiwi-1.sqlite") as connection:
             connection.execute("DROP TABLE findings")

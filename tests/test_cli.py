@@ -58,13 +58,13 @@ def test_each_command_has_a_help(verb: str, capsys: pytest.CaptureFixture[str]) 
     assert f"usage: potstill {verb}" in printed and "--threads" in printed and "--quiet" in printed
 
 
-def test_underscores_and_hyphens_are_both_taken_in_commands_and_options() -> None:
+def test_underscores_and_hyphens_are_both_accepted_in_commands_and_options() -> None:
     underscores = parse(["augment_data", "--input=a", "--output=b", "--n_iter=3", "--preserve_label"])
     assert parse(["augment-data", "--input", "a", "--output", "b", "--n-iter", "3", "--preserve-label"]) == underscores
     assert underscores[1].rules.n_iter == 3 and underscores[1].preserve_label
 
 
-def test_options_of_every_command_stand_beside_its_own() -> None:
+def test_options_of_every_command_come_in_addition_to_its_own() -> None:
     verb, options, general = parse(["train", "--threads=3", "--lr=2e-5", "--bert_do_lower_case"])
     assert (verb, general.threads, general.quiet) == ("train", 3, False)
     assert options.optimisation.lr == 2e-5 and options.bert_do_lower_case
@@ -104,7 +104,7 @@ def test_an_option_that_does_not_parse_is_named_and_fails(
         ("evaluate --config=.", ".: cannot be read (Is a directory)"),
     ],
 )
-def test_what_the_user_can_mend_is_one_line_and_status_2(
+def test_a_users_error_is_one_line_and_status_2(
     command: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -137,7 +137,7 @@ def test_results_go_to_standard_output_and_quiet_keeps_progress_off(
     assert "sampling" in capsys.readouterr().err
 
 
-def test_a_failed_command_leaves_what_was_made_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_command_leaves_earlier_files_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text("a fine film\tgood\nno label\n")
     (tmp_path / "b.raw").write_text("made before")
     status, printed = failing(

@@ -96,7 +96,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
                 assert option in options_of(verb), f"potstill {verb} {word}"
 
 
-def test_benchmarks_take_the_options_that_the_pages_give_them() -> None:
+def test_benchmarks_accept_the_options_that_the_pages_give_them() -> None:
     lines = [line for page in WRITTEN for line in lines_of_code(page) if line.startswith("python benchmarks/")]
     lines = [line.replace("$(seq 1 3 151)", "1 4 151") for line in lines]  # what the shell makes of it
     assert len({line.split()[1] for line in lines}) >= 10

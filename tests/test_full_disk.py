@@ -101,7 +101,7 @@ def test_train_goes_on_once_there_is_room(workplace: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("verb", ["augment_data", "preprocess", "evaluate", "bench"])
-def test_what_a_command_wrote_before_stays(verb: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_earlier_output_of_a_command_stays(verb: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "--save_path=student", "--lr=1e-3", "--epoch=1", "--quiet"])
     command, written, n = {
         "augment_data": ("--input=data/sst2/train.txt --output=new.raw --analyzer=whitespace", ["new.raw"], 2_000),
@@ -134,7 +134,7 @@ def test_an_export_that_finds_no_room_changes_nothing(
         assert contents(copy) == contents(student)
 
 
-def test_predict_leaves_the_answers_of_before(
+def test_a_failed_predict_leaves_earlier_predictions_as_they_are(
     student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "in.txt").write_text("a b\n" * 5000)

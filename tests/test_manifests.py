@@ -94,7 +94,7 @@ def test_at_every_moment_of_a_replacement_the_folder_is_complete(tmp_path: Path)
     assert (read_manifest(folder) or {})["inputs"] == {"v": 1}
 
 
-def test_what_is_not_replaced_keeps_the_hash_it_had(tmp_path: Path) -> None:
+def test_files_that_are_not_replaced_keep_their_hash(tmp_path: Path) -> None:
     make(tmp_path / "a")
     alter(tmp_path / "a")
     with replacing(tmp_path / "a", ["b.txt"]):

@@ -72,7 +72,7 @@ def test_a_runs_folder_is_its_student(tmp_path: Path) -> None:
     assert ModelFolder.find(tmp_path).path == tmp_path / "student"
 
 
-def test_what_the_configuration_leaves_out_has_its_default(student: ModelFolder) -> None:
+def test_an_omitted_field_of_the_configuration_has_its_default(student: ModelFolder) -> None:
     write_json(student.path / "config.json", {"id2label": {"0": "no", "1": 1}})
     write_json(student.path / "tokenizer_config.json", {"model_max_length": 128})
     bare = ModelFolder(student.path)

@@ -38,7 +38,7 @@ def test_whitespace_tags_nothing_so_nothing_is_replaced() -> None:
         ("spacy:xx_none", "python -m spacy download xx_none"),
     ],
 )
-def test_a_name_that_is_not_there_says_what_is(name: str, complaint: str) -> None:
+def test_an_unknown_name_lists_the_known_ones(name: str, complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
         make_analyzer(name)
 

@@ -90,13 +90,13 @@ def test_a_final_l_is_a_sound_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
-def test_what_shares_a_syllable_with_an_ending_keeps_the_ending(analyzer: str) -> None:
+def test_a_stem_that_shares_a_syllable_with_an_ending_keeps_the_ending(analyzer: str) -> None:
     tagged = [keys(text, analyzer) for text in ("집에 갔다", "밖에 났다", "집에 갈 사람")]
     assert tagged[0]["갔"] == tagged[1]["났"] != ""
     assert tagged[2]["갈"] not in ("", tagged[0]["갔"])
 
 
-def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
+def test_a_morpheme_without_characters_goes_with_the_word_before_it() -> None:
     tokens = [Token("친구", "NNG", 0, 2), Token("이", "VCP", 2, 2), Token("예요", "EF", 2, 4), Token("왜", "MAG", 5, 6)]
     analysis = make_replaceable("친구예요 왜", tokens, "natural", MECAB)
     assert analysis.words == ["친구", "예요", "왜"] and analysis.keys == ["NNG+이/VCP", "", "MAG"]
@@ -105,7 +105,7 @@ def test_what_has_no_place_of_its_own_goes_with_the_word_before_it() -> None:
     assert make_replaceable("예요", lost, "natural", MECAB).words == ["예요"]
 
 
-def test_what_an_analyzer_leaves_out_stays_in_the_text() -> None:
+def test_characters_that_an_analyzer_leaves_out_stay_in_the_text() -> None:
     for form, words in (("natural", ["뭐", "\x00", "야", "ㅎ"]), ("split", ["뭐", "\x00", "야", "ㅎ"])):
         replaceable = make_replaceable("뭐\x00야 ㅎ", [Token("뭐", "IC", 0, 1)], form, MECAB)  # type: ignore[arg-type]
         assert replaceable.words == words and replaceable.keys == ["IC", "", "", ""]

@@ -257,7 +257,7 @@ def test_without_windows_every_word_is_kept() -> None:
     assert sample_windows(corpus, slice(0, 50), corpus.word_ids, rules, np.random.default_rng(0)).all()
 
 
-def test_a_window_of_masks_alone_is_not_taken() -> None:
+def test_a_window_of_masks_alone_is_not_sampled() -> None:
     rules = Rules(p_window=1, max_window=3)
     corpus = corpus_of(1000, rules)
     generator = np.random.default_rng(0)

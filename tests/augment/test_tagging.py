@@ -46,7 +46,7 @@ def test_both_forms_come_from_one_tagging(counting: Counting) -> None:
     assert natural.spaces[0] is False and split.spaces == [True, True]
 
 
-def test_what_was_tagged_before_an_interruption_is_kept(counting: Counting) -> None:
+def test_texts_tagged_before_an_interruption_are_not_tagged_again(counting: Counting) -> None:
     texts = [f"film {number}" for number in range(1500)]
     analyses = analyse_texts(texts, "counting")
     next(analyses)

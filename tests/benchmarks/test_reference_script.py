@@ -87,13 +87,13 @@ def test_hard_labels_are_evaluated_by_cross_entropy_and_the_criterion_comes_back
     assert seen == ["CrossEntropyLoss"] and options.criterion == "MSELoss"
 
 
-def test_the_logits_that_are_written_are_the_last_ones_made() -> None:
+def test_the_logits_that_are_written_are_the_last_ones_computed() -> None:
     module: Any = SimpleNamespace(get_soft_label=lambda options, row: [f"{number:.1f}" for number in row])
     reference_child.logits_are_written(module, {})
     assert module.get_soft_label(None, [1, 2]) == module.logits == ["1.0", "2.0"]
 
 
-def test_every_adaptation_is_told_with_its_scripts() -> None:
+def test_every_adaptation_is_listed_with_its_scripts() -> None:
     adaptations = reference_child.adaptations()
     assert len(adaptations) == len(
         {adaptation for kinds in reference_child.ADAPTATIONS.values() for part in kinds for adaptation in part}

@@ -66,7 +66,7 @@ def test_on_one_thread_the_tokenizers_have_one_too(monkeypatch: pytest.MonkeyPat
     assert "TOKENIZERS_PARALLELISM" not in os.environ
 
 
-def test_a_peer_is_a_row_of_one_thread_whose_parts_are_not_told(
+def test_a_peer_is_a_row_of_one_thread_without_the_times_of_its_parts(
     models: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -116,7 +116,7 @@ def test_in_the_plot_fast_is_left_and_accurate_is_up() -> None:
     assert "a <b>" in [text.text for text in root.findall("{*}text")]
 
 
-def test_what_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> None:
+def test_a_model_that_cannot_be_measured_is_refused(models: Path, tiny_data: Path) -> None:
     with pytest.raises(PotstillError, match=r"nowhere: no config.json in it"):
         bench(BenchOptions((Path("nowhere"),), tiny_data, batch=(1,)))
     with pytest.raises(PotstillError, match="give at least one model"):

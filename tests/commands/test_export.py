@@ -53,7 +53,7 @@ def test_int8_that_keeps_the_accuracy_is_there_measured_and_listed(student: Path
     assert 0 < np.abs(exact - coarse).max() < 0.1
 
 
-def test_load_takes_the_fastest_precision_and_the_one_it_is_told(student: Path, tiny_data: Path) -> None:
+def test_load_uses_the_fastest_precision_or_the_one_that_is_named(student: Path, tiny_data: Path) -> None:
     export(ExportOptions(student, int8=True, check=tiny_data, max_drop=100))
     texts = texts_of(tiny_data)
     for default in ("int8", "fp32"):
@@ -138,7 +138,7 @@ def test_a_teacher_is_exported_too(classifier_folder: Callable[[dict[int, str]],
         ({"int8": True, "check": Path("nowhere")}, "nowhere: no such folder"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(student: Path, options: dict[str, object], complaint: str) -> None:
+def test_a_model_that_cannot_be_exported_is_refused(student: Path, options: dict[str, object], complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
         export(ExportOptions(**({"model": student} | options)))  # type: ignore[arg-type]
 

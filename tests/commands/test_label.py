@@ -94,7 +94,7 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
     assert (bucket / "out" / "part-00001.parquet").read_bytes() == expected["part-00001.parquet"]
 
 
-def test_what_was_begun_from_other_texts_is_not_gone_on_with(teacher: str, bucket: Any, small_shards: None) -> None:
+def test_an_output_begun_from_other_texts_is_not_continued(teacher: str, bucket: Any, small_shards: None) -> None:
     write(bucket / "texts", TEXTS)
     options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
     label_files(options)
@@ -103,7 +103,7 @@ def test_what_was_begun_from_other_texts_is_not_gone_on_with(teacher: str, bucke
         label_files(options)
 
 
-def test_what_another_version_labelled_is_not_gone_on_with(teacher: str, bucket: Any, small_shards: None) -> None:
+def test_an_output_of_another_version_is_not_continued(teacher: str, bucket: Any, small_shards: None) -> None:
     write(bucket / "texts", TEXTS)
     options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
     label_files(options)

@@ -63,7 +63,7 @@ def test_bad_lines_are_named_and_keep_their_place(
     assert [bool(label) for label in labels] == [True, False, True, False, True, False]
 
 
-def test_what_is_read_is_labelled_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_labelled_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "_LINES", 3)
     out = io.StringIO()
     ahead = []

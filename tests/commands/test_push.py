@@ -38,7 +38,7 @@ def test_without_a_token_it_says_how_to_give_one(reported: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("error", [OfflineModeIsEnabled("offline"), HfHubHTTPError.__bases__[0]("no\nway")])
-def test_what_goes_wrong_on_the_way_is_one_line(hub: Callable[..., Hub], reported: Path, error: Exception) -> None:
+def test_an_error_of_the_hub_is_one_line(hub: Callable[..., Hub], reported: Path, error: Exception) -> None:
     hub(fails=error)
     with pytest.raises(PotstillError, match=r"user/name: the hub did not take it \((offline|no way)\)"):
         push(PushOptions(reported / "student", "user/name"))

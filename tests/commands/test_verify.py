@@ -139,7 +139,7 @@ def forget_stage(run: Path) -> None:
         (embellish, ["students/ngram-gold: measured again, accuracy is 0."]),
     ],
 )
-def test_what_is_not_as_it_is_claimed_is_a_line_and_status_2(
+def test_each_wrong_claim_is_a_line_and_status_2(
     damage: Callable[[Path], None], starts: list[str], run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(run)

@@ -124,7 +124,9 @@ def test_a_normalized_text_is_the_same_text_and_stays_as_it_is(analyzer: Analyze
         assert unicodedata.normalize("NFD", normalized) == unicodedata.normalize("NFD", text)
 
 
-def test_a_language_is_a_code_of_iso_639_1_and_told_without_loading(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_is_a_code_of_iso_639_1_and_known_without_loading(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(self: Analyzer, model: str = "") -> None:
         raise AssertionError("loaded")
 
@@ -138,7 +140,7 @@ def test_an_extra_is_one_of_the_packages(name: str) -> None:
     assert ANALYZERS[name].extra in ["", *extras]
 
 
-def test_what_has_no_tag_or_a_kept_one_is_never_replaced(analyzer: Analyzer) -> None:
+def test_a_word_without_a_tag_or_of_a_kept_tag_is_never_replaced(analyzer: Analyzer) -> None:
     for tag in ["", *analyzer.kept_tags, *(f"{kept_tag}X" for kept_tag in analyzer.kept_tags)]:
         assert analyzer.replacement_key([Token("a", tag, 0, 1)], "a") == ""
 

@@ -82,7 +82,7 @@ def test_any_damage_is_refused_in_one_line_or_read_right(
     target.check(seed[:1] + damage(seed[1:]))
 
 
-def test_a_wrong_answer_is_a_finding(open_target: Callable[[str], Target], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_prediction_is_a_finding(open_target: Callable[[str], Target], monkeypatch: pytest.MonkeyPatch) -> None:
     target = open_target("readers")
     monkeypatch.setattr("fuzz_targets.read_examples", lambda path: read_examples(path)[1:])
     with pytest.raises(Finding, match="a line that is not blank has no example"):

@@ -71,7 +71,7 @@ def test_the_order_of_the_texts_changes_nothing(make: Make) -> None:
     np.testing.assert_allclose(teacher(TEXTS[::-1])[::-1], teacher(TEXTS), atol=TOLERANCE)
 
 
-def test_texts_are_told_apart(make: Make) -> None:
+def test_texts_are_distinguished(make: Make) -> None:
     logits = make(None)(TEXTS)
     assert len(np.unique(logits, axis=0)) == len(TEXTS)
 

@@ -31,7 +31,7 @@ def test_a_mask_is_one_token_and_a_character_that_is_not_known_is_unknown() -> N
     assert TOKENIZER.encode(f"a {MASK} bz").tokens == ["▁", "a", MASK, "▁", "b", UNK, "▁"]
 
 
-def test_upper_case_is_kept_apart_when_asked() -> None:
+def test_upper_case_is_distinguished_with_that_option() -> None:
     assert build_character_tokenizer("aA", lower=False).encode("Aa").tokens == ["▁", "A", "a", "▁"]
 
 
@@ -47,7 +47,7 @@ def test_the_most_frequent_characters_come_first_and_no_masks_or_spaces() -> Non
     assert frequent_characters([unicodedata.normalize("NFD", "각")], lower=True) == ["각"]
 
 
-def test_only_its_own_kind_is_told_from_a_file() -> None:
+def test_only_a_tokenizer_of_characters_is_recognised() -> None:
     tokenizer = Tokenizer.from_str(TOKENIZER.to_str())
     assert reads_characters(tokenizer)
     tokenizer.post_processor = TemplateProcessing(single="$A $A")

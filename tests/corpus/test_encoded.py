@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_complete_is_refused(tmp_path: Path) -> None:
         Encoded.load(tmp_path)
 
 
-def test_gold_labels_beside_logits_go_with_their_texts() -> None:
+def test_gold_labels_next_to_logits_go_with_their_texts() -> None:
     logits, label_ids = np.eye(3, dtype=np.float32), np.array([1, NO_LABEL, 0])
     encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=logits, label_ids=label_ids)
     assert encoded.pad(np.array([2, 0]), pad_id=0)["label_ids"].tolist() == [0, 1]

@@ -37,7 +37,7 @@ def test_csv_fields_may_hold_commas_and_line_ends(tmp_path: Path) -> None:
     assert rows == [Example("fine, and\nshort", "1")]
 
 
-def test_jsonl_takes_whole_numbers_as_labels(tmp_path: Path) -> None:
+def test_jsonl_accepts_whole_numbers_as_labels(tmp_path: Path) -> None:
     assert read_examples(write(tmp_path / "a.jsonl", '{"sentence": "fine", "label": 1}\n')) == [Example("fine", "1")]
 
 
@@ -181,7 +181,7 @@ def parquet(path: Path, **columns: Any) -> Path:
     return path
 
 
-def test_what_is_no_label_in_parquet_is_refused(tmp_path: Path) -> None:
+def test_a_parquet_column_without_labels_is_refused(tmp_path: Path) -> None:
     for label in (b"good", datetime(2026, 1, 1)):
         with pytest.raises(PotstillError, match=r"a\.parquet:1: no label"):
             read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=[label]))

@@ -9,7 +9,7 @@ from potstill.corpus.npy_writer import npy_writer
 
 
 @pytest.mark.parametrize("rows", [[0], [3], [1, 0, 4], [7, 12_345]])
-def test_what_is_appended_is_one_array(rows: list[int], tmp_path: Path) -> None:
+def test_appended_parts_are_one_array(rows: list[int], tmp_path: Path) -> None:
     table = np.arange(2 * sum(rows), dtype=np.float32).reshape(-1, 2)
     with npy_writer(tmp_path) as append:
         for part in np.split(table, np.cumsum(rows)[:-1]):

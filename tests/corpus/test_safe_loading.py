@@ -43,7 +43,7 @@ def test_a_shape_that_the_file_does_not_have_costs_nothing(shape: str, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["<U4", "<M8[s]", "<c8", "|V4", "|b1", "|O"])
-def test_what_is_no_number_is_refused(kind: str, tmp_path: Path) -> None:
+def test_an_array_of_no_numbers_is_refused(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(with_header("(1,)", kind))
     with pytest.raises(PotstillError, match=r"a\.npy: not a numeric \.npy file"):
         open_array(tmp_path / "a.npy")
@@ -87,7 +87,7 @@ class PanicException(BaseException):
 
 
 @pytest.mark.parametrize("error", [ValueError("two\nlines"), PanicException("two"), MemoryError()])
-def test_whatever_a_library_raises_is_one_line(error: BaseException) -> None:
+def test_every_error_of_a_library_is_one_line(error: BaseException) -> None:
     with pytest.raises(PotstillError, match=r"^bad \((two|MemoryError)\)$"), OneLineErrors("bad"):
         raise error
 

@@ -61,7 +61,7 @@ def test_one_file_is_split_by_seed_and_label_without_overlap() -> None:
     assert len({row.text for rows in first.values() for row in rows}) == 100
 
 
-def test_a_missing_path_is_not_taken_for_a_hub_name(tmp_path: Path) -> None:
+def test_a_missing_path_is_not_a_hub_name(tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match="no such file or folder"):
         load_corpus(str(tmp_path / "none"), seed=0)
 

@@ -40,6 +40,6 @@ def test_no_texts_are_nothing_new() -> None:
     assert seen.add(["a"]).tolist() == [True] and seen.add([]).tolist() == []
 
 
-def test_a_pair_is_told_from_its_texts_and_from_its_reverse() -> None:
+def test_a_pair_differs_from_its_texts_and_from_its_reverse() -> None:
     texts = [("a", "b"), ("b", "a"), ("ab", ""), ("a", "b")]
     assert list(distinct(texts)) == texts[:3]

@@ -229,7 +229,7 @@ def test_text_that_is_not_utf8_and_logits_that_are_dates_are_one_line(tmp_path: 
             read_transfer(tmp_path / "a.parquet")
 
 
-def test_what_is_no_logits_is_shown_in_short(tmp_path: Path) -> None:
+def test_text_in_place_of_logits_is_shortened_in_the_message(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a\t" + "x" * 5000)
     with pytest.raises(PotstillError, match=r"'x{200} \.\.\.' are not logits"):
         read_transfer(tmp_path / "a.txt")

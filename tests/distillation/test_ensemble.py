@@ -105,7 +105,7 @@ def test_the_students_learn_the_average_of_all_teachers_and_the_table_names_them
     assert not list((run / "transfer").glob(".*"))
 
 
-def test_labels_that_the_teachers_are_sure_of_are_learnt_in_the_place_of_their_logits(
+def test_labels_that_the_teachers_are_confident_of_are_learnt_in_place_of_their_logits(
     go_on: Callable[..., Path], other_teacher: Path
 ) -> None:
     run = go_on(ensemble=(str(other_teacher),))
@@ -142,6 +142,6 @@ def test_two_teachers_of_one_name_are_refused() -> None:
         find_ensemble(settings)
 
 
-def test_more_teachers_beside_a_labelled_set_are_refused(tmp_path: Path) -> None:
+def test_more_teachers_with_a_labelled_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match="--transfer is a labelled set, to which --ensemble adds nothing"):
         options(Path("d"), Path("t"), Path("v"), Path("o"), ensemble=("a",), transfer=(tmp_path,))

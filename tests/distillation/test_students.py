@@ -147,7 +147,7 @@ def test_a_teacher_that_is_cut_begins_with_its_own_layers(
     assert not any(name.startswith("bert.encoder.layer.2.") for name in student)
 
 
-def test_sets_are_averaged_and_learnt_as_probabilities_beside_gold_labels(
+def test_sets_are_averaged_and_learnt_as_probabilities_with_gold_labels(
     finished: Path, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
     labelled = read_transfer(finished / "transfer")

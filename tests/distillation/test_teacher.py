@@ -7,7 +7,7 @@ from potstill.training.options import Optimisation
 
 
 @pytest.mark.parametrize(("n_texts", "epochs", "is_said"), [(400, 3, True), (400, 15, False), (67_349, 2, False)])
-def test_a_teacher_of_few_steps_is_warned_of_with_the_options_that_mend_it(
+def test_a_teacher_of_few_steps_is_a_warning_with_the_options_that_fix_it(
     n_texts: int, epochs: int, is_said: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     warn_of_few_steps(n_texts, Optimisation(lr=5e-5, epoch=epochs, batch_size=64))

@@ -55,7 +55,7 @@ def augmented(settings: DistillOptions, work: Path) -> list[str]:
     return texts
 
 
-def test_texts_without_labels_follow_those_that_are_sampled_and_none_stands_twice(
+def test_texts_without_labels_follow_those_that_are_sampled_and_none_comes_twice(
     tiny_data: Path, run: Path, tmp_path: Path
 ) -> None:
     own = [example.text for example in read_split(run, "train")]

@@ -33,7 +33,7 @@ def test_a_peer_learns_gold_labels_in_each_of_its_settings(
     assert [form.megabytes for form in forms] == sorted((form.megabytes for form in forms), reverse=True)
 
 
-def test_what_is_no_peer_or_lacks_its_encoder_is_refused() -> None:
+def test_an_unknown_peer_or_one_without_its_encoder_is_refused() -> None:
     with pytest.raises(PotstillError, match="there is no peer 'bert': choose one of fasttext, model2vec, tfidf"):
         check_peer("bert")
     with pytest.raises(PotstillError, match="the peer 'model2vec': write model2vec:ENCODER"):

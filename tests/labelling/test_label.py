@@ -86,7 +86,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"potstill.{module}.PART_ROWS", 2)
 
 
-def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
+def test_texts_that_the_teacher_is_confident_of_are_written_as_logits_or_as_labels(
     teacher: Teacher, tmp_path: Path, small_parts: None
 ) -> None:
     lines = written(tmp_path / "all", teacher)
@@ -102,7 +102,7 @@ def test_what_the_teacher_is_sure_of_is_written_as_logits_or_as_labels(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "hard", "sure"]
 
 
-def test_where_the_teacher_is_sure_of_nothing_its_labels_are_kept_for_another_threshold(
+def test_labels_of_an_uncertain_teacher_are_kept_for_another_threshold(
     teacher: Teacher, tmp_path: Path, small_parts: None
 ) -> None:
     with pytest.raises(PotstillError, match="confident of no text; give a larger one"):

@@ -71,7 +71,7 @@ def test_nothing_is_labelled_twice(tmp_path: Path) -> None:
     assert label(TEXTS, again, tmp_path, 2) == again.calls == 0
 
 
-def test_what_fails_in_the_teacher_is_raised_here_and_what_is_done_stays(tmp_path: Path) -> None:
+def test_an_error_of_the_teacher_is_raised_here_and_finished_shards_stay(tmp_path: Path) -> None:
     class Failing(Counting):
         def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
             if "d e f" in texts:

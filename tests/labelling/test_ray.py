@@ -139,7 +139,7 @@ def test_a_node_that_is_killed_in_mid_run_costs_nothing_and_missing_shards_alone
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
-def test_what_a_worker_raises_is_raised_here(cluster: Any, tmp_path: Path) -> None:
+def test_an_error_of_a_worker_is_raised_here(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"^no room in /scratch$"):
         label("ray", Failing(dies=False), tmp_path)
 

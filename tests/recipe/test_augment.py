@@ -85,6 +85,6 @@ def test_no_analyzer_splits_at_white_space_and_replaces_nothing(source: Path) ->
     assert any(MASK in text for text, _ in written("--no_analyzer --n_iter=30 --p_mask=0.3"))
 
 
-def test_an_analyzer_and_none_are_not_both_taken() -> None:
+def test_an_analyzer_and_none_are_not_both_accepted() -> None:
     with pytest.raises(PotstillError, match="--no_analyzer and --analyzer=kiwi: give one of them"):
         AugmentOptions(Path("in"), Path("out"), analyzer="kiwi", no_analyzer=True)

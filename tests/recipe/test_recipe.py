@@ -73,7 +73,7 @@ def test_bert_to_cnn_from_the_first_command_to_the_last(
     assert len((data / "test.txt.pred").read_text().splitlines()) == 20
 
 
-def test_the_teacher_labels_each_text_once_and_a_student_learns_labels_that_it_is_sure_of(
+def test_each_text_is_labelled_once_and_a_student_learns_confident_labels(
     workplace: Path,
     classifier_folder: Callable[[dict[int, str]], Path],
     tiny_vectors: Path,
@@ -178,7 +178,7 @@ def test_pairs_of_texts_are_a_teachers(workplace: Path, tiny_encoder: Path, caps
         ("distil", "no command 'distil'"),
     ],
 )
-def test_what_the_user_can_mend_is_one_line_and_status_2(
+def test_a_users_error_is_one_line_and_status_2(
     command: str, complaint: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exit_:

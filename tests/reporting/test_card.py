@@ -51,7 +51,7 @@ def test_it_is_one_of_the_students_files_which_load_as_before(reported: Path) ->
     assert potstill.load(reported / "student").predict(["the film is fine"])[0] in LABELS.values()
 
 
-def test_names_of_the_hub_stand_in_the_metadata(reported: Path, tmp_path: Path) -> None:
+def test_names_on_the_hub_are_in_the_metadata(reported: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     for part in ("data", "evaluation", "transfer"):

@@ -32,7 +32,7 @@ def labels(chart: Chart) -> list[tuple[float, float]]:
     return [(float(text.get("x", "")), float(text.get("y", ""))) for text in texts]
 
 
-def test_labels_of_marks_in_one_place_stand_apart_and_inside() -> None:
+def test_labels_of_marks_in_one_place_are_apart_and_inside() -> None:
     chart = Chart(linear("x", [0, 1]), linear("y", [0, 1]))
     for _ in range(3):
         chart.mark((0.9, 0.9), "student")

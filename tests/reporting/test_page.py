@@ -52,7 +52,7 @@ def test_it_can_be_read_by_day_and_by_night(page: Chrome, scheme: str) -> None:
         assert page.execute_script(CONTRAST, element(page, selector)) >= 4.5, selector
 
 
-def test_what_a_screen_reader_is_told(page: Chrome) -> None:
+def test_every_element_has_a_name_and_a_role_for_screen_readers(page: Chrome) -> None:
     assert len(elements(page, "h1")) == 1 and element(page, "html").get_attribute("lang") == "en"
     levels = [int(heading.tag_name[1]) for heading in elements(page, "h1, h2, h3")]
     assert all(after - before <= 1 for before, after in pairwise(levels))

@@ -136,7 +136,7 @@ def test_many_labels_are_a_list_of_confusions(run: RunReport) -> None:
     assert 'class="matrix"' in render_page([run], 0.05)
 
 
-def test_a_given_transfer_set_and_a_taken_teacher_leave_their_parts_out(reported: Path, tmp_path: Path) -> None:
+def test_a_given_transfer_set_and_a_fine_tuned_teacher_leave_their_parts_out(reported: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(reported, tmp_path / "given", ignore=shutil.ignore_patterns("augmented"))
     (folder / "teacher" / "training.json").unlink()
     run = read_run(folder, "given")
@@ -147,7 +147,7 @@ def test_a_given_transfer_set_and_a_taken_teacher_leave_their_parts_out(reported
     assert "The set came labelled" in shown and "used as it is: it has no curve" in shown
 
 
-def test_the_command_writes_into_the_run_or_where_it_is_told(
+def test_the_command_writes_into_the_run_or_to_the_path_of_its_option(
     reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(reported, tmp_path / "copy")
@@ -173,7 +173,7 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], complaint: 
         ReportOptions(**options)
 
 
-def test_what_is_no_finished_run_is_refused_with_the_fix(reported: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_refused_with_the_fix(reported: Path, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"no run\.json in it"):
         report_runs(ReportOptions((tmp_path,)))
     begun = tmp_path / "begun"

@@ -40,7 +40,7 @@ def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_som
     assert defaults.has_baseline
 
 
-def test_epochs_and_steps_that_are_given_are_kept_to() -> None:
+def test_epochs_and_steps_that_are_given_are_used() -> None:
     of_epochs = options(teacher_epochs=1, student_epochs=3, gold_epochs=4)
     lengths = [
         (each.epoch, each.min_steps) for each in (of_epochs.for_teacher, of_epochs.for_student, of_epochs.for_baseline)

@@ -34,7 +34,7 @@ def teacher() -> Fixed:
     return Fixed(["yes", "no"], {"uncertain": [0.8, 0.2], "confident": [0.5, 0.5]})
 
 
-def test_what_is_below_the_threshold_goes_to_the_fallback_and_nothing_else() -> None:
+def test_texts_below_the_threshold_go_to_the_fallback_and_no_others() -> None:
     fallback = teacher()
     cascade = Cascade(student(), fallback, below=0.9)
     predictions = cascade.predict_with_source(["confident", "uncertain", "at the threshold"])

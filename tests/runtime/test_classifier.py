@@ -55,7 +55,7 @@ def test_a_text_alone_and_among_others_has_the_same_logits(student: Path) -> Non
     np.testing.assert_allclose(classifier.logits(texts), alone, atol=1e-5)
 
 
-def test_no_texts_give_no_answers(student: Path) -> None:
+def test_no_texts_give_no_predictions(student: Path) -> None:
     assert potstill.load(student).logits([]).shape == (0, 2)
 
 
@@ -161,7 +161,7 @@ def test_a_student_of_morphemes_runs_without_torch(korean_student: Path) -> None
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_many_threads_at_once_get_the_same_answers(student: Path) -> None:
+def test_many_threads_at_once_get_the_same_logits(student: Path) -> None:
     classifier = potstill.load(student, threads=3)
     texts = ["a b c", "d", "e f a b c d e f", "f", "b a", "c d"] * 40
     expected = classifier.logits(texts)

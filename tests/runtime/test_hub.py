@@ -30,7 +30,7 @@ def test_a_name_on_the_hub_is_loaded_from_what_is_downloaded(
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./user/name", "/user/name", "runs/mine/student", "~/name"])
-def test_what_is_a_path_is_not_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_not_looked_up_on_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "snapshot_download", pytest.fail)
     with pytest.raises(PotstillError, match=r"no config\.json in it"):
         potstill.load(name)
@@ -43,7 +43,7 @@ def test_a_folder_of_that_name_comes_first(student: Path, tmp_path: Path, monkey
     assert potstill.load("user/name").classes_.tolist() == ["no", "yes sir"]
 
 
-def test_what_is_neither_here_nor_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_neither_here_nor_on_the_hub_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         PotstillError, match="user/none: neither a folder here nor a model that the hub gives"

@@ -68,7 +68,7 @@ def test_a_value_of_another_kind_is_named(copy: Path, name: str, field: str, val
     refused(copy, complaint)
 
 
-def test_numbers_as_labels_are_taken(copy: Path) -> None:
+def test_numbers_as_labels_are_accepted(copy: Path) -> None:
     write_json(copy / "config.json", read_json(copy / "config.json") | {"id2label": {"0": 0, "1": 1}})
     assert set(potstill.load(copy, threads=1).predict(["a b"])) <= {"0", "1"}
 
@@ -108,7 +108,7 @@ def write_graph(
 
 
 @pytest.mark.parametrize("location", ["../secret", "{outside}/secret", "link", "inside/../../secret", "inside/../link"])
-def test_no_weights_are_taken_from_outside_the_folder(copy: Path, location: str) -> None:
+def test_no_weights_are_loaded_from_outside_the_folder(copy: Path, location: str) -> None:
     (copy.parent / "secret").write_bytes(np.array([3, 4], np.float32).tobytes())
     (copy / "inside").mkdir()
     (copy / "link").symlink_to(copy.parent / "secret")
@@ -116,7 +116,7 @@ def test_no_weights_are_taken_from_outside_the_folder(copy: Path, location: str)
     refused(copy, r"model\.onnx: cannot be loaded, it is damaged or of a kind that is not read here .*[Ee]xternal")
 
 
-def test_weights_beside_the_model_are_taken(copy: Path) -> None:
+def test_weights_next_to_the_model_are_loaded(copy: Path) -> None:
     """Else the test before would show nothing; a teacher of more than 2 GB has such a file."""
     (copy / "inside").write_bytes(np.array([3, 4], np.float32).tobytes())
     write_graph(copy / "model.onnx", location="inside")
@@ -148,7 +148,7 @@ def test_a_graph_that_asks_for_much_memory_is_refused_before_it_has_it(copy: Pat
 
 
 @pytest.mark.parametrize("wrong", [{"input_name": "words"}, {"kind": TensorProto.FLOAT}])
-def test_a_graph_that_takes_other_things_is_refused(copy: Path, wrong: dict[str, Any]) -> None:
+def test_a_graph_with_other_inputs_is_refused(copy: Path, wrong: dict[str, Any]) -> None:
     write_graph(copy / "model.onnx", **wrong)
     refused(copy, r"model\.onnx: does not take a tokenizer's numbers and give logits")
 

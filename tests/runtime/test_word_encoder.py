@@ -62,7 +62,7 @@ def test_random_characters_too(kind: Callable[[bool], Tokenizer]) -> None:
         assert encoder(text) == tokenizer.encode(text).ids, repr(text)
 
 
-def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_encoder, "_REMEMBERED", 3)
     tokenizer = build_tokenizer(WORDS, lower=True)
     encoder = WordEncoder(tokenizer)

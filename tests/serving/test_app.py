@@ -71,7 +71,7 @@ def test_health_is_short(client: Client) -> None:
         (b"[" * 100_000, 400, ""),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_a_reason(
+def test_a_request_without_a_prediction_is_refused_with_a_reason(
     client: Client, body: object, status: int, complaint: str
 ) -> None:
     reply = client.post("/predict", body)
@@ -79,7 +79,7 @@ def test_what_cannot_be_answered_is_refused_with_a_reason(
     assert complaint in reply.json["error"]
 
 
-def test_the_texts_at_the_limits_are_answered(client: Client) -> None:
+def test_the_texts_at_the_limits_are_predicted(client: Client) -> None:
     assert client.post("/predict", {"texts": ["a"] * 64}).status == 200
     assert client.post("/predict", {"text": "a" * 10_000}).status == 200
 
@@ -131,7 +131,7 @@ def test_a_single_word_is_not_explained_and_a_long_text_is_refused(client: Clien
     assert reply.status == 422 and "the text has 201 words: give at most 200" in reply.json["error"]
 
 
-def test_what_is_counted(serve: Serve, student: Path) -> None:
+def test_requests_and_predictions_are_counted(serve: Serve, student: Path) -> None:
     client = serve(f"one={student}")
     label = client.post("/predict", {"texts": ["a b", "a b"]}).json["answers"][0]["label"]
     client.post("/predict", {"text": ""})

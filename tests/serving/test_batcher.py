@@ -31,7 +31,7 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.001)
 
 
-def test_an_idle_model_starts_at_once_and_what_waits_shares_one_call() -> None:
+def test_an_idle_model_starts_at_once_and_waiting_requests_share_one_call() -> None:
     async def scenario() -> None:
         model, sizes = Model(), list[int]()
         batcher = Batcher(model, 8, sizes.append)

@@ -52,7 +52,7 @@ def test_the_token_opens_everything(guarded: Client) -> None:
     ("path", "status"),
     [("/health", 200), ("/", 200), ("/docs", 200), ("/openapi.json", 200), ("/models", 401), ("/metrics", 401)],
 )
-def test_without_the_token_only_what_tells_nothing_is_open(guarded: Client, path: str, status: int) -> None:
+def test_without_the_token_only_health_and_pages_are_open(guarded: Client, path: str, status: int) -> None:
     assert guarded.get(path).status == status
 
 
@@ -75,7 +75,7 @@ def test_a_body_of_unknown_length_is_counted_as_it_comes(narrow: Client) -> None
     assert talk(narrow, head, *chunks, b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
 
 
-def test_whoever_asks_first_is_told_before_sending(narrow: Client) -> None:
+def test_a_client_that_waits_for_100_is_refused_before_sending(narrow: Client) -> None:
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n"
     assert talk(narrow, head).startswith(b"HTTP/1.1 413 ")  # and not 100 Continue
 
@@ -113,7 +113,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(narrow: Client, sent: bytes
     assert received.startswith(b"HTTP/1.1 408 ") and b"did not come within 0.3 seconds" in received
 
 
-def test_who_goes_on_sending_a_slow_body_reads_the_answer(narrow: Client) -> None:
+def test_a_client_that_goes_on_sending_a_slow_body_reads_the_response(narrow: Client) -> None:
     with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n")
         connection.recv(1, socket.MSG_PEEK)  # waits for the answer, and leaves it there
@@ -123,7 +123,7 @@ def test_who_goes_on_sending_a_slow_body_reads_the_answer(narrow: Client) -> Non
         assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
-def test_one_who_hangs_up_halfway_is_only_counted(narrow: Client) -> None:
+def test_a_client_that_hangs_up_halfway_is_only_counted(narrow: Client) -> None:
     with socket.create_connection(("127.0.0.1", narrow.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{")
     for _ in range(200):
@@ -133,7 +133,7 @@ def test_one_who_hangs_up_halfway_is_only_counted(narrow: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/nothing"])
-def test_every_answer_has_the_safe_headers(narrow: Client, path: str) -> None:
+def test_every_response_has_the_safe_headers(narrow: Client, path: str) -> None:
     headers = narrow.get(path).headers
     assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-store" and "server" not in headers

@@ -71,7 +71,7 @@ def test_it_needs_nothing_from_elsewhere(page: Chrome, client: Client) -> None:
         assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy and "http" not in policy
 
 
-def test_what_a_screen_reader_is_told(page: Chrome) -> None:
+def test_every_element_has_a_name_and_a_role_for_screen_readers(page: Chrome) -> None:
     field, button = element(page, "#text"), element(page, "#go")
     assert (field.aria_role, field.accessible_name) == ("textbox", "Text")
     assert (button.aria_role, button.accessible_name) == ("button", "Classify")

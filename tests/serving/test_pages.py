@@ -56,7 +56,7 @@ def test_every_path_field_and_refusal_is_on_the_page(serve: Serve, student: Path
     assert "HTTPValidationError" not in str(description)  # refusals are ErrorResponse alone
 
 
-def test_what_the_api_says_is_escaped() -> None:
+def test_text_of_the_api_is_escaped() -> None:
     page = docs_page(DESCRIPTION).html
     for text in ("/a&lt;b", "Less &lt; more", "Two &lt;lines&gt;.", "not &lt;that&gt;", "a&lt;", "one &lt;text&gt;"):
         assert text in page
@@ -89,7 +89,7 @@ def test_the_policy_names_the_inline_style_and_script_by_their_hashes(page: Page
         assert policy[f"{tag}-src"] == (f"'sha256-{digest}'" if inline else "'none'")
 
 
-def test_every_answer_is_as_the_api_says(serve: Serve, student: Path, teacher: Path) -> None:
+def test_every_response_is_as_the_api_says(serve: Serve, student: Path, teacher: Path) -> None:
     client = serve(f"small={student}", fallback=f"large={teacher}", below=1.0)
     PredictResponse.model_validate(client.post("/predict", {"texts": ["a", "b"]}).json, extra="forbid", strict=True)
     ExplainResponse.model_validate(client.post("/explain", {"text": "a b"}).json, extra="forbid", strict=True)

@@ -48,7 +48,9 @@ def test_nobody_can_connect_before_the_server_listens() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_at_a_signal_it_answers_the_requests_under_way_and_exits_with_0(student: Path, number: signal.Signals) -> None:
+def test_at_a_signal_it_responds_to_the_requests_under_way_and_exits_with_0(
+    student: Path, number: signal.Signals
+) -> None:
     body = b'{"text": "a b c"}'
     head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     with command(f"small={student}") as (process, client):

@@ -101,7 +101,7 @@ def shift(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("spoil", [reverse, drop, shift])
-def test_answers_that_are_mixed_up_are_found(student: Path, spoil: Spoil) -> None:
+def test_mixed_up_predictions_are_noticed(student: Path, spoil: Spoil) -> None:
     cases = make_cases(potstill.load(student, threads=1), TEXTS, [8])
     with running(Spoiled(application(student), spoil)) as client:
         tally = send(client.port, cases)
@@ -117,14 +117,14 @@ def test_cases_hold_each_text_once_and_in_order(student: Path) -> None:
 
 
 @pytest.mark.parametrize("expected", ["404, open", "422, closed"])
-def test_what_is_not_expected_is_counted(student: Path, expected: str) -> None:
+def test_unexpected_responses_are_counted(student: Path, expected: str) -> None:
     twice = Misbehaviour("broken JSON", [post("/predict", b"{")] * 2, expected)
     with running(application(student)) as client:
         outcomes = asyncio.run(misbehave(client.port, [twice], [good(student)], rate=50, seconds=0.1))
     assert sum(outcomes.values()) == 5 and not any(right for _, _, right in outcomes)
 
 
-def test_a_connection_that_goes_on_with_another_answer_is_found(student: Path) -> None:
+def test_a_connection_that_goes_on_with_another_response_is_noticed(student: Path) -> None:
     refused = next(kind for kind in misbehaviours(NARROW, good(student)) if kind.name == "broken JSON")
     other = replace(good(student), labels=["nobody's"])
     with running(application(student)) as client:

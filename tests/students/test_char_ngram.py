@@ -76,7 +76,7 @@ def test_the_logits_are_the_weighted_sum_over_the_weights_length() -> None:
     assert logits(model, "ab").sub(logits(model, "abc b")).abs().max() > 0.1
 
 
-def test_what_train_has_not_changes_nothing_and_alone_it_leaves_the_bias() -> None:
+def test_sequences_that_train_lacks_change_nothing_and_leave_the_bias() -> None:
     model = student()
     torch.testing.assert_close(logits(model, "ddd"), logits(model, "eeee"))  # their ends are known
     with torch.no_grad():

@@ -43,7 +43,7 @@ def test_a_tokenizer_without_a_mask_token_reads_the_text_as_it_is(tmp_path: Path
 
 
 @pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 3)])
-def test_text_logits_and_gold_labels_are_kept_in_one_folder_whatever_the_chunks(
+def test_text_logits_and_gold_labels_are_in_one_folder_whatever_the_chunks(
     cuts: tuple[int, ...], tmp_path: Path
 ) -> None:
     tokenizer = build_tokenizer(["a", "film"], lower=True)

@@ -36,5 +36,5 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any],
 @pytest.mark.parametrize(
     "options", [{"steps": 0}, {"loss": "kl", "temperature": 2.0}, {"gold_weight": 0.0}, {"gold_weight": 1.0}]
 )
-def test_options_at_the_ends_of_their_range_are_taken(options: dict[str, Any]) -> None:
+def test_options_at_the_ends_of_their_range_are_accepted(options: dict[str, Any]) -> None:
     assert Optimisation(**options).epoch == 3

@@ -86,7 +86,7 @@ def alter(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, alter, Path.unlink])
 @pytest.mark.parametrize("file", ["optimizer.pt", "model.safetensors", "trainer_state.json"])
-def test_a_damaged_checkpoint_is_left_out_and_the_one_before_it_is_taken(
+def test_a_damaged_checkpoint_is_left_out_and_the_one_before_it_is_used(
     damage: Callable[[Path], None],
     file: str,
     left: Path,
@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_is_left_out_and_the_one_before_it_is_taken(
     assert lines[1:] == ["this: going on from checkpoint-30"]
 
 
-def test_a_checkpoint_that_was_not_finished_is_not_taken(
+def test_an_unfinished_checkpoint_is_not_used(
     left: Path, whole: tuple[Path, tuple[Any, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     (left / "checkpoint-36" / "manifest.json").unlink()

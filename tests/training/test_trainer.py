@@ -58,7 +58,7 @@ def test_the_model_ends_with_its_best_checkpoint(tmp_path: Path) -> None:
     assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3, abs=1e-6)
 
 
-def test_a_checkpoint_that_knows_more_is_better_though_it_is_too_sure() -> None:
+def test_an_overconfident_checkpoint_of_higher_accuracy_is_better() -> None:
     labels = np.arange(100) % 2
     signs = np.where(labels == np.arange(2)[:, None], 1, -1).T
     early, late = (
@@ -177,7 +177,7 @@ def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0)
 
 
-def test_gold_labels_beside_logits_are_learnt_as_their_weight_says(tmp_path: Path) -> None:
+def test_gold_labels_next_to_logits_are_learnt_with_their_weight(tmp_path: Path) -> None:
     wrong = np.eye(2, dtype=np.float32)[1 - GOLD] * 4 - 2  # the teacher says the opposite of the labels
     known = np.where(np.arange(60) < 30, GOLD, NO_LABEL)
     train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=wrong, label_ids=known)
@@ -196,7 +196,7 @@ def test_a_student_learns_probabilities_and_gold_labels_together(tmp_path: Path)
     assert train_model(student(), train, sets()[1], options, tmp_path).best == 1.0
 
 
-def test_after_training_in_bfloat16_the_model_answers_in_full_precision_again(tmp_path: Path) -> None:
+def test_after_training_in_bfloat16_the_model_predicts_in_full_precision_again(tmp_path: Path) -> None:
     model = student()
     train, valid = sets()
     train_model(model, train, valid, Optimisation(epoch=1, batch_size=8, bf16=True), tmp_path)
