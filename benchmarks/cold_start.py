@@ -1,11 +1,11 @@
-"""What a student costs before its first answer: a fresh environment with the base install alone.
+"""What a student costs before its first prediction: a fresh environment with the base install alone.
 
     python benchmarks/cold_start.py --student runs/x/student
 
 Makes a virtual environment, installs this package into it without extras (pinned by ``constraints.txt``, so that it is
 what the tests ran with), and measures the installed size, the import, and the time from the start of the process to
-the first answer: medians of several processes, after one that warms the disk's cache. Beside the time on the clock it
-says the processor's, which a busy machine changes little.
+the first prediction: medians of several processes, after one that warms the disk's cache. Next to the time on the
+clock it says the processor's, which a busy machine changes little.
 """
 
 import resource
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import tyro
 
 ROOT = Path(__file__).parents[1]
-_ANSWER = "import sys, potstill; print(potstill.load(sys.argv[1]).predict([sys.argv[2]])[0])"
+_PREDICT = "import sys, potstill; print(potstill.load(sys.argv[1]).predict([sys.argv[2]])[0])"
 _TRAINING = ("torch", "transformers", "datasets", "spacy")
 
 
@@ -75,13 +75,13 @@ def main(options: Options) -> None:
     student = str(options.student.resolve())
     with TemporaryDirectory() as scratch:
         python = install(Path(scratch))
-        answer = run(python, _ANSWER, student, options.text)[-1]
+        prediction = run(python, _PREDICT, student, options.text)[-1]
         print(f"installed packages: {megabytes(Path(scratch)):.0f} MB, without {', '.join(_TRAINING)}")
         print("from the start of a process, seconds: on the clock, of the processor")
         for name, code in (
             ("Python itself", "pass"),
             ("import potstill", "import potstill"),
-            (f"first answer ({answer})", _ANSWER),
+            (f"first answer ({prediction})", _PREDICT),
         ):
             times = [run(python, code, student, options.text)[:2] for _ in range(options.processes)]
             clock, processor = (statistics.median(column) for column in zip(*times, strict=True))

@@ -5,7 +5,7 @@
     python benchmarks/fuzz.py vectors --input crash-0123
 
 The fuzzer is atheris (libFuzzer, https://github.com/google/atheris), which has wheels for Linux. Only Potstill's own
-code is watched. Findings: an exception that is no PotstillError, an answer that is wrong (``fuzz_targets.py`` says
+code is watched. Findings: an exception that is no PotstillError, a wrong result (``fuzz_targets.py`` says
 what is right), more memory than --megabytes, more than --hang seconds for one input. The first one ends the run with
 its traceback, and its input is a file in --found; --input tries that file again.
 """
@@ -35,7 +35,7 @@ class Options:
     seconds: int = 600
     """When to stop at the latest."""
     megabytes: int = 512
-    """That an input may make the process take, beside what it had before the first."""
+    """That an input may make the process use, in addition to what it had before the first."""
     hang: int = 20
     """Seconds that an input may take."""
     longest: int = 4096
@@ -104,7 +104,7 @@ def _fuzz(options: Options, folder: Path) -> None:
     arguments = [f"-{name}={value}" for name, value in flags.items()]
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:
-        """Half of the time from a good input: libFuzzer drops those that reach the same of our lines, and no others."""
+        """Half of the time from a good input: libFuzzer drops those that reach the same lines as another, and no more."""
         generator = random.Random(seed)
         mutated = generator.choice(target.seeds) if generator.random() < 0.5 else data
         for _ in range(generator.randint(1, 4)):

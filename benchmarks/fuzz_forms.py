@@ -9,7 +9,7 @@ LONGEST_ERROR = 1000  # characters, the path's excepted
 
 
 class Finding(AssertionError):
-    """Something that was taken, but is not right."""
+    """Something that was accepted, but is not right."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class _Server:
         if status == 200:
             request = json.loads(b"".join(parts))
             texts = request["texts"] if request.get("texts") is not None else [request["text"]]
-            labels = [answer["label"] for answer in body["answers"]]
+            labels = [prediction["label"] for prediction in body["answers"]]
             expect(labels == self._offline.predict(texts).tolist(), f"other labels than without a server: {body}")
 
     def explain(self, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """What is fuzzed: each target takes any bytes, and complains by an exception that is no :class:`PotstillError`.
 
 The first byte of an input picks a form (a kind of file, one of a folder's files, a way to send a body); the rest is its
-content. What is refused must be refused in one line; what is taken must be right. Knows no fuzzer.
+content. What is refused must be refused in one line; what is accepted must be right. Knows no fuzzer.
 """
 
 import gzip
@@ -182,7 +182,7 @@ def _static(folder: Path, name: str, other: str, content_of_other: bytes) -> Cal
 
 
 def check_vectors(loaded: Any) -> None:
-    """Word vectors are one finite row a word, whichever word is asked for."""
+    """Word vectors are one finite row a word, whichever word is looked up."""
     assert isinstance(loaded, WordVectors | PieceVectors)
     table: NDArray[np.float32] = loaded.table
     expect(table.dtype == np.float32 and table.ndim == 2 and loaded.width > 0, f"{table.dtype} {table.shape}")

@@ -41,7 +41,7 @@ from potstill.training.encoding import split_morphemes
 
 Name = Literal["augmented", "unlabelled", "gold", "kiwi", "loss", "split"]
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_TABLE_OF_A_RUN = 300  # test rows that potstill distill measures itself; our table has --test_rows
+_TABLE_OF_A_RUN = 300  # test rows that potstill distill measures itself; the table here has --test_rows
 _STUDENT = "densenet-cnn"
 _RULES = ["--n_iter=2", "--max_ng=2"]  # the recipe's, for Korean
 

@@ -3,7 +3,7 @@
     python benchmarks/latency.py --data DIR --students runs/x/students/cnn ...
 
 The plain graph is what torch's exporter makes of the layers as one would write them: ``Conv1d``, no mask, one text at
-a time, in 32-bit floats; it is run as one would run it: ``Tokenizer.encode``, ``session.run``, ``argmax``. Ours is
+a time, in 32-bit floats; it is run as one would run it: ``Tokenizer.encode``, ``session.run``, ``argmax``. Potstill is
 ``potstill.load(...).predict([text])`` with each file that ``potstill export --int8`` made. All sides take turns in
 every round, on the same texts; the figures are medians, their ratio that of the medians.
 """

@@ -122,7 +122,7 @@ def peak_kb(process: int) -> int:
 
 
 def cpu_seconds(process: int) -> float:
-    """Seconds of the processor that a process has taken; 0 when it has ended."""
+    """Seconds of the processor that a process has used; 0 when it has ended."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

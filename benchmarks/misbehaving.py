@@ -1,7 +1,7 @@
 """Clients that misbehave, and what the server should do about each.
 
 Each has a connection of its own. Where the server should keep the connection open, a valid request follows over it,
-whose response must be right: the bad bytes must not be taken for a part of it.
+whose response must be right: the bad bytes must not become a part of it.
 """
 
 import asyncio

@@ -4,7 +4,7 @@
 
 The sides run one after the other in each round, on the same texts; the figures are medians of the rounds, in seconds of
 the processor, so that other work on the machine does not show. The padded side is a plain loop in torch: fixed batches
-of 128 in file order (labelling) or shuffled (training), each text padded to 100 tokens. Ours are the functions that
+of 128 in file order (labelling) or shuffled (training), each text padded to 100 tokens. The other side is what
 potstill runs: labelling as in ``potstill distill --labelling BACKEND``, texts tokenised before, and training with its
 evaluation on valid and its checkpoint.
 """

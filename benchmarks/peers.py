@@ -1,4 +1,4 @@
-"""Other libraries' small classifiers beside students and their teacher, on one data set.
+"""Other libraries' small classifiers compared with students and their teacher, on one data set.
 
     pip install fasttext-community 'model2vec[distill,train]'
     python benchmarks/peers.py --data DIR --students runs/x/students/cnn ... --teacher runs/x/teacher \
@@ -234,7 +234,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def print_rows(rows: Sequence[Row], data: Data) -> None:
-    """The table, what was chosen on valid, and who of ours is on the front."""
+    """The table, what was chosen on valid, and which of the students is on the front."""
     header = ("model", "", "seeds", "valid", "test", "p50 ms", "MB", "training s", "")
     print(table(header, [cells(row) for row in rows]))
     share = statistics.fmean(row.accuracy for row in rows) / 100

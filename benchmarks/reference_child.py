@@ -1,4 +1,4 @@
-"""One command of ``benchmarks/reference.py`` in a process of its own: the reference's script, or ours.
+"""One command of ``benchmarks/reference.py`` in a process of its own: the reference's script, or Potstill's.
 
     python reference_child.py REPORT reference CHECKOUT SCRIPT ARGUMENT ...
     python reference_child.py REPORT potstill VERB ARGUMENT ...
@@ -24,7 +24,7 @@ Report = dict[str, Any]
 
 
 class _Idle:
-    """Stands for whatever is asked of it and does nothing."""
+    """A stand-in for any module or function, that does nothing."""
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -204,7 +204,7 @@ def run_reference(checkout: str, script: str, arguments: list[str], report: Repo
 
 
 def run_ours(arguments: list[str], report: Report) -> None:
-    """Run one of our commands."""
+    """Run one of Potstill's commands."""
     from potstill import cli
     from potstill.augment import augmentation
 

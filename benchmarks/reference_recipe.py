@@ -39,7 +39,7 @@ class Options:
     rounds: int = 1
     """Repetitions of everything; the figures are medians."""
     threads: int = 1
-    """Processors that each side is kept to, and threads that it is told to use."""
+    """Processors that each side is limited to, and threads that it uses."""
     bf16: bool = False
     """Potstill labels and trains in bfloat16."""
     out: Path = Path("reference.json")

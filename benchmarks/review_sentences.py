@@ -2,8 +2,8 @@
 
     python benchmarks/review_sentences.py --output sentences.txt --n 40000
 
-Only rows of IMDB are taken: those of rotten_tomatoes are SST's own sentences. ``potstill distill --unlabelled`` leaves
-out what stands in valid or test.
+Only rows of IMDB are used: those of rotten_tomatoes are SST's own sentences. ``potstill distill --unlabelled`` leaves
+out what is in valid or test.
 """
 
 import csv

@@ -5,7 +5,7 @@
 The nodes are processes of this machine (``ray.cluster_utils``), so that two of them need two processors that are free.
 The texts are train's of a data folder, the teacher is the packaged MiniLM-L6 with a classification layer that is not
 trained: as fast as a trained one. Texts a second are counted from the first shard that is there to the last, so that
-loading the teacher, which a long run does once, does not show. Beside them stand the processor's seconds that a
+loading the teacher, which a long run does once, does not show. Next to them are the processor's seconds that a
 thousand texts take, of the workers and of the driver: other work on the machine hardly shows in them. Linux only.
 """
 

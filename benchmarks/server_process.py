@@ -61,7 +61,7 @@ class ServerProcess:
             return False
 
     def n_failed(self) -> int:
-        """Requests that it answered, or would have answered, with 5xx: those of clients that disconnected too."""
+        """Requests to which it responded, or would have responded, with 5xx: those of clients that disconnected too."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE) as response:
             lines = response.read().decode().splitlines()
         counts = [line for line in lines if line.startswith("potstill_requests_total") and 'status="5' in line]

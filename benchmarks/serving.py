@@ -42,7 +42,7 @@ class Options:
     port: int = 8000
     """The server's port on this machine."""
     rate: int = 1000
-    """Requests a second; 0: as many as the server answers."""
+    """Requests a second; 0: as many as the server responds to."""
     seconds: float = 10.0
     """How long the load lasts."""
     connections: int = 32
@@ -143,13 +143,13 @@ def check(status: int, body: bytes, case: RequestCase, tally: Tally) -> None:
     if status != 200:
         tally.lost += 1
         return
-    answers = json.loads(body)["answers"]
+    predictions = json.loads(body)["answers"]
     errors = [
-        abs(answer["probabilities"][label] - share)
-        for answer, probabilities in zip(answers, case.probabilities, strict=False)
+        abs(prediction["probabilities"][label] - share)
+        for prediction, probabilities in zip(predictions, case.probabilities, strict=False)
         for label, share in probabilities.items()
     ]
-    tally.wrong += [answer["label"] for answer in answers] != case.labels or max(errors) > _TOLERANCE
+    tally.wrong += [prediction["label"] for prediction in predictions] != case.labels or max(errors) > _TOLERANCE
     tally.max_error = max([tally.max_error, *errors])
 
 

@@ -9,7 +9,7 @@
    prediction is wrong. Meanwhile ``--misbehaving`` clients a second each do one of the things that misbehaving.py
    lists, in turn; the server should react as it says there. Memory, open files and threads are sampled each second.
 3. Afterwards the server should be healthy, have no more open files than before, no traceback in its log, and have
-   counted no 5xx. It gets SIGTERM while requests are under way: it should answer them, and exit with 0.
+   counted no 5xx. It gets SIGTERM while requests are under way: it should respond to them, and exit with 0.
 
 Memory is the median of the second tenth of the time (warm: it has met every kind of client), of the middle and of the
 last tenth. The client is one process, and needs a processor of its own (``--core``). Its processor share and how late
@@ -240,8 +240,8 @@ def table(result: StressResult) -> Iterator[str]:
     for name in dict.fromkeys(name for name, _, _ in result.outcomes):
         met = {outcome: n for (kind, outcome, right), n in result.outcomes.items() if kind == name and right}
         others = {outcome: n for (kind, outcome, right), n in result.outcomes.items() if kind == name and not right}
-        told = "; ".join(f"{n} {outcome}" for outcome, n in others.items()) or "0"
-        yield f"{': '.join([name, *met]):<42}{sum(met.values()):>12}  {told}"
+        counts = "; ".join(f"{n} {outcome}" for outcome, n in others.items()) or "0"
+        yield f"{': '.join([name, *met]):<42}{sum(met.values()):>12}  {counts}"
 
 
 def main(options: Options) -> int:

@@ -54,7 +54,7 @@ def elements(page: Chrome | WebElement, selector: str) -> list[WebElement]:
 
 
 def console(page: Chrome) -> list[dict[str, object]]:
-    """What the browser complained about since it was last asked."""
+    """What the browser complained about since the last call."""
     messages: list[dict[str, object]] = page.get_log("browser")  # type: ignore[no-untyped-call]
     return messages
 

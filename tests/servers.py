@@ -29,7 +29,7 @@ from standins import write_student
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered."""
+    """What a server responded."""
 
     status: int
     headers: dict[str, str]
@@ -42,7 +42,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Client:
-    """Asks the server of a port."""
+    """Sends requests to the server of a port."""
 
     port: int
 
@@ -140,7 +140,7 @@ def free_port() -> int:
 
 @contextmanager
 def command(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Client]]:
-    """``potstill serve`` in a process of its own, once it answers."""
+    """``potstill serve`` in a process of its own, once it responds."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "potstill.cli", "serve", *arguments, "--port", str(port)],

@@ -63,7 +63,7 @@ def flat_options(options: Any) -> set[str]:
     names: set[str] = set()
     for field in fields(options):
         kind = types[field.name]
-        if is_dataclass(kind):  # its options stand beside the others
+        if is_dataclass(kind):  # its options are next to the others
             names |= flat_options(kind)
         else:
             names |= {field.name, f"no_{field.name}"} if kind is bool else {field.name}

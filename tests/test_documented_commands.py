@@ -1,4 +1,4 @@
-"""The pages' commands and Python run as they stand, a page in a folder of its own, on small files and stand-ins."""
+"""The pages' commands and Python run as written, a page in a folder of its own, on small files and stand-ins."""
 
 import re
 import shlex
@@ -122,7 +122,7 @@ class Page:
         assert process.poll() is None, process.communicate()
 
     def _curl(self, words: list[str]) -> None:
-        """Ask the server."""
+        """Send a request to the server."""
         assert self._client
         (url,) = (word for word in words if word.startswith("localhost"))
         headers = dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H")

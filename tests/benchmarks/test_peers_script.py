@@ -1,4 +1,4 @@
-"""benchmarks/peers.py: what is chosen, what stands on the front, and a whole run with one peer."""
+"""benchmarks/peers.py: what is chosen, what is on the front, and a whole run with one peer."""
 
 from collections.abc import Iterator
 from pathlib import Path

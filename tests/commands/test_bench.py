@@ -74,7 +74,7 @@ def test_a_peer_is_a_row_of_one_thread_without_the_times_of_its_parts(
     table = bench(BenchOptions(students, tiny_data, teacher=models / "ngram", peers=("tfidf",), batch=(1,)))
     peer = table.rows[-1]
     assert (peer.name, peer.precision, peer.cascades) == ("tfidf", "fp64", [])
-    assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar that single words tell apart
+    assert peer.accuracy == 1.0 and peer.megabytes > 0  # a grammar whose labels single words distinguish
     assert [(timing.threads, timing.tokenise_ms, timing.model_ms) for timing in peer.timings] == [(1, None, None)]
     assert [bool(row.cascades) for row in table.rows] == [True, False, False, False]
     assert "tfidf fp64    100.00" in str(table)

@@ -1,4 +1,4 @@
-"""Which of a teacher's answers are learnt."""
+"""Which of a teacher's labels are learnt."""
 
 import numpy as np
 import pytest

@@ -280,7 +280,7 @@ def test_a_folder_that_is_no_whole_static_model_is_one_line(
 
 
 def test_a_name_on_the_hub_that_cannot_be_had_is_one_line() -> None:
-    check_vectors("nobody/no-such-static-model")  # might be there: the hub is not asked yet
+    check_vectors("nobody/no-such-static-model")  # might be there: nothing is downloaded yet
     with pytest.raises(PotstillError, match="nobody/no-such-static-model: neither word vectors here nor a") as raised:
         load_vectors("nobody/no-such-static-model")
     assert "\n" not in str(raised.value)

@@ -113,10 +113,10 @@ def test_labels_that_the_teachers_are_confident_of_are_learnt_in_place_of_their_
     threshold = float(np.median(SingleLabel().entropy(labelled.logits)))
     go_on(ensemble=(str(other_teacher),), soft_labels=SoftLabelFilter(threshold, hard_labeling=True))
     assert written(run, "augmented", "transfer") == before, "nothing is labelled again"
-    sure = SingleLabel().entropy(labelled.logits) <= threshold
-    assert 0 < sure.sum() < len(sure)
+    confident = SingleLabel().entropy(labelled.logits) <= threshold
+    assert 0 < confident.sum() < len(confident)
     label_ids = np.load(run / "prepared" / "transfer" / "label_ids.npy")
-    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
+    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
     assert not (run / "prepared" / "transfer" / "teacher_logits.npy").exists()
     assert (read_manifest(run / "prepared") or {})["inputs"]["entropy_threshold"] == threshold
     learnt = f"teachers' averaged labels, where their entropy is at most {threshold:g} bits, of"

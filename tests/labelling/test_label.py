@@ -1,4 +1,4 @@
-"""What runs a teacher when it labels: each backend answers as the model does, the less exact ones nearly so."""
+"""What runs a teacher when it labels: each backend predicts as the model does, the less exact ones nearly so."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_folder_with_all_its_shards_is_left_alone(teacher: Teacher, tmp_path: 
 
 
 class NoTeacher:
-    """A teacher that may not be asked."""
+    """A teacher that may not be called."""
 
     def __init__(self, identity: str = "") -> None:
         self.labels, self.identity = ["0", "1"], identity
@@ -93,13 +93,13 @@ def test_texts_that_the_teacher_is_confident_of_are_written_as_logits_or_as_labe
     assert [text for text, _ in lines] == TEXTS
     logits = np.array([field.split() for _, field in lines], dtype=np.float32)
     threshold = float(np.sort(SingleLabel().entropy(logits))[1:3].mean())
-    sure = np.flatnonzero(SingleLabel().entropy(logits) <= threshold)
-    assert len(sure) == 2
-    assert written(tmp_path / "sure", teacher, entropy_threshold=threshold) == [lines[i] for i in sure]
+    confident = np.flatnonzero(SingleLabel().entropy(logits) <= threshold)
+    assert len(confident) == 2
+    assert written(tmp_path / "confident", teacher, entropy_threshold=threshold) == [lines[i] for i in confident]
     labels = [teacher.labels[i] for i in logits.argmax(axis=1)]
     hard = written(tmp_path / "hard", teacher, entropy_threshold=threshold, hard_labeling=True)
-    assert hard == [[TEXTS[i], labels[i]] for i in sure]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "hard", "sure"]
+    assert hard == [[TEXTS[i], labels[i]] for i in confident]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all", "confident", "hard"]
 
 
 def test_labels_of_an_uncertain_teacher_are_kept_for_another_threshold(

@@ -1,4 +1,4 @@
-"""The recipe's commands as they stand, with ``python X.py`` written ``potstill X``, on small stand-ins."""
+"""The recipe's commands as they are written, with ``python X.py`` written ``potstill X``, on small stand-ins."""
 
 import re
 import shutil
@@ -94,16 +94,16 @@ def test_each_text_is_labelled_once_and_a_student_learns_confident_labels(
     threshold = float(np.median(bits))
     capsys.readouterr()
     potstill_command(f"evaluate {bert} --bert_output_dir={teacher} --entropy_threshold={threshold} --hard_labeling")
-    sure = np.flatnonzero(bits <= threshold)
-    assert f"{len(sure)} of {len(texts)} texts, labelled" in capsys.readouterr().out
-    lines = [f"{texts[i]}\t{labelled.logits[i].argmax()}" for i in sure]
+    confident = np.flatnonzero(bits <= threshold)
+    assert f"{len(confident)} of {len(texts)} texts, labelled" in capsys.readouterr().out
+    lines = [f"{texts[i]}\t{labelled.logits[i].argmax()}" for i in confident]
     assert (data / "augmented.raw.pred").read_text().splitlines() == lines
 
     shutil.copy(data / "augmented.raw.pred", data / "augmented.txt")
     cnn = "--config=configs/config-glove-cnn.json --data_dir=data/sst2 --augmented"
     potstill_command(f"preprocess {cnn} --embedding_path={tiny_vectors} --n_frequent=50")
     label_ids = np.load(data / "augmented.txt.ids" / "label_ids.npy")
-    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[sure].argmax(axis=1).tolist()
+    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
     potstill_command(f"train {cnn} --epoch=1 --save_path=cnn")
     with pytest.raises(SystemExit):
         potstill_command(f"train {cnn} --epoch=1 --save_path=cnn --loss=kl")

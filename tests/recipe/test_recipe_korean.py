@@ -1,4 +1,4 @@
-"""The recipe's Korean commands as they stand, with ``python X.py`` written ``potstill X``, on small stand-ins."""
+"""The recipe's Korean commands as they are written, with ``python X.py`` written ``potstill X``, on small stand-ins."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A model by its name on the hub, which is a stand-in here: what is downloaded, and when the hub is not asked."""
+"""A model by its name on the hub, which is a stand-in here: what is downloaded, and when nothing is."""
 
 import shutil
 from pathlib import Path

@@ -23,13 +23,13 @@ def test_a_prediction_is_that_of_the_named_model_without_a_server(
     offline = potstill.load({"first": student, "second": teacher}[name])
     reply = client.post("/predict", {"texts": TEXTS, "model": name})
     assert reply.status == 200 and reply.json["model"] == name and reply.json["milliseconds"] > 0
-    answers = reply.json["answers"]
-    assert [answer["label"] for answer in answers] == offline.predict(TEXTS).tolist()
-    assert {answer["answered_by"] for answer in answers} == {name}
-    for answer, row in zip(answers, offline.predict_proba(TEXTS), strict=True):
+    predictions = reply.json["answers"]
+    assert [prediction["label"] for prediction in predictions] == offline.predict(TEXTS).tolist()
+    assert {prediction["answered_by"] for prediction in predictions} == {name}
+    for prediction, row in zip(predictions, offline.predict_proba(TEXTS), strict=True):
         expected = dict(zip(offline.classes_.tolist(), row.tolist(), strict=True))
-        assert answer["probabilities"] == pytest.approx(expected, abs=2e-6)
-        assert next(iter(answer["probabilities"])) == answer["label"]  # the likeliest comes first
+        assert prediction["probabilities"] == pytest.approx(expected, abs=2e-6)
+        assert next(iter(prediction["probabilities"])) == prediction["label"]  # the likeliest comes first
 
 
 def test_the_first_model_predicts_where_none_is_named(client: Client) -> None:
@@ -154,18 +154,20 @@ def test_a_cascade_says_which_model_predicted_and_what_the_student_predicted(
     cascade = potstill.Cascade(potstill.load(student), potstill.load(teacher), below)
     client = serve(f"small={student}", fallback=f"large={teacher}", below=below)
     expected = cascade.predict_with_source(TEXTS)
-    answers = client.post("/predict", {"texts": TEXTS}).json["answers"]
+    predictions = client.post("/predict", {"texts": TEXTS}).json["answers"]
     models = ["large" if is_fallback else "small" for is_fallback in expected.from_fallback]
-    assert [answer["answered_by"] for answer in answers] == models and models.count("large") == 1
-    assert [answer["label"] for answer in answers] == cascade.predict(TEXTS).tolist()
-    for answer, own, row in zip(answers, offline, expected.probabilities, strict=True):
-        assert [answer["probabilities"][label] for label in ("no", "yes sir")] == pytest.approx(row.tolist(), abs=2e-6)
-        assert ("student" in answer) == (answer["answered_by"] == "large")
-        student_answer = answer.get("student", answer)["probabilities"]
-        assert [student_answer[label] for label in ("no", "yes sir")] == pytest.approx(own.tolist(), abs=2e-6)
+    assert [prediction["answered_by"] for prediction in predictions] == models and models.count("large") == 1
+    assert [prediction["label"] for prediction in predictions] == cascade.predict(TEXTS).tolist()
+    for prediction, own, row in zip(predictions, offline, expected.probabilities, strict=True):
+        assert [prediction["probabilities"][label] for label in ("no", "yes sir")] == pytest.approx(
+            row.tolist(), abs=2e-6
+        )
+        assert ("student" in prediction) == (prediction["answered_by"] == "large")
+        student_probabilities = prediction.get("student", prediction)["probabilities"]
+        assert [student_probabilities[label] for label in ("no", "yes sir")] == pytest.approx(own.tolist(), abs=2e-6)
     assert client.metric('potstill_fallback_answers_total{model="small"}') == 1
     assert client.get("/models").json["models"][0] == {
         "name": "small", "labels": ["no", "yes sir"], "fallback": "large", "below": below,
     }  # fmt: skip
-    answers = client.post("/predict", {"texts": TEXTS, "model": "large"}).json["answers"]
-    assert {answer["answered_by"] for answer in answers} == {"large"}
+    predictions = client.post("/predict", {"texts": TEXTS, "model": "large"}).json["answers"]
+    assert {prediction["answered_by"] for prediction in predictions} == {"large"}

@@ -116,7 +116,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(narrow: Client, sent: bytes
 def test_a_client_that_goes_on_sending_a_slow_body_reads_the_response(narrow: Client) -> None:
     with socket.create_connection(("127.0.0.1", narrow.port), timeout=30) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n")
-        connection.recv(1, socket.MSG_PEEK)  # waits for the answer, and leaves it there
+        connection.recv(1, socket.MSG_PEEK)  # waits for the response, and leaves it there
         for _ in range(3):
             connection.sendall(b" ")  # fails the second time where the connection is closed
             time.sleep(0.05)

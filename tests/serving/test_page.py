@@ -77,8 +77,8 @@ def test_every_element_has_a_name_and_a_role_for_screen_readers(page: Chrome) ->
     assert (button.aria_role, button.accessible_name) == ("button", "Classify")
     assert len(elements(page, "h1")) == 1 and element(page, "html").get_attribute("lang") == "en"
     classify(page, "a b")
-    told = element(page, "[role=status]").get_attribute("textContent") or ""
-    assert told.startswith("small: ") and " large: " in told and " ms" in told
+    status = element(page, "[role=status]").get_attribute("textContent") or ""
+    assert status.startswith("small: ") and " large: " in status and " ms" in status
     assert all(element(card, "caption").get_attribute("textContent") for card in elements(page, "article"))
 
 

@@ -1,4 +1,4 @@
-"""The page of the API tells all that the API has, and nothing of it is markup by accident."""
+"""The page of the API shows all that the API has, and nothing of it is markup by accident."""
 
 import base64
 import hashlib
@@ -49,7 +49,7 @@ def test_every_path_field_and_refusal_is_on_the_page(serve: Serve, student: Path
     for path in description["paths"]:
         assert f"<code>{path}</code>" in page
     for name, schema in description["components"]["schemas"].items():
-        if name != "ErrorResponse":  # told once, in words
+        if name != "ErrorResponse":  # described once, in words
             assert all(f"<code>{field}</code>" in page for field in schema["properties"])
     for status in (401, 404, 408, 413, 422, 503):
         assert f"<code>{status}</code>" in page

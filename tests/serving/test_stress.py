@@ -93,11 +93,11 @@ def drop(body: Any) -> Any:
 
 def shift(body: Any) -> Any:
     """The right label, but another text's probabilities."""
-    answers = [
-        {**answer, "probabilities": {label: share / 2 for label, share in answer["probabilities"].items()}}
-        for answer in body["answers"]
+    predictions = [
+        {**prediction, "probabilities": {label: share / 2 for label, share in prediction["probabilities"].items()}}
+        for prediction in body["answers"]
     ]
-    return {**body, "answers": answers}
+    return {**body, "answers": predictions}
 
 
 @pytest.mark.parametrize("spoil", [reverse, drop, shift])

@@ -18,7 +18,7 @@ SHAPE: dict[str, Any] = {
     "num_attention_heads": 2,
     "max_position_embeddings": 64,
     "pad_token_id": 0,
-    "initializer_range": 0.5,  # so that every layer tells
+    "initializer_range": 0.5,  # so that every layer makes a difference
 }
 # Some of its layers see a window of 4 tokens alone: 20 tokens show which of them do.
 MODERN = {"local_attention": 4, "cls_token_id": 1, "bos_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
