@@ -104,7 +104,7 @@ def _fuzz(options: Options, folder: Path) -> None:
     arguments = [f"-{name}={value}" for name, value in flags.items()]
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:
-        """Half of the time from a good input: libFuzzer drops those that reach the same lines as another, and no more."""
+        """Half of the time from a good input: libFuzzer drops those that reach no new line."""
         generator = random.Random(seed)
         mutated = generator.choice(target.seeds) if generator.random() < 0.5 else data
         for _ in range(generator.randint(1, 4)):
