@@ -95,4 +95,5 @@ def _give_up(path: Path, error: Exception) -> None:
 
 
 def _key(text: str) -> bytes:
+    # 128 bits: two texts must never share an entry, and there is no text in the file to compare with.
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

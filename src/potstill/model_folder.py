@@ -118,6 +118,7 @@ class ModelFolder:
 
     def megabytes(self, precision: str | None = None) -> float:
         """The size of :meth:`files` in 10^6 bytes."""
+        # What a user ships: not the weights that only training and export read.
         return sum(file.stat().st_size for file in self.files(precision)) / 1e6
 
     @property

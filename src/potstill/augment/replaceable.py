@@ -42,6 +42,7 @@ def make_replaceable(text: str, tokens: Sequence[Token], form: Form, analyzer: A
         return ReplaceableText(words, keys, [True] * len(words), analyzer.agglutinative)
     # What is masked and replaced is what is written in the text, so that a new text is spaced as people write.
     groups = _group(fill_gaps(text, keep_masks(text, tokens)))
+    # One past the end: the last word counts as followed by white space, which is stripped when texts are rendered.
     starts = [group[0].start for group in groups] + [len(text) + 1]
     ends = [max(token.end for token in group if token.start < token.end) for group in groups]
     words = [" ".join(text[start:end].split()) for start, end in zip(starts, ends, strict=False)]

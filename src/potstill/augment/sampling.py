@@ -34,6 +34,8 @@ class Rules:
     :raises PotstillError: for a value out of range.
     """
 
+    # The recipe's values. On 2,000 lines of SST-2 and five new texts a line no rule, and not augmentation as a whole,
+    # could be distinguished from none (0.9 points of test or less; one sigma is 1.0).
     n_iter: int = 20
     """New texts sampled from each text."""
     p_mask: float = 0.1
@@ -44,6 +46,7 @@ class Rules:
     """Probability that a run of words (an n-gram) is masked in a text."""
     max_ng: int = 5
     """Longest run of words that is masked."""
+    # Off: windows gave a student 75.62 on test, the other rules alone 75.67 (the same run).
     p_window: float = 0.0
     """Probability that a run of words is kept of a text and the rest dropped (the paper's n-gram sampling)."""
     max_window: int = 5

@@ -49,6 +49,7 @@ class ExportOptions:
     check: Path | None = None
     """Data folder whose valid each precision is measured on; 8-bit ranges are found on its train. A run's student needs
     none: it is measured on the run's own data."""
+    # Students over words lost at most 0.23 on SST-2 (two of the 872 texts of valid).
     max_drop: float = 0.3
     """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
 

@@ -141,6 +141,7 @@ def encode(
     ids, types, lengths = [], [], []
     with progress("tokenising", len(texts)) as bar:
         for start in range(0, len(texts), _BATCH):
+            # fast: without each token's span in the text, which nothing here reads.
             batch = tokenizer.encode_batch_fast(list(texts[start : start + _BATCH]))
             ids.append(np.array([i for text in batch for i in text.ids], dtype=np.int32))
             if paired:

@@ -192,6 +192,7 @@ def _read_tsv(path: Path, labelled: bool) -> Iterator[Row]:
 
 
 def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
+    # csv's own limit is 131,072 characters a field.
     csv.field_size_limit(LONGEST_LINE)
     names: list[str] = []
     blank = 0
@@ -255,6 +256,7 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
             names = file.schema_arrow.names
             _check_names(str(path), names)
             pick_columns(str(path), 1, dict.fromkeys(names), labelled)
+            # Only these columns: others may hold what Python cannot, such as a date after the year 9999.
             for batch in file.iter_batches(columns=[name for name in _COLUMNS if name in names]):
                 for record in batch.to_pylist():
                     number += 1

@@ -17,6 +17,7 @@ def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
     labels = {example.label for example in examples}
     if len(labels) < 2:
         raise PotstillError(f"{source}: only one label ('{next(iter(labels))}'); a classifier needs two or more")
+    # Python does not read numbers of thousands of digits: such labels are sorted as strings.
     if all(label.isdecimal() and len(label) < 19 for label in labels):
         return sorted(labels, key=int)
     return sorted(labels)

@@ -16,8 +16,9 @@ from potstill.errors import PotstillError, reason
 DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
 
+# A class: it wraps every prediction, and context managers made of generators cost 2 to 5 microseconds a text in all.
 class OneLineErrors:
-    """Turn whatever a library raises on bad content into one line. A class, because it wraps every prediction.
+    """Turn whatever a library raises on bad content into one line.
 
     :param complaint: the message; the library's reason follows in brackets.
     """
@@ -43,6 +44,7 @@ def open_array(path: Path) -> NDArray[Any]:
     if not path.is_file():
         raise PotstillError(f"{path}: no such file")
     with OneLineErrors(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
+        # Not np.load: it opens zip archives too, and takes the memory that a header asks for (3.6 PB in a test).
         array = npy.open_memmap(path, mode="r")
         if array.dtype.kind not in "fiu":
             raise ValueError(f"it holds {array.dtype}")

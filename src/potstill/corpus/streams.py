@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from potstill.corpus.encoded import Text
 
 # Texts that are in memory at once, and a shard of a transfer set: the set itself may be larger than memory.
+# A shard is also what a kill loses at most: 85 seconds of a MiniLM-L6 teacher on one thread.
 PART_ROWS = 20_000
 
 Item = TypeVar("Item")

@@ -67,6 +67,7 @@ def transfer_parts(path: Path) -> Iterator[TransferSet]:
 
 
 def _read_parts(path: Path) -> Iterator[TransferSet]:
+    # The recipe's TSV: its users copy what the teacher's command wrote to where the student's command reads it.
     if not path.is_dir() and path.suffix != ".parquet":
         yield from _read_tsv(path)
         return
@@ -96,8 +97,7 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
 def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
     """Several teachers' logits on the same texts as one set, in parts: an ensemble.
 
-    Each set's logits are scaled to the standard deviation of the first set's. Without that, a teacher whose logits are
-    twice as large would count double.
+    Each set's logits are scaled to the standard deviation of the first set's.
 
     :raises PotstillError: when one is no transfer set, or has other texts or labels than the first.
     """
@@ -105,6 +105,7 @@ def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
         yield from transfer_parts(paths[0])
         return
     deviations = [_deviation(path) for path in paths]
+    # A teacher whose logits are twice as large would count double.
     scales = [deviations[0] / deviation if deviation else 0.0 for deviation in deviations]
     for first, *others in zip_longest(*map(transfer_parts, paths)):
         for path, other in zip(paths[1:], others, strict=True):

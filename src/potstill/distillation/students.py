@@ -164,6 +164,8 @@ def _new_student(job: Job, student: Student, analyzer: str) -> "tuple[PreTrained
 class TransformerStudent(Student):
     """A transformer: a folder, a name on the hub, or the run's own teacher.
 
+    In the same table, it shows what a student over words loses and gains.
+
     :param layers: how many it keeps; 0: all.
     """
 

@@ -173,10 +173,8 @@ def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | N
 
 
 def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> list[Disagreement]:
-    """The texts of valid with the largest total variation distance between the two, without duplicates.
-
-    Of valid, as what is read leads to changes, and test is to stay unseen.
-    """
+    """The texts of valid with the largest total variation distance between the two, without duplicates."""
+    # Of valid: what is read leads to changes, and test is to stay unseen.
     distance = np.abs(student.valid_probs - teacher.valid_probs).sum(axis=1) / 2
     task, classes = teacher.classifier.task, teacher.classifier.classes_
     labels = [classes[task.decide_from_probabilities(model.valid_probs)] for model in (teacher, student)]

@@ -132,6 +132,7 @@ def quantize(path: Path) -> Path:
     logger.info("quantizing %s to int8", path.name)
     quantized = path.with_name(ONNX_INT8)
     logging.getLogger().addFilter(_no_advice)
+    # With its token table in 8 bits too MiniLM-L6 has 24 MB, not 59, at the same accuracy (logits off by 0.10 in both).
     kinds = ["MatMul", "Gather"]  # a Gather reads the token table, half of a small model
     quantize_dynamic(path, quantized, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=kinds)
     logging.getLogger().removeFilter(_no_advice)
@@ -160,6 +161,7 @@ def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length
 
 
 def _check(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
+    # An export that predicts differently must be an error here, not a surprise in use.
     session = _open(path)
     names = {node.name for node in session.get_inputs()}
     for texts, length in _SHAPES:

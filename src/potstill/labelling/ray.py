@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_IN_HAND = 2  # shards a worker: one is labelled while the next one is sent
+# Shards a worker: one is labelled while the next one is sent, so that no model waits. A node's end costs these two.
+_IN_HAND = 2
 _TRIES = 5  # workers that may die with one shard in hand, or before they have loaded the teacher
 _LOOK_EVERY = 1.0  # seconds between looks for nodes that have joined
 
@@ -60,6 +61,7 @@ def label_shards(
     if first is None:
         return 0
     n_made, n_missing = 0, n_shards - len(shard_files(folder))
+    # This process alone reads and writes: it costs 1 ms a thousand texts, where a worker takes 4 s (MiniLM-L6).
     with _team(teacher, n_missing) as team, progress("labelling shards", n_missing) as bar:
         for shard, logits in _labelled(chain([first], missing), team):
             write_shard(folder / shard_name(shard.index), shard.texts, logits)
@@ -141,6 +143,7 @@ class _Team:
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_threads)}},  # logits' last bits depend on it
         )
         self._teacher = ray.put(teacher)  # each node fetches it once; each worker opens its own backend
+        # They get no shard yet: a worker that never comes costs nothing.
         self._starting: dict[Any, Any] = {}  # future of ready() -> its worker
         self._in_hand: dict[Any, dict[Any, Shard]] = {}  # worker -> future of label() -> its shard
         self._deaths: dict[int | None, int] = {}  # by shard; None: of workers that were loading

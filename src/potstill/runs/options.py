@@ -14,7 +14,9 @@ from potstill.morphology import is_morphological
 from potstill.teachers import Backend
 from potstill.training.options import Optimisation
 
-_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)  # epochs, and the fewest steps
+# Epochs, and the fewest steps. With 400 rows of SNIPS three epochs of the teacher are 21 steps, and its student is
+# far below its baseline; with these steps the student has 94%, its baseline 88%.
+_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,12 @@ class DistillOptions:
     divergence of the labels' probabilities."""
     temperature: float = 1.0
     """Divides both logits first (with --loss=kl)."""
+    # 0: it helps only where the teacher is hardly better than the baseline (SNIPS: 98.00 with 1, 97.71 without) or than
+    # the student (NSMC: 86.66 with 0.3, 86.48 without). On SST-2 it makes no difference.
     gold_weight: float = 0.0
     """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
+    # Frozen vectors cost cnn 1.8 points on 2,000 lines of SST-2 with GloVe, nothing with the teacher's; they cost
+    # bilstm with both 0.35 points of valid.
     embedding_trainable: bool = True
     """Train the word vectors too."""
     gold_epochs: Annotated[int | None, tyro.conf.arg(aliases=["--baseline_epochs"])] = None

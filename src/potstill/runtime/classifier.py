@@ -125,6 +125,7 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     threads = threads or available_cpus()
     tokenizer = open_tokenizer(tokenizer_file)
     tokenizer.enable_truncation(folder.max_length)
+    # One thread for a student: products this small are slower when they are shared. Several threads each take a batch.
     session = OnnxSession(onnx_file, len(labels), 1 if folder.is_student else threads)
     is_unpadded = folder.is_student or session.inputs == ["input_ids"]
     graph: Graph = StudentGraph(session, tokenizer, threads) if is_unpadded else PaddedGraph(session, tokenizer, pad_id)

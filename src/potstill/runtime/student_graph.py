@@ -22,7 +22,7 @@ _WORD_BUDGET = 1024  # of a batch: what its layers give stays in the cache
 class StudentGraph:
     """Encodes texts one by one and runs those of equal length together.
 
-    :param threads: that have a batch each. The session itself has one: products this small are slower when shared.
+    :param threads: that have a batch each.
     """
 
     def __init__(self, session: OnnxSession, tokenizer: Tokenizer, threads: int) -> None:

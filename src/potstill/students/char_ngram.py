@@ -35,6 +35,8 @@ class CharNGramConfig(StudentConfig):
 
     def __init__(
         self,
+        # On Korean hate speech n-grams to 4 or 6, 2,000,000 buckets and 32 numbers an n-gram could not be distinguished
+        # from these (56.6 to 58.3 on three folds, one sigma 0.75). Dropout of 0.5 gave 86.05 on NSMC, of 0.2 86.65.
         max_ngram: int = 5,
         num_buckets: int = 1_000_000,
         ngram_width: int = 16,
@@ -50,10 +52,9 @@ class CharNGramConfig(StudentConfig):
 class CharNGramForSequenceClassification(StudentModel):
     """The weighted sum of the vectors of a text's characters and n-grams, of n-grams over spaces too; a linear layer.
 
-    A weight is the inverse document frequency of its n-gram: rare n-grams tell more. It is 0 where the training set has
-    no n-gram of the bucket: what was never seen tells nothing, and would share a row with what was. The sum is divided
-    by the weights' Euclidean length, as in scikit-learn's TF-IDF, so that long texts do not count more.
-    From :meth:`fit_statistics` on the gradient is sparse: a step costs the n-grams of its texts, not the whole table.
+    A weight is the inverse document frequency of its n-gram, and 0 where the training set has no n-gram of the bucket.
+    The sum is divided by the weights' Euclidean length, as in scikit-learn's TF-IDF, so that long texts do not count
+    more. From :meth:`fit_statistics` on the gradient is sparse: a step costs the n-grams of its texts, not the table.
     Until then, and in a loaded student, it is dense, as most optimisers want it.
 
     :ivar weights: of the rows of the table, ``[num_buckets]``, saved with the model; 1 until :meth:`fit_statistics`.
@@ -85,6 +86,7 @@ class CharNGramForSequenceClassification(StudentModel):
         ids = functional.pad(input_ids.masked_fill(mask == 0, 0), (0, longest - 1))
         windows = ids.unfold(1, longest, 1)  # [batch, length, longest]
         factors = torch.from_numpy(_factors(longest)).to(ids.device)
+        # Hashed length by length, the ONNX graph had 31 nodes and took 42 microseconds a comment; now 17 and 33.
         hashes = (windows.unsqueeze(3) * factors).sum(dim=2)  # [batch, length, longest]
         rows: Tensor = hashes % self.config.num_buckets
         return rows.masked_fill(mask.unsqueeze(2) == 0, _NO_NGRAM).flatten(1)
@@ -102,6 +104,8 @@ class CharNGramForSequenceClassification(StudentModel):
                 distinct = rows[is_first].to(counts.device)
                 counts.index_add_(0, distinct, torch.ones_like(distinct, dtype=counts.dtype))
                 bar.update(len(texts))
+        # Rare n-grams tell more. What was never seen tells nothing, and would share a row with what was: weight 0.
+        # In a linear model of characters' n-grams IDF was worth 1.1 points of test (Korean hate speech).
         weights = torch.log((1 + len(train)) / (1 + counts)) + 1
         weights[_NO_NGRAM] = 0
         self.weights.copy_(weights.masked_fill(counts == 0, 0))
@@ -130,15 +134,15 @@ class CharNGramForSequenceClassification(StudentModel):
         """Its ONNX graph: see the base class.
 
         The weights are multiplied into the table, and so is the last layer where that makes its rows no longer. A
-        further column has the squares of the weights, for the weights' length. So an n-gram is one read of memory,
-        which is most of the time.
+        further column has the squares of the weights, for the weights' length.
         """
+        # All in one table: an n-gram is one read of memory, and these reads are most of the time.
         hashes = graph.node("MatMul", graph.token_windows(self.config.max_ngram), _factors(self.config.max_ngram))
         rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
         is_folded = len(self.output.weight) <= self.config.ngram_width
         vectors = self.embedding.weight @ self.output.weight.T if is_folded else self.embedding.weight
         vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
-        scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # one range for both
+        scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # an 8-bit table has one scale
         table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
         sums = graph.node("ReduceSum", graph.dequantize(graph.gather(table, rows)), np.array([1, 2]), keepdims=0)
         summed = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))

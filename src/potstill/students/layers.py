@@ -13,14 +13,13 @@ from potstill.students.onnx_graph import OnnxGraph, Value
 def convolve(x: Tensor, convolution: nn.Conv1d, left: int) -> Tensor:
     """A convolution over words that gives each word one output.
 
-    Written as ``conv2d`` over one row, whose channels-last form is ``[batch, length, channels]``: nothing is rearranged
-    in memory. ``conv1d`` takes up to twice as long.
-
     :param x: ``[batch, length, channels]``.
     :param left: how many words of a window are before its word; past the ends of the text a window sees zeros.
     :return: ``[batch, length, filters]``.
     """
     x = functional.pad(x, (0, 0, left, convolution.kernel_size[0] - 1 - left))
+    # conv2d over one row: its channels-last form is [batch, length, channels], so that nothing is rearranged in memory.
+    # conv1d, which has no such form, takes up to twice as long.
     row = x.transpose(1, 2).unsqueeze(2)  # [batch, channels, 1, padded length]
     outputs = functional.conv2d(row, convolution.weight.unsqueeze(2), convolution.bias)
     return outputs.squeeze(2).transpose(1, 2)

@@ -96,6 +96,7 @@ def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | Non
     wanted = [label.lower() for label in labels]
     if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
         return [names.index(label) for label in wanted]
+    # LABEL_0 and 0 are no names: they mean a position.
     by_position = [str(index) for index in range(len(labels))]
     numbered = wanted == by_position or [name.removeprefix("label_") for name in names] == by_position
     return list(range(len(labels))) if numbered and len(names) == len(labels) else None

@@ -64,6 +64,7 @@ class TeacherVectors:
 def _reduce(states: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     """The first principal components, centred and scaled to :data:`_SPREAD`."""
     centred = states - states.mean(axis=0)
+    # Of the covariance: it is as small as the teacher is wide, however many words there are.
     axes = np.linalg.eigh(centred.T @ centred / len(centred))[1][:, ::-1][:, :width]
     reduced = centred @ axes  # [n_words, width]
     scaled: NDArray[np.float32] = (reduced * (_SPREAD / max(float(reduced.std()), 1e-12))).astype(np.float32)

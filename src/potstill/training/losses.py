@@ -14,6 +14,8 @@ def mean_squared_error(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     :param teacher_logits: ``[batch, n_labels]``.
     :return: a scalar.
     """
+    # The logits are not brought to one size first: that lost up to 5 points in 72 steps (densenet-cnn), changed nothing
+    # in two epochs of 40,000 texts (cnn), and did not make up for a teacher that has learnt too little.
     return functional.mse_loss(logits, teacher_logits)
 
 

@@ -36,6 +36,7 @@ class Optimisation:
     of overconfidence, which calibration fixes after training."""
     patience: int = 7
     """Epochs without a better figure on valid after which training stops."""
+    # mse is the paper's; for cnn both are within noise. For char-ngram kl is better: 85.94 for 85.32 on NSMC.
     loss: Literal["mse", "kl"] = "mse"
     """How a student's logits are compared with the teacher's: their mean squared error, or the Kullback-Leibler
     divergence of the labels' probabilities. Gold labels: cross-entropy."""
@@ -43,6 +44,8 @@ class Optimisation:
     """Divides both logits first (with --loss=kl)."""
     gold_weight: float = 0.0
     """Weight, from 0 to 1, of the cross-entropy on gold labels in a student's loss, for the texts that have one."""
+    # Asked for, not chosen by the processor: it is less exact. cnn on SST-2 has 85.50 in fp32 and 85.01 in bfloat16
+    # (one sigma is 0.8).
     bf16: bool = False
     """Multiply matrices in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
     seed: int = 42

@@ -11,6 +11,8 @@ from potstill.progress import Progress, silent
 logger = logging.getLogger(__name__)
 
 _RECIPE_VECTORS = "embeddings/glove.6B.300d.txt"
+# The teacher's vectors are worth more than any other part of the recipe: 80.45 for 75.67 with GloVe (cnn on 2,000 lines
+# of SST-2), though that teacher was fine-tuned on all lines.
 _TEACHER_WIDTH = 128  # of vectors from the teacher
 
 

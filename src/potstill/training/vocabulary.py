@@ -54,6 +54,7 @@ def build_vocabulary(
         )
     words, table = cut_to_vocabulary(vectors, count_words(texts, lower), n_frequent, lower, seed)
     special = np.zeros((N_SPECIAL, vectors.width), dtype=np.float32)
+    # An unknown word is like an average one.
     special[UNK_ID] = table.mean(axis=0)
     return Vocabulary(build_tokenizer(words, lower), np.concatenate([special, table]))
 
