@@ -1,4 +1,4 @@
-"""The command line: verbs to stages. The only place that sets up logging, prints and exits."""
+"""The command line: commands by name. The only place that sets up logging, prints and exits."""
 
 import logging
 import os

@@ -1,1 +1,1 @@
-"""Measuring models, and what is known of them afterwards."""
+"""Measuring models: the figures of a run, cascades, and other libraries' classifiers."""

@@ -1,1 +1,1 @@
-"""What is shown of runs: the report, the model card, charts. Computes no figure."""
+"""Shows runs: the report, the model card, charts. Computes no figure."""

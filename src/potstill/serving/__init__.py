@@ -1,1 +1,1 @@
-"""Models over HTTP: FastAPI lives behind this door, and torch never comes in."""
+"""Models over HTTP. FastAPI is imported here only; torch never is."""
