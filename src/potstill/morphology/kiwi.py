@@ -1,7 +1,6 @@
 """Korean morphemes by Kiwi (https://github.com/bab2min/kiwipiepy)."""
 
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 
 from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
@@ -18,6 +17,8 @@ class KiwiAnalyzer(KoreanAnalyzer):
     def __init__(self, model: str = "") -> None:
         refuse_model("kiwi", model)
         require(self.extra, "kiwipiepy")
+        from importlib.metadata import version  # here: it is a tenth of the time of import potstill
+
         from kiwipiepy import Kiwi
 
         self.version = f"{version('kiwipiepy')}-{version('kiwipiepy_model')}"

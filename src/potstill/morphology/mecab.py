@@ -1,7 +1,6 @@
 """Korean morphemes by MeCab-ko (https://github.com/jonghwanhyeon/python-mecab-ko)."""
 
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from potstill.corpus.analysis import Token, refuse_model
@@ -19,6 +18,8 @@ class MecabAnalyzer(KoreanAnalyzer):
     def __init__(self, model: str = "") -> None:
         refuse_model("mecab", model)
         require(self.extra, "mecab", "mecab_ko_dic")
+        from importlib.metadata import version  # here: it is a tenth of the time of import potstill
+
         from mecab import MeCab
 
         self.version = f"{version('python-mecab-ko')}-{version('python-mecab-ko-dic')}"
