@@ -144,9 +144,9 @@ def _preprocess_teacher(
     check_model_type(options.bert_model_name_or_path, config.model_type, options.bert_revision)
     form = TextForm(options.bert_do_lower_case, config.n_ctx)
     tokenizer = open_tokenizer(options.bert_model_name_or_path, form, options.bert_revision)
-    if options.augmented:  # the teacher itself tokenises what it labels
-        del sources[0]
+    if options.augmented:  # in the place of train; the teacher itself tokenises what it labels
         check_raw(options.data_dir / RAW)
+        sources = sources[1:]
     return {
         source.file.name: _encode(
             source, tokenizer.backend_tokenizer, "teacher", config.n_ctx, tokenizer.mask_token, progress
