@@ -64,6 +64,14 @@ def test_underscores_and_hyphens_are_both_accepted_in_commands_and_options() -> 
     assert underscores[1].rules.n_iter == 3 and underscores[1].preserve_label
 
 
+@pytest.mark.parametrize("option", ["--gold_epochs", "--gold-epochs", "--baseline_epochs", "--baseline-epochs"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_epochs_of_the_baseline_have_two_names(option: str, joined: bool) -> None:
+    words = [f"{option}=0"] if joined else [option, "0"]
+    _, command, _ = parse(["distill", "--data=d", "--out=o", "--teacher=t", *words])
+    assert command.options.gold_epochs == 0 and not command.options.has_baseline
+
+
 def test_options_of_every_command_come_in_addition_to_its_own() -> None:
     verb, options, general = parse(["train", "--threads=3", "--lr=2e-5", "--bert_do_lower_case"])
     assert (verb, general.threads, general.quiet) == ("train", 3, False)

@@ -107,7 +107,7 @@ class DistillOptions:
     # bilstm with both 0.35 points of valid.
     embedding_trainable: bool = True
     """Train the word vectors too."""
-    gold_epochs: Annotated[int | None, tyro.conf.arg(aliases=["--baseline_epochs"])] = None
+    gold_epochs: Annotated[int | None, tyro.conf.arg(aliases=["--baseline-epochs"])] = None
     """Epochs of the gold-label baseline: the same student, trained on the gold labels alone, for comparison; 0 leaves
     it out. Default: ten, or as many as make 300 steps."""
 
