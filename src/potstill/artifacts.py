@@ -31,7 +31,8 @@ _UNWRITABLE = (
 _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
 MANIFEST, HASHES = "manifest.json", "hashes"
-FORMAT = 1  # in every manifest; to be raised when anything that is read back changes, an option in run.json too
+# In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
+FORMAT = 1
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -199,13 +200,22 @@ def own_manifest(folder: "Path | UPath") -> dict[str, Any] | None:
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not all(isinstance(manifest.get(part), dict) for part in ("inputs", "files")):
         return None
-    if manifest.get("format") != FORMAT:
-        number = f"format {manifest['format']}" if "format" in manifest else "no format number"
+    check_format(folder, MANIFEST, manifest)
+    return manifest if isinstance(manifest.get(HASHES), dict) else None
+
+
+def check_format(folder: "Path | UPath", name: str, content: dict[str, Any]) -> None:
+    """Check that this version reads a folder.
+
+    :param content: of its file ``name``, which has the number of the folder's format.
+    :raises PotstillError: when the number is another one, or missing.
+    """
+    if content.get("format") != FORMAT:
+        number = f"format {content['format']}" if "format" in content else "no format number"
         raise PotstillError(
-            f"{folder}: made by another version of potstill: its {MANIFEST} has {number}, this version reads format "
+            f"{folder}: made by another version of potstill: its {name} has {number}, this version reads format "
             f"{FORMAT}; choose another --out or name, remove the folder, or install the version that made it"
         )
-    return manifest if isinstance(manifest.get(HASHES), dict) else None
 
 
 def _may_be_replaced(folder: Path) -> bool:

@@ -81,6 +81,18 @@ def test_a_stage_that_a_kill_kept_from_the_record_is_recorded_without_its_second
     assert "teacher not noted" in (finished / "report.html").read_text()
 
 
+def test_a_run_of_another_format_is_refused_and_stays(
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path
+) -> None:
+    record = read_json(finished / "run.json")
+    assert record["format"] == 1
+    write_json(finished / "run.json", record | {"format": 9})
+    before = (finished / "run.json").read_bytes(), written_at(finished)
+    with pytest.raises(PotstillError, match=r"made by another version of potstill: its run\.json has format 9"):
+        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
+    assert ((finished / "run.json").read_bytes(), written_at(finished)) == before
+
+
 def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

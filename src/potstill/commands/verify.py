@@ -21,7 +21,7 @@ from potstill.evaluation.results import Score, read_evaluation
 from potstill.manifests import find_faults
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
-from potstill.runs.contents import read_split
+from potstill.runs.contents import read_record, read_split
 
 _LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
 _COMPARED = (  # of a model's own predictions; no times, and no megabytes: export may have written other files since
@@ -80,8 +80,8 @@ def _n_files(folder: Path) -> int:
 
 def _verify_run(run: Path, progress: Progress) -> Verified:
     require("train", "pyarrow", "sklearn")
-    record = read_json(run / RUN)
-    if not isinstance(record, dict) or not isinstance(record.get("stages"), dict):
+    record = read_record(run)
+    if not isinstance(record.get("stages"), dict):
         raise PotstillError(f"{run / RUN}: lists no stages; give the potstill distill command of this run again")
     stages = sorted({*record["stages"], *_found_stages(run)})
     faults = [f"{run / stage}: does not exist: the run did not finish" for stage in _LAST if stage not in stages]

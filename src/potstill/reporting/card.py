@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import CARD, RUN, TEMPERATURE, atomic_file, read_json, shards
+from potstill.artifacts import CARD, TEMPERATURE, atomic_file, shards
 from potstill.augment.analyzers import analyzer_language
 from potstill.corpus.examples import READERS
 from potstill.corpus.soft_labels import SoftLabelFilter
@@ -13,7 +13,7 @@ from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
 from potstill.model_folder import NO_LIMIT, ModelFolder
 from potstill.morphology import MORPHOLOGIES, is_morphological
 from potstill.reporting.run import count_rows, write_command
-from potstill.runs.contents import run_labels
+from potstill.runs.contents import read_record, run_labels
 
 _METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
 
@@ -24,7 +24,7 @@ def write_card(run: Path, folder: Path) -> None:
 
     :param folder: where the student's files are.
     """
-    record, evaluation = read_json(run / RUN), read_evaluation(run)
+    record, evaluation = read_record(run), read_evaluation(run)
     metadata = _metadata(record, evaluation, folder)
     with atomic_file(folder / CARD) as partial:
         partial.write_text(f"---\n{metadata}\n---\n\n{_body(run, record, evaluation, folder)}", encoding="utf-8")

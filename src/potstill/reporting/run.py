@@ -11,7 +11,7 @@ from potstill.corpus.splits import SPLITS
 from potstill.errors import PotstillError
 from potstill.evaluation.results import Evaluation, Score, read_evaluation
 from potstill.reporting.transfer import Composition, find_composition
-from potstill.runs.contents import run_labels
+from potstill.runs.contents import read_record, run_labels
 from potstill.runs.options import DistillOptions
 
 
@@ -57,7 +57,7 @@ def read_run(folder: Path, name: str) -> RunReport:
     if not (folder / RUN).is_file():
         raise PotstillError(f"{folder}: no {RUN} in it; give the folder of a run, which potstill distill made")
     evaluation = read_evaluation(folder)
-    record = read_json(folder / RUN)
+    record = read_record(folder)
     return RunReport(
         name=name,
         record=record,

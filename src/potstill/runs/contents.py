@@ -1,13 +1,24 @@
-"""Reading a run folder's data: its splits and its labels."""
+"""Reading a run folder: its record, its splits and its labels."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import LABELS
+from potstill.artifacts import LABELS, RUN, check_format, read_object
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids, read_labels
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    """The record of a run, ``run.json``.
+
+    :raises PotstillError: when there is none, or another version made the run.
+    """
+    record = read_object(run / RUN)
+    check_format(run, RUN, record)
+    return record
 
 
 def read_split(run: Path, split: str) -> list[Example]:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import RUN, atomic_folder, hash_json, peek_manifest, read_json, read_manifest, write_json
+from potstill.artifacts import FORMAT, RUN, atomic_folder, hash_json, peek_manifest, read_manifest, write_json
+from potstill.runs.contents import read_record
 from potstill.runs.job import Job, Stage
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,10 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        record = read_json(job.folder / RUN) if (job.folder / RUN).is_file() else {}
+        # Before anything is written: a run of another format stays as it is.
+        record = read_record(job.folder) if (job.folder / RUN).is_file() else {}
         self._record: dict[str, Any] = {
+            "format": FORMAT,
             "config": {name: _to_json(value) for name, value in asdict(job.options).items()},
             "versions": _find_versions(),
             "data": job.corpus.hashes,
