@@ -1,4 +1,4 @@
-# The four commands: make install, make check, make test, make demo. make lock and make audit are for those who mend it.
+# make install, make check, make test, make demo, make docs; make lock and make audit are for maintainers.
 
 PYTHON ?= python3
 VENV := .venv
