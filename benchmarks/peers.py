@@ -39,7 +39,7 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import PEERS, Peer, Settings, Task, check_peer, train_peer
+from potstill.evaluation.peers import PEERS, Peer, PeerTask, Settings, check_peer, train_peer
 from potstill.model_folder import ModelFolder
 from potstill.reporting.scatter import Point, find_front
 from potstill.tables import table
@@ -122,7 +122,7 @@ def accuracy(predict: Any, part: Labelled) -> float:
     return float((predicted == np.array(part.labels, dtype=object)).mean())
 
 
-def select(name: str, task: Task, data: Data, seed: int) -> tuple[Settings, list[Peer]]:
+def select(name: str, task: PeerTask, data: Data, seed: int) -> tuple[Settings, list[Peer]]:
     """The settings that are best on valid, of equals the first, and what they gave."""
     best: list[tuple[float, Settings, Peer, Iterator[Peer]]] = []
     for number, settings in enumerate(PEERS[name].settings):
@@ -136,14 +136,14 @@ def select(name: str, task: Task, data: Data, seed: int) -> tuple[Settings, list
     return chosen, [full, *rest]
 
 
-def in_folder(task: Task, name: str) -> Task:
+def in_folder(task: PeerTask, name: str) -> PeerTask:
     """The task with a folder of its own."""
     folder = task.folder / name
     folder.mkdir()
     return replace(task, folder=folder)
 
 
-def measure_peer(name: str, task: Task, data: Data, seeds: Sequence[int]) -> Iterator[tuple[Row, Predict]]:
+def measure_peer(name: str, task: PeerTask, data: Data, seeds: Sequence[int]) -> Iterator[tuple[Row, Predict]]:
     """A peer's rows, one a form of it, and what predicts with the first seed's."""
     settings, first = select(name, task, data, seeds[0])
     trained = [first] + [list(train_peer(name, in_folder(task, f"seed-{s}"), settings, s)) for s in seeds[1:]]
@@ -264,7 +264,7 @@ def main(options: Options) -> None:
         measured += measure_ours("teacher", [options.teacher], data)
     with TemporaryDirectory() as scratch:
         for name, encoder in peers:
-            task = in_folder(Task(data.train, data.valid, Path(scratch), encoder), name)
+            task = in_folder(PeerTask(data.train, data.valid, Path(scratch), encoder), name)
             measured += measure_peer(name, task, data, options.seeds)
         rows = time_rows(measured, data, options)
     print_rows(rows, data)

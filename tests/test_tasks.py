@@ -52,6 +52,8 @@ def test_the_task_is_found_by_hugging_faces_name() -> None:
     assert find_task() is find_task(SINGLE_LABEL) is TASKS[SINGLE_LABEL]
     with pytest.raises(PotstillError, match=r"no task \(problem_type in config.json\) 'regression': choose one of"):
         find_task("regression")
+    with pytest.raises(PotstillError, match=r"'\['regression'\]'"):
+        find_task(["regression"])
 
 
 def test_deciding_needs_no_torch() -> None:

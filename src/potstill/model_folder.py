@@ -23,6 +23,7 @@ from potstill.artifacts import (
 )
 from potstill.corpus.examples import has_half
 from potstill.errors import PotstillError, unknown_name
+from potstill.tasks import Task, find_task
 
 NO_LIMIT = 1 << 20  # tokens; a model_max_length of this or more is no limit
 _STUDENT_TYPE = "potstill-"  # begins the model_type of every student of STUDENTS
@@ -77,6 +78,14 @@ class ModelFolder:
     def temperature(self) -> float:
         """What the logits are divided by before they become probabilities; 1 where none was fitted."""
         return _number(self.config, TEMPERATURE, 1.0, self.path / CONFIG)
+
+    @property
+    def task(self) -> Task:
+        """How its logits become decisions.
+
+        :raises PotstillError: when the configuration names a task that there is not.
+        """
+        return find_task(self.config.get("problem_type"))
 
     @property
     def max_length(self) -> int:

@@ -1,7 +1,7 @@
 """The kinds of classification: how logits become decisions and probabilities, the losses, and the figures on valid.
 
-A task is one entry of :data:`TASKS`, under its name in Hugging Face's ``problem_type``. All other modules
-ask the task; none of them looks at logits itself. Owns no model and no file.
+A task is one entry of :data:`TASKS`, under its name in Hugging Face's ``problem_type``. No other
+module makes decisions or probabilities of logits. Owns no model and no file.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
@@ -124,13 +124,13 @@ SINGLE_LABEL = "single_label_classification"
 TASKS: dict[str, Task] = {SINGLE_LABEL: SingleLabel()}
 
 
-def find_task(problem_type: str | None = None) -> Task:
+def find_task(problem_type: object = None) -> Task:
     """The task of a model.
 
     :param problem_type: as its ``config.json`` has it; None, as in most configurations: one label a text.
     :raises PotstillError: when there is no such task.
     """
-    name = problem_type or SINGLE_LABEL
-    if name not in TASKS:
-        raise unknown_name("task (problem_type in config.json)", name, list(TASKS))
+    name = SINGLE_LABEL if problem_type is None else problem_type
+    if not isinstance(name, str) or name not in TASKS:  # a damaged config.json may have anything
+        raise unknown_name("task (problem_type in config.json)", str(name), list(TASKS))
     return TASKS[name]

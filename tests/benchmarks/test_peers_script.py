@@ -11,7 +11,7 @@ from potstill.artifacts import read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import PEERS, Peer, PeerKind, Settings, Task
+from potstill.evaluation.peers import PEERS, Peer, PeerKind, PeerTask, Settings
 from potstill.export.onnx_files import save_model
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -30,7 +30,7 @@ def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
 ) -> None:
     compressed = []
 
-    def train(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+    def train(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer]:
         def predict(texts: object) -> list[str]:
             return settings["says"]  # type: ignore[no-any-return]
 
@@ -41,7 +41,7 @@ def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
     said = tuple({"says": labels} for labels in (["b", "b"], ["a", "b"], ["a", "b", ""][:2], ["a", "a"]))
     monkeypatch.setitem(PEERS, "echo", PeerKind(train, said, (), ""))
     valid, test = Labelled(["1", "2"], ["a", "b"]), Labelled(["1", "2"], ["a", "a"])
-    chosen, forms = peers.select("echo", Task(valid, valid, tmp_path), peers.Data(valid, valid, test), seed=1)
+    chosen, forms = peers.select("echo", PeerTask(valid, valid, tmp_path), peers.Data(valid, valid, test), seed=1)
     assert chosen is said[1] and compressed == [["a", "b"]]
     assert [form.precision for form in forms] == ["full", "small"]
 

@@ -87,3 +87,7 @@ def test_pickled_it_gives_the_same_logits_before_and_after_its_first_call(make: 
 
 def test_its_identity_is_the_same_when_it_is_opened_again(make: Make) -> None:
     assert make(None).identity == make(None).identity != ""
+
+
+def test_its_identity_has_the_order_of_its_labels(make: Make) -> None:
+    assert make(["0", "1"]).identity != make(["1", "0"]).identity

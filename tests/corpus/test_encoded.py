@@ -28,13 +28,6 @@ def test_long_texts_are_cut() -> None:
     assert encode(["a b c"], limited(TOKENIZER, 2)).lengths.tolist() == [2]
 
 
-def test_rows_are_the_same_texts() -> None:
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=np.eye(3, dtype=np.float32))
-    part = encoded.rows(1, 3)
-    assert part.token_ids.tolist() == [6, 7, 8] and part.offsets.tolist() == [0, 1, 3]
-    assert part.teacher_logits is not None and part.teacher_logits.tolist() == [[0, 1, 0], [0, 0, 1]]
-
-
 def test_batches_keep_to_the_budget_and_cover_every_row_once() -> None:
     lengths = np.random.default_rng(0).integers(1, 60, 500)
     batches = token_batches(lengths, 100)
@@ -52,7 +45,7 @@ def test_gold_labels_next_to_logits_go_with_their_texts() -> None:
     logits, label_ids = np.eye(3, dtype=np.float32), np.array([1, NO_LABEL, 0])
     encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=logits, label_ids=label_ids)
     assert encoded.pad(np.array([2, 0]), pad_id=0)["label_ids"].tolist() == [0, 1]
-    assert encoded.rows(1, 3).pad(np.array([0, 1]), pad_id=0)["label_ids"].tolist() == [NO_LABEL, 0]
+    assert encoded.pad(np.array([1, 2]), pad_id=0)["label_ids"].tolist() == [NO_LABEL, 0]
     assert "label_ids" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
 
 

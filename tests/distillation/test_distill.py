@@ -1,5 +1,6 @@
 """The whole job on small stand-ins: stages done once, redone when their options change."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,15 +83,17 @@ def test_a_stage_that_a_kill_kept_from_the_record_is_recorded_without_its_second
 
 
 def test_a_run_of_another_format_is_refused_and_stays(
-    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path
+    finished: Path, tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
-    record = read_json(finished / "run.json")
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    record = read_json(run / "run.json")
     assert record["format"] == 1
-    write_json(finished / "run.json", record | {"format": 9})
-    before = (finished / "run.json").read_bytes(), written_at(finished)
+    write_json(run / "run.json", record | {"format": 9})
+    before = (run / "run.json").read_bytes(), written_at(run)
     with pytest.raises(PotstillError, match=r"made by another version of potstill: its run\.json has format 9"):
-        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
-    assert ((finished / "run.json").read_bytes(), written_at(finished)) == before
+        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, run, student_lr=0.002))
+    assert ((run / "run.json").read_bytes(), written_at(run)) == before
 
 
 def test_a_changed_option_reruns_what_depends_on_it_and_says_so(

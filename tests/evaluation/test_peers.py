@@ -8,14 +8,14 @@ import pytest
 from potstill.corpus.examples import Example, read_examples
 from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import PEERS, Task, check_peer, train_peer
+from potstill.evaluation.peers import PEERS, PeerTask, check_peer, train_peer
 
 
-def task(data: Path, folder: Path, encoder: str = "") -> Task:
+def task(data: Path, folder: Path, encoder: str = "") -> PeerTask:
     train, valid = (Labelled.of(read_examples(data / f"{split}.txt")) for split in ("train", "valid"))
     names = {"0": "not good", "1": "good"}  # labels may hold spaces
     train = Labelled([*train.texts] * 20, [names[label] for label in train.labels] * 20)  # enough for 5 epochs
-    return Task(train, Labelled(valid.texts, [names[label] for label in valid.labels]), folder, encoder)
+    return PeerTask(train, Labelled(valid.texts, [names[label] for label in valid.labels]), folder, encoder)
 
 
 @pytest.mark.parametrize("peer", ["tfidf", "fasttext", "model2vec"])
@@ -52,4 +52,4 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
 def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
     pairs = Labelled.of([Example("a", "0", "b"), Example("c", "1", "d")])
     with pytest.raises(PotstillError, match="pairs of texts: peers and students take single texts only"):
-        list(train_peer("tfidf", Task(pairs, pairs, tmp_path)))
+        list(train_peer("tfidf", PeerTask(pairs, pairs, tmp_path)))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from potstill import Cascade, PotstillError
 from potstill.corpus.encoded import Text
-from potstill.tasks import find_task
 
 
 class Fixed:
@@ -17,7 +16,6 @@ class Fixed:
 
     def __init__(self, labels: list[str], rows: dict[str, list[float]]) -> None:
         self.classes_: NDArray[Any] = np.array(labels, dtype=object)
-        self.task = find_task()
         self.rows = rows
         self.calls: list[list[Text]] = []
 

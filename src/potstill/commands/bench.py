@@ -27,7 +27,7 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import Peer, Task, check_peer, train_peer
+from potstill.evaluation.peers import Peer, PeerTask, check_peer, train_peer
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
@@ -236,7 +236,7 @@ def _train(name: str, encoder: str, data: Path, valid: Labelled, test: Labelled)
     train = Labelled.of(read_examples(find_split(data, "train")))
     entries = []
     with TemporaryDirectory() as scratch:
-        for peer in train_peer(name, Task(train, valid, Path(scratch), encoder)):
+        for peer in train_peer(name, PeerTask(train, valid, Path(scratch), encoder)):
             is_right = np.array(peer.predict(test.texts), dtype=object) == np.array(test.labels, dtype=object)
             entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
     return entries

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import read_manifest
 from potstill.corpus.npy_writer import npy_writer
 from potstill.corpus.safe_loading import open_array
+from potstill.corpus.words import unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.tasks import NO_LABEL
@@ -77,17 +78,6 @@ class Encoded:
             batch["teacher_logits"] = self.teacher_logits[rows]
         return batch
 
-    def rows(self, start: int, stop: int) -> "Encoded":
-        """The texts from ``start`` up to ``stop``."""
-        tokens = slice(self.offsets[start], self.offsets[stop])
-        return Encoded(
-            token_ids=self.token_ids[tokens],
-            offsets=self.offsets[start : stop + 1] - self.offsets[start],
-            token_types=None if self.token_types is None else self.token_types[tokens],
-            label_ids=None if self.label_ids is None else self.label_ids[start:stop],
-            teacher_logits=None if self.teacher_logits is None else self.teacher_logits[start:stop],
-        )
-
     @classmethod
     def load(cls, folder: Path) -> "Encoded":
         """Memory-map the arrays of a folder.
@@ -112,6 +102,11 @@ class Chunk:
 def known_label_ids(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
     """The gold labels of a transfer set's texts, int64 ``[len(texts)]``: :data:`NO_LABEL` for new texts."""
     return np.array([known.get(text, NO_LABEL) for text in texts], dtype=np.int64)
+
+
+def with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
+    """Texts with one mask token, see :func:`~potstill.corpus.words.unify_masks`; pairs have none."""
+    return [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
 
 
 def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:

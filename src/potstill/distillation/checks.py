@@ -7,6 +7,7 @@ from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
 from potstill.runs.job import Job
+from potstill.teachers import check_teacher
 from potstill.training.vector_sources import check_sources
 
 
@@ -17,13 +18,11 @@ def check_job(job: Job) -> None:
 
     :raises PotstillError: when one does not exist, or the data is pairs of texts.
     """
-    from potstill.teachers.checkpoints import check_transformer
-
     options = job.options
     if job.corpus.is_paired:  # the recipe's students have no input for a second text
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
     for name in (options.teacher, *options.ensemble):
-        check_transformer(name)
+        check_teacher(name)
     students = find_students(options)
     for student in students:
         if isinstance(student, TransformerStudent) and student.name != TEACHER:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.corpus.encoded import Chunk, Text, known_label_ids
-from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
 from potstill.corpus.words import MASK
@@ -19,7 +18,6 @@ from potstill.distillation.inputs import hash_vectors, hash_weights
 from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
-from potstill.tasks import find_task
 from potstill.training.encoding import encode_to_folder, split_morphemes
 from potstill.training.vector_sources import is_from_teacher, open_vectors, split_vectors
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
@@ -61,7 +59,7 @@ def _prepare_words(job: Job, work: Path) -> None:
         gold = {name: (list(split(texts)), ids) for name, (texts, ids) in gold.items()}
         transfer = work / ".split"  # read twice below, and splitting takes long
         write_shards(transfer, _split_parts(job.folder / "transfer", split))
-    sets = _find_sets(transfer, gold, options.soft_labels)
+    sets = _find_sets(job, transfer, gold)
     vocabulary = build_vocabulary(
         _texts(sets["transfer"]),
         open_vectors(options.embedding_path, str(job.folder / "teacher"), job.progress),
@@ -85,7 +83,7 @@ def character_text_stage(job: Job, name: str) -> Stage:
 
 
 def _prepare_characters(job: Job, work: Path) -> None:
-    sets = _find_sets(job.folder / "transfer", _read_gold(job), job.options.soft_labels)
+    sets = _find_sets(job, job.folder / "transfer", _read_gold(job))
     vocabulary = build_characters(_texts(sets["transfer"]), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
     n_ctx = _CHARACTERS_A_WORD * job.options.student_words
@@ -120,7 +118,7 @@ class _PreparePieces:
 
         n_ctx = job.options.teacher_tokens
         tokenizer = open_tokenizer(find_checkpoint(job, self.student), TextForm(n_ctx=n_ctx))
-        sets = _find_sets(job.folder / "transfer", _read_gold(job), job.options.soft_labels)
+        sets = _find_sets(job, job.folder / "transfer", _read_gold(job))
         backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
         _encode_sets(job, sets, backend, work, n_ctx=n_ctx, mask_token=mask_token)
 
@@ -145,28 +143,28 @@ def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]
         yield TransferSet(texts, part.logits)
 
 
-def _find_sets(transfer: Path, gold: dict[str, _Gold], soft_labels: SoftLabelFilter) -> dict[str, _Chunks]:
+def _find_sets(job: Job, transfer: Path, gold: dict[str, _Gold]) -> dict[str, _Chunks]:
     """The three sets by the names of their folders."""
     known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
-    sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(transfer, soft_labels, known)}
+    sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(job, transfer, known)}
     for name, (texts, ids) in gold.items():
         sets[name] = partial(list[Chunk], [Chunk(texts, ids)])
     return sets
 
 
-def _learnt(transfer: Path, soft_labels: SoftLabelFilter, known: dict[Text, int]) -> Iterator[Chunk]:
+def _learnt(job: Job, transfer: Path, known: dict[Text, int]) -> Iterator[Chunk]:
     """A transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
 
     A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
     texts, so that another threshold needs no new labelling.
     """
-    n_texts, task = 0, find_task()
+    soft_labels, n_texts = job.options.soft_labels, 0
     for part in transfer_parts(transfer):
-        rows = soft_labels.rows(part.logits, task)
+        rows = soft_labels.rows(part.logits, job.task)
         texts, logits = [part.texts[row] for row in rows], part.logits[rows]
         n_texts += len(texts)
         if soft_labels.hard_labeling:
-            yield Chunk(texts, task.decide(logits))
+            yield Chunk(texts, job.task.decide(logits))
         else:
             yield Chunk(texts, known_label_ids(texts, known), logits)
     soft_labels.check_some(n_texts)

@@ -24,7 +24,7 @@ Predict = Callable[[Sequence[Text]], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Task:
+class PeerTask:
     """What a peer is trained on.
 
     :param valid: for a peer that stops early; the others do not look at it.
@@ -64,14 +64,14 @@ class PeerKind:
     :param modules: what must be installed; ``install`` is the command.
     """
 
-    train: Callable[[Task, Settings, int], Iterator[Peer]]
+    train: Callable[[PeerTask, Settings, int], Iterator[Peer]]
     settings: tuple[Settings, ...]
     modules: tuple[str, ...]
     install: str
     needs_encoder: bool = False
 
 
-def train_peer(peer: str, task: Task, settings: Settings | None = None, seed: int = 42) -> Iterator[Peer]:
+def train_peer(peer: str, task: PeerTask, settings: Settings | None = None, seed: int = 42) -> Iterator[Peer]:
     """Train a peer: first its full form, then its compressed one where there is one.
 
     :param peer: its name in :data:`PEERS`.
@@ -104,7 +104,7 @@ def check_peer(name: str) -> tuple[str, str]:
     return peer, encoder
 
 
-def _train_fasttext(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+def _train_fasttext(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer]:
     """fastText (https://arxiv.org/abs/1607.01759), on one thread, so that the seed decides."""
     import fasttext
 
@@ -138,7 +138,7 @@ def _train_fasttext(task: Task, settings: Settings, seed: int) -> Iterator[Peer]
     yield saved("model.ftz", "quantised")
 
 
-def _train_tfidf(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+def _train_tfidf(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer]:
     """TF-IDF and logistic regression, as scikit-learn has them."""
     import joblib
     from scipy.sparse import hstack
@@ -167,7 +167,7 @@ def _train_tfidf(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
     yield Peer("fp64", predict, path.stat().st_size / 1e6, seconds)
 
 
-def _train_model2vec(task: Task, settings: Settings, seed: int) -> Iterator[Peer]:
+def _train_model2vec(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer]:
     """A static model (https://github.com/MinishLab/model2vec), distilled from an encoder, then trained with a head."""
     from model2vec.inference import StaticModelPipeline
     from model2vec.quantization import DType, quantize_embeddings

@@ -158,7 +158,7 @@ def _test(options: EvaluateOptions, classifier: Classifier, progress: Progress) 
 
 def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progress) -> LabelledFile:
     require("train", "torch", "transformers")
-    from potstill.teachers.checkpoints import check_model_type
+    from potstill.teachers.checkpoints import check_model_type, read_config
 
     source, raw = str(options.bert_output_dir), options.data_dir / RAW
     check_model_type(source, config.model_type)
@@ -171,7 +171,7 @@ def _label_raw(options: EvaluateOptions, config: TeacherConfig, progress: Progre
         teacher,
         path,
         inputs={"texts": hash_file(raw)},
-        task=find_task(),
+        task=find_task(read_config(source).problem_type),
         soft_labels=options.soft_labels,
         progress=progress,
     )

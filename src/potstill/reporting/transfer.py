@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import CONFIG, TEMPERATURE, TEXTS, read_json, shards
+from potstill.artifacts import TEXTS, shards
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
+from potstill.model_folder import ModelFolder
 from potstill.runs.contents import read_split, run_labels
-from potstill.tasks import find_task
+from potstill.tasks import Task
 
 KINDS = {
     "own": "train's own texts",
@@ -117,13 +118,14 @@ def find_composition(run: Path) -> Composition:
     train = [example.text for example in read_split(run, "train")]
     labels = run_labels(run)
     is_given = not (run / "augmented").is_dir()
-    temperature = 1.0 if is_given else float(read_json(run / "teacher" / CONFIG).get(TEMPERATURE, 1.0))
+    teacher = ModelFolder(run / "teacher")
+    temperature = 1.0 if is_given else teacher.temperature
     tallies = {name: _Tally() for name in KINDS}
     parts = map(read_transfer, shards(run / "transfer"))
-    generator, task = np.random.default_rng(0), find_task()
+    generator = np.random.default_rng(0)
     for part, origins in _given_parts(parts, train) if is_given else _augmented_parts(parts, run / "augmented" / TEXTS):
-        probabilities = task.probabilities(part.logits, temperature)
-        _count(part, origins, probabilities, generator.random(len(part.texts)), tallies)
+        probabilities = teacher.task.probabilities(part.logits, temperature)
+        _count(part, origins, probabilities, generator.random(len(part.texts)), tallies, task=teacher.task)
     kinds = [
         Kind(
             title=KINDS[name],
@@ -180,13 +182,14 @@ def _count(
     probabilities: NDArray[np.float32],
     draws: NDArray[np.float64],
     tallies: dict[str, _Tally],
+    *,
+    task: Task,
 ) -> None:
     """Add a shard to the tallies.
 
     :param probabilities: ``[n_texts, n_labels]``.
     :param draws: random numbers, ``[n_texts]``: the samples of a kind are the texts with the smallest ones.
     """
-    task = find_task()
     best, best_probs = task.decide_from_probabilities(probabilities), task.confidence(probabilities)
     for name, tally in tallies.items():
         rows = np.flatnonzero(origins.kinds == name)

@@ -8,6 +8,7 @@ from typing import Any
 from potstill.corpus.splits import Corpus
 from potstill.progress import Progress, silent
 from potstill.runs.options import DistillOptions
+from potstill.tasks import Task, find_task
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Job:
     def labels(self) -> list[str]:
         """The labels of the data, in id order."""
         return self.corpus.labels
+
+    @property
+    def task(self) -> Task:
+        """How logits become decisions: one label a text, as the data has it."""
+        return find_task()
 
 
 @dataclass(frozen=True)

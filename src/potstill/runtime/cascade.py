@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError
-from potstill.tasks import Task
+from potstill.tasks import Task, find_task
 
 
 class Model(Protocol):
     """What a cascade needs of its two models; a :class:`~potstill.Classifier` has it."""
 
     classes_: NDArray[Any]
-    task: Task
 
     def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The probability of each label, float32 ``[len(texts), len(classes_)]``."""
@@ -55,7 +54,7 @@ class Cascade:
                 "give a fallback that knows the same labels"
             )
         self.classes_ = student.classes_
-        self.task = student.task
+        self.task: Task = getattr(student, "task", find_task())  # another library's model has none
         self.below = below
         self._student, self._fallback = student, fallback
         self._columns = [fallback_labels.index(label) for label in labels]

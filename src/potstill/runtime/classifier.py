@@ -21,7 +21,7 @@ from potstill.runtime.padded_graph import PaddedGraph
 from potstill.runtime.session import OnnxSession
 from potstill.runtime.student_graph import StudentGraph
 from potstill.runtime.threads import available_cpus
-from potstill.tasks import Task, find_task
+from potstill.tasks import Task
 
 
 class Graph(Protocol):
@@ -133,6 +133,6 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         graph,
         labels,
         temperature=folder.temperature,
-        task=find_task(folder.config.get("problem_type")),
+        task=folder.task,
         split=split,
     )

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from potstill.errors import PotstillError
 from potstill.progress import Progress
-from potstill.runtime.cascade import Cascade, Model
-from potstill.runtime.classifier import load
+from potstill.runtime.cascade import Cascade
+from potstill.runtime.classifier import Classifier, load
 from potstill.serving.batcher import Batcher
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
@@ -51,7 +51,7 @@ class ServedModel:
     """One model by name, with its queue, and its fallback if there is one."""
 
     name: str
-    classifier: Model
+    classifier: Classifier
     batcher: Batcher
     fallback: Fallback | None = None
 

@@ -47,6 +47,17 @@ TEACHERS: dict[str, Callable[[str, list[str] | None, Backend, int | None], Teach
 }
 
 
+def check_teacher(source: str) -> None:
+    """Check that there is such a teacher, before any expensive work.
+
+    :param source: a folder, or a name on the Hugging Face hub.
+    :raises PotstillError: when there is none.
+    """
+    from potstill.teachers.checkpoints import check_transformer
+
+    check_transformer(source)
+
+
 def open_teacher(
     source: str, labels: list[str] | None = None, *, backend: Backend = "torch", n_ctx: int | None = None
 ) -> Teacher:

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from potstill.errors import PotstillError, reason, require
 from potstill.model_folder import is_student_type
+from potstill.tasks import find_task
 
 # Layers that a classifier puts on an encoder: a checkpoint of the bare encoder lacks them.
 _HEAD = ("classifier.", "pre_classifier.", "score.", "pooler.", "classification_head.")
@@ -125,6 +126,7 @@ def open_encoder(
     :raises PotstillError: when there is no such checkpoint, or it lacks weights.
     """
     config = read_config(name, revision)
+    config.problem_type = None  # of the classification layer that is left out
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     for field in ("classifier_dropout", "seq_classif_dropout"):
@@ -135,19 +137,20 @@ def open_encoder(
     return Checkpoint(model, open_tokenizer(name, form, revision), labels)
 
 
-def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "main") -> Checkpoint:
+def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
     """A classifier that is fine-tuned already.
 
     :param labels: the data's labels: its logits are put in their order; default: its own.
-    :raises PotstillError: when it is not a classifier, has other labels, or lacks weights.
+    :raises PotstillError: when it is not a classifier, has another task or other labels, or lacks weights.
     """
-    config = read_config(name, revision)
-    if not any(architecture.endswith("ForSequenceClassification") for architecture in config.architectures or []):
+    config = read_config(name)
+    if not is_classifier(config):
         raise PotstillError(
             f"{name}: not a fine-tuned classifier (its architecture is {config.architectures}); "
             f"fine-tune it first: potstill train"
         )
-    model = _open_model(name, config, revision, may_lack=())
+    find_task(config.problem_type)
+    model = _open_model(name, config, "main", may_lack=())
     own = own_labels(config)
     if labels is not None:
         order = match_labels(config, labels)
@@ -156,7 +159,7 @@ def open_finetuned(name: str, labels: list[str] | None = None, revision: str = "
         _reorder_logits(model, order)
         model.config.id2label = dict(enumerate(labels))
         model.config.label2id = {label: index for index, label in enumerate(labels)}
-    return Checkpoint(model, open_tokenizer(name, None, revision), labels or own)
+    return Checkpoint(model, open_tokenizer(name, None), labels or own)
 
 
 def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> PreTrainedTokenizerFast:

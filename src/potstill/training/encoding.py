@@ -1,7 +1,7 @@
 """Encoding: texts to folders of token ids, which a model is trained on."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.encoded import Chunk, Encoded, Text, encode_chunks, limited, tokenizer_hash
+from potstill.corpus.encoded import Chunk, Encoded, encode_chunks, limited, tokenizer_hash, with_masks
 from potstill.corpus.words import MASK, UNK, UNK_ID, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
@@ -49,8 +49,8 @@ def encode_to_folder(
     :param mask_token: the tokenizer's; every mask token in the texts becomes this one.
     :param inputs: what the texts come from, written to the folder's manifest.
     """
-    if mask_token:  # here, for teacher and student alike, so that one set of augmented texts is for every model
-        chunks = (replace(chunk, texts=_with_masks(chunk.texts, mask_token)) for chunk in chunks)
+    if mask_token:  # so that one set of augmented texts is for every model
+        chunks = (replace(chunk, texts=with_masks(chunk.texts, mask_token)) for chunk in chunks)
     with atomic_folder(folder, inputs | {"tokenizer": tokenizer_hash(tokenizer), "n_ctx": n_ctx}) as work:
         encode_chunks(chunks, limited(tokenizer, n_ctx), work, progress)
     encoded = Encoded.load(folder)
@@ -70,10 +70,6 @@ def _unknown_share(encoded: Encoded, tokenizer: Tokenizer) -> float:
     n_tokens = len(encoded.token_ids)
     parts = np.array_split(encoded.token_ids, 1 + n_tokens // _COUNTED_AT_ONCE)
     return sum(np.count_nonzero(part == UNK_ID) for part in parts) / max(1, n_tokens)
-
-
-def _with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
-    return [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
 
 
 def load_encoded(folder: Path, tokenizer: Tokenizer) -> Encoded:
