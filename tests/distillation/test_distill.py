@@ -53,7 +53,7 @@ def test_run_json_records_configuration_seeds_versions_and_data(finished: Path) 
     assert record["config"]["seed"] == 42
     assert record["config"]["rules"]["n_iter"] == 3
     assert set(record["data"]) == {"train.txt", "valid.txt", "test.txt"}
-    assert {"python", "torch", "transformers", "potstill"} <= set(record["versions"])
+    assert {"python", "torch", "transformers", "potstill", "spacy"} <= set(record["versions"])
     assert set(record["stages"]) == set(STAGES)
 
 

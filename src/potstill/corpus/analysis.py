@@ -40,6 +40,8 @@ class Analyzer(Protocol):
 
     extra: ClassVar[str] = ""
     """The extra of the package ``potstill`` that installs its library; empty where it needs none."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """The packages on which its tokens depend; a run records their versions."""
     agglutinative: ClassVar[bool] = False
     """Whether its language attaches grammar to words. If so, a changed word keeps the spacing of the word that it
     replaces. If not, spaces separate it from its neighbours, so that splitting the new text gives the sampled words."""

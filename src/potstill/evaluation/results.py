@@ -26,7 +26,7 @@ Role = Literal["teacher", "student", "baseline"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of test a student over word vectors knows.
+    """How much of test a student over words or characters knows.
 
     :param vocabulary: rows of its word table.
     :param words: of all texts; ``unknown`` those of them that are not in the vocabulary.
@@ -67,7 +67,7 @@ class Score:
     :param parameters: numbers in the weights, the word table included.
     :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration.
     :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
-    :param coverage: of a student over word vectors, else None.
+    :param coverage: of a student of ``STUDENTS``; None for a transformer.
     :param cascades: on test, with the teacher as fallback, one a threshold; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
         variation distance; the furthest first, without duplicates.

@@ -14,6 +14,8 @@ class KiwiAnalyzer(KoreanAnalyzer):
     :raises PotstillError: when it is not, or Kiwi is not installed.
     """
 
+    packages = ("kiwipiepy", "kiwipiepy_model")
+
     def __init__(self, model: str = "") -> None:
         refuse_model("kiwi", model)
         require(self.extra, "kiwipiepy")
@@ -21,7 +23,7 @@ class KiwiAnalyzer(KoreanAnalyzer):
 
         from kiwipiepy import Kiwi
 
-        self.version = f"{version('kiwipiepy')}-{version('kiwipiepy_model')}"
+        self.version = "-".join(map(version, self.packages))
         self._kiwi = Kiwi(num_workers=1)  # several processes tag
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:

@@ -15,6 +15,8 @@ class MecabAnalyzer(KoreanAnalyzer):
     :raises PotstillError: when it is not, or MeCab-ko is not installed.
     """
 
+    packages = ("python-mecab-ko", "python-mecab-ko-dic")
+
     def __init__(self, model: str = "") -> None:
         refuse_model("mecab", model)
         require(self.extra, "mecab", "mecab_ko_dic")
@@ -22,7 +24,7 @@ class MecabAnalyzer(KoreanAnalyzer):
 
         from mecab import MeCab
 
-        self.version = f"{version('python-mecab-ko')}-{version('python-mecab-ko-dic')}"
+        self.version = "-".join(map(version, self.packages))
         self._mecab = MeCab()
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:

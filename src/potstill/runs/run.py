@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import FORMAT, RUN, atomic_folder, hash_json, peek_manifest, read_manifest, write_json
+from potstill.augment.analyzers import ANALYZERS
 from potstill.runs.contents import read_record
 from potstill.runs.job import Job, Stage
 
 logger = logging.getLogger(__name__)
 
-_RECORDED = (
-    "potstill", "torch", "transformers", "tokenizers", "onnxruntime", "datasets", "numpy", "spacy",
-    "kiwipiepy", "python-mecab-ko",
-)  # fmt: skip
+_RECORDED = ("potstill", "torch", "transformers", "tokenizers", "onnxruntime", "datasets", "numpy")
 
 
 def resolve(stages: Iterable[Stage]) -> Iterator[tuple[Stage, dict[str, Any]]]:
@@ -96,7 +94,7 @@ def _to_json(value: Any) -> Any:
 
 def _find_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for name in _RECORDED:
+    for name in (*_RECORDED, *(package for analyzer in ANALYZERS.values() for package in analyzer.packages)):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -27,6 +27,7 @@ class SpacyAnalyzer(Analyzer):
     """
 
     extra = "augment"
+    packages = ("spacy",)
 
     def __init__(self, model: str = "") -> None:
         require(self.extra, "spacy")
