@@ -67,7 +67,7 @@ def test_files_become_the_shards_of_one_transfer_set_in_order(local: Path) -> No
     assert read_transfer(local).texts == [text for part in TEXTS for text in part]
     manifest = read_manifest(local)
     assert manifest is not None and set(manifest["inputs"]) == {"texts", "teacher"}
-    assert manifest["inputs"]["teacher"].split()[1] == "torch"  # what ran the teacher
+    assert "torch" in manifest["inputs"]["teacher"].split()  # what ran the teacher
 
 
 def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
