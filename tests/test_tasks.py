@@ -50,7 +50,7 @@ def test_a_higher_temperature_makes_a_single_label_less_confident() -> None:
 
 def test_the_task_is_found_by_hugging_faces_name() -> None:
     assert find_task() is find_task(SINGLE_LABEL) is TASKS[SINGLE_LABEL]
-    with pytest.raises(PotstillError, match=r"no task \(problem_type in config.json\) 'regression': choose one of"):
+    with pytest.raises(PotstillError, match=r"config\.json: its problem_type is 'regression', which is not"):
         find_task("regression")
     with pytest.raises(PotstillError, match=r"'\['regression'\]'"):
         find_task(["regression"])

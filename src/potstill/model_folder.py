@@ -85,7 +85,7 @@ class ModelFolder:
 
         :raises PotstillError: when the configuration names a task that there is not.
         """
-        return find_task(self.config.get("problem_type"))
+        return find_task(self.config.get("problem_type"), self.path / CONFIG)
 
     @property
     def max_length(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.errors import unknown_name
+from potstill.errors import PotstillError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -124,13 +124,15 @@ SINGLE_LABEL = "single_label_classification"
 TASKS: dict[str, Task] = {SINGLE_LABEL: SingleLabel()}
 
 
-def find_task(problem_type: object = None) -> Task:
+def find_task(problem_type: object = None, source: object = "config.json") -> Task:
     """The task of a model.
 
     :param problem_type: as its ``config.json`` has it; None, as in most configurations: one label a text.
+    :param source: the model, to name in an error.
     :raises PotstillError: when there is no such task.
     """
     name = SINGLE_LABEL if problem_type is None else problem_type
     if not isinstance(name, str) or name not in TASKS:  # a damaged config.json may have anything
-        raise unknown_name("task (problem_type in config.json)", str(name), list(TASKS))
+        known = " or ".join(TASKS)
+        raise PotstillError(f"{source}: its problem_type is '{name}', which is not supported: give a model of {known}")
     return TASKS[name]

@@ -44,7 +44,9 @@ def test_a_length_that_it_cannot_take_is_one_line(folder: Path) -> None:
 
 def test_a_classifier_of_another_task_is_one_line_but_may_be_an_encoder(folder: Path) -> None:
     change_json(folder / "config.json", problem_type="multi_label_classification")
-    with pytest.raises(PotstillError, match=r"no task \(problem_type in config.json\) 'multi_label_classification'"):
+    with pytest.raises(
+        PotstillError, match=rf"{folder}: its problem_type is 'multi_label_classification', which is not"
+    ):
         open_teacher(str(folder))
     encoder = open_encoder(str(folder), ["a", "b", "c"], dropout=0.1, form=TextForm(n_ctx=8), seed=1)
     assert encoder.model.config.problem_type is None

@@ -149,7 +149,7 @@ def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
             f"{name}: not a fine-tuned classifier (its architecture is {config.architectures}); "
             f"fine-tune it first: potstill train"
         )
-    find_task(config.problem_type)
+    find_task(config.problem_type, name)  # one of another task is refused
     model = _open_model(name, config, "main", may_lack=())
     own = own_labels(config)
     if labels is not None:
