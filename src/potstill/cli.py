@@ -25,6 +25,8 @@ from potstill.distillation.demo import DemoOptions, demo
 from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.errors import PotstillError
+from potstill.pretraining.options import PretrainOptions
+from potstill.pretraining.pretrain import pretrain
 from potstill.progress import Bar, silent
 from potstill.recipe.augment import AugmentOptions, augment_data
 from potstill.recipe.evaluate import EvaluateOptions, evaluate
@@ -36,6 +38,7 @@ from potstill.runtime.threads import available_cpus
 VERBS: dict[str, tuple[Any, Any]] = {
     "demo": (DemoOptions, demo),
     "distill": (DistillCommand, distill_command),
+    "pretrain": (PretrainOptions, pretrain),
     "augment_data": (AugmentOptions, augment_data),
     "preprocess": (PreprocessOptions, preprocess),
     "train": (TrainOptions, train),

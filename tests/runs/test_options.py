@@ -8,6 +8,7 @@ import pytest
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
+from potstill.training.options import Optimisation
 
 
 def options(**changes: Any) -> DistillOptions:
@@ -31,21 +32,34 @@ def test_options_out_of_range_are_refused_at_once(changes: dict[str, Any], compl
         options(**changes)
 
 
+def for_teacher(chosen: DistillOptions, n_texts: int = 5_000, n_labels: int = 2, width: int = 384) -> Optimisation:
+    return chosen.for_teacher(n_texts=n_texts, n_labels=n_labels, width=width)
+
+
+def test_a_teacher_of_many_labels_is_tuned_longer_and_one_of_very_many_rows_shorter() -> None:
+    epochs = [for_teacher(options(), rows, labels).epoch for rows, labels in ((5_000, 2), (9_000, 77), (9_000, 500))]
+    assert epochs == [3, 9, 10]
+    assert for_teacher(options(), 140_000).epoch == 2
+    assert for_teacher(options(teacher_epochs=7), 140_000).epoch == 7
+
+
+def test_a_wider_teacher_is_tuned_more_carefully_unless_a_rate_is_given() -> None:
+    rates = [for_teacher(options(), width=width).lr for width in (312, 384, 768, 1024)]
+    assert rates == [1e-4, 1e-4, 5e-5, 3.75e-5]
+    assert for_teacher(options(teacher_lr=1e-3), width=1024).lr == 1e-3
+
+
 def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_some_hundred_steps() -> None:
     defaults = options()
-    lengths = [
-        (each.epoch, each.min_steps) for each in (defaults.for_teacher, defaults.for_student, defaults.for_baseline)
-    ]
-    assert lengths == [(2, 300), (5, 1000), (10, 300)]
+    trainings = (for_teacher(defaults), defaults.for_student, defaults.for_baseline)
+    assert [(each.epoch, each.min_steps) for each in trainings] == [(3, 400), (5, 1000), (10, 300)]
     assert defaults.has_baseline
 
 
 def test_epochs_and_steps_that_are_given_are_used() -> None:
     of_epochs = options(teacher_epochs=1, student_epochs=3, gold_epochs=4)
-    lengths = [
-        (each.epoch, each.min_steps) for each in (of_epochs.for_teacher, of_epochs.for_student, of_epochs.for_baseline)
-    ]
-    assert lengths == [(1, 0), (3, 0), (4, 0)]
+    trainings = (for_teacher(of_epochs), of_epochs.for_student, of_epochs.for_baseline)
+    assert [(each.epoch, each.min_steps) for each in trainings] == [(1, 0), (3, 0), (4, 0)]
     of_steps = options(student_steps=50, gold_epochs=0)
     assert (of_steps.for_student.steps, of_steps.for_student.min_steps) == (50, 0)
     assert not of_steps.has_baseline

@@ -26,7 +26,7 @@ from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
-from potstill.evaluation.measuring import Labelled, time_texts
+from potstill.evaluation.measuring import Labelled, time_calls
 from potstill.manifests import replacing
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
@@ -189,7 +189,7 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
             bar.update(1)
         for _ in range(_ROUNDS):
             for name, classifier in classifiers.items():
-                times[name] += time_texts(classifier, valid.texts)
+                times[name] += time_calls(classifier.predict, valid.texts)
                 bar.update(1)
     accuracies = {name: float(valid.is_right(labels).mean()) for name, labels in predictions.items()}
     return {

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer
-from tokenizers.models import WordLevel
+from tokenizers.models import WordLevel, WordPiece
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import PreTokenizer, Split
 
@@ -18,6 +18,7 @@ MASK = "[MASK]"  # BERT's and ELECTRA's mask token, and every student's
 OTHER_MASKS = ("<mask>",)  # RoBERTa's
 MASK_ID = 2
 N_SPECIAL = 3
+PIECE = "##"  # begins a piece of a word that is not its first
 
 # The rules of the Penn Treebank, which GloVe and the taggers use. Contractions are split (do n't, it 's). A run of
 # letters, a number or an abbreviation is one word, and so is every other sign. Text that is already split this way does
@@ -49,19 +50,26 @@ def splitter_hash() -> str:
 def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
     """The tokenizer of a student.
 
-    :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on.
+    :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on. With pieces (``##ing``) among them, a word
+        that is not in it is cut into its longest first part that is, and pieces; without them it is unknown.
     :param lower: whether text is lower-cased first; the words must then be lower-case too.
     """
     # All of it is in tokenizer.json, which Hugging Face and the runtime both read, so that both split text alike.
     vocabulary = {PAD: PAD_ID, UNK: UNK_ID, MASK: MASK_ID}
     for word in words:
         vocabulary.setdefault(word, len(vocabulary))
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNK))
+    has_pieces = any(is_piece(word) for word in vocabulary)
+    tokenizer = Tokenizer((WordPiece if has_pieces else WordLevel)(vocabulary, unk_token=UNK))
     if lower:
         tokenizer.normalizer = Lowercase()
     tokenizer.pre_tokenizer = word_splitter()
     tokenizer.add_special_tokens([AddedToken(MASK, normalized=False)])
     return tokenizer
+
+
+def is_piece(token: str) -> bool:
+    """Whether a token of a vocabulary continues a word. A word has one sign or letters alone, so that none is."""
+    return token.startswith(PIECE) and len(token) > len(PIECE)
 
 
 def unify_masks(text: str, mask_token: str = MASK) -> str:

@@ -28,7 +28,7 @@ def check_job(job: Job) -> None:
         if isinstance(student, TransformerStudent) and student.name != TEACHER:
             _check_transformer_student(student)
     reads_words = any(isinstance(student, WordStudent) for student in students)
-    if reads_words:
+    if reads_words and not job.pretrained:
         check_sources(options.embedding_path)
     if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
         make_analyzer(options.analyzer)

@@ -10,7 +10,7 @@ from potstill.corpus.splits import load_corpus
 from potstill.distillation.checks import check_job
 from potstill.distillation.plan import plan
 from potstill.errors import require
-from potstill.evaluation.results import Score, read_evaluation, score_table
+from potstill.evaluation.results import Evaluation, Score, read_evaluation, score_table
 from potstill.progress import Progress, silent
 from potstill.reporting.report import ReportOptions, report_runs
 from potstill.runs.job import Job
@@ -31,13 +31,18 @@ class DistillCommand:
 class Distilled:
     """A finished run.
 
-    :param scores: of the teacher, and of each student with its gold-label baseline.
+    :param evaluation: the figures of the teacher, and of each student with its gold-label baseline.
     :param report: the page that shows them.
     """
 
     folder: Path
-    scores: list[Score]
+    evaluation: Evaluation
     report: Path
+
+    @property
+    def scores(self) -> list[Score]:
+        """The figures of the models."""
+        return self.evaluation.scores
 
     @property
     def student(self) -> Path:
@@ -46,8 +51,9 @@ class Distilled:
 
     def __str__(self) -> str:
         lines = [
-            score_table(self.scores),
+            score_table(self.scores, self.evaluation.reference),
             "",
+            *self._advice(),
             "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
             "ECE: expected calibration error on test, in points: how far probabilities are from accuracy",
             f"everything is in {self.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
@@ -56,6 +62,21 @@ class Distilled:
             f"  python -c \"import potstill; print(potstill.load('{self.student}').predict(['your text here']))\"",
         ]
         return "\n".join(lines)
+
+    def _advice(self) -> list[str]:
+        """What to do where a baseline that takes seconds is better than the best student."""
+        best, reference = self.evaluation.best, self.evaluation.reference
+        if reference is None or best.accuracy >= reference.accuracy:
+            return []
+        teacher = self.evaluation.teacher
+        if teacher.accuracy < reference.accuracy:
+            advice = "the teacher is below it too: give more --teacher_epochs, or another --teacher"
+        else:
+            advice = "the teacher is above it: give texts of the same kind with --unlabelled, or --effort best"
+        return [
+            f"{best.name}, the best student, is below {reference.name}, fitted in {reference.seconds} s: {advice}",
+            "",
+        ]
 
 
 @dataclass(frozen=True)
@@ -98,8 +119,7 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
     run = Run(job)
     for stage, inputs in resolve(plan(job)):
         run.make(stage, inputs)
-    scores = read_evaluation(job.folder).scores
-    return Distilled(job.folder, scores, report_runs(ReportOptions((job.folder,))).out)
+    return Distilled(job.folder, read_evaluation(job.folder), report_runs(ReportOptions((job.folder,))).out)
 
 
 def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:

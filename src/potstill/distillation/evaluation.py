@@ -20,15 +20,17 @@ def evaluation_stages(job: Job) -> Iterator[Stage]:
     students = [f"students/{student.folder}" for student in find_students(job.options)]
     baselines = [f"{student}{GOLD}" for student in students] if job.options.has_baseline else []
     teachers = ["teacher", *(teacher.folder for teacher in find_ensemble(job.options))]
-    yield Stage("evaluation", ("data", *teachers, *students, *baselines), {}, _evaluate)
+    inputs = {"reference_row": job.options.reference_row}
+    yield Stage("evaluation", ("data", *teachers, *students, *baselines), inputs, _evaluate)
     yield Stage("student", ("evaluation", *students), {}, _take_best)
 
 
 def _evaluate(job: Job, work: Path) -> None:
     from potstill.evaluation.measuring import Labelled, Model, score_models
+    from potstill.evaluation.reference import measure_reference
 
     options = job.options
-    test, valid = (Labelled.of(read_split(job.folder, split)) for split in ("test", "valid"))
+    train, valid, test = (Labelled.of(read_split(job.folder, split)) for split in ("train", "valid", "test"))
     models = [Model(f"teacher ({Path(options.teacher).name})", "teacher", "teacher")]
     for teacher in find_ensemble(options):
         models.append(Model(f"teacher ({Path(teacher.source).name})", "teacher", teacher.folder))
@@ -38,7 +40,11 @@ def _evaluate(job: Job, work: Path) -> None:
             name = f"{student.folder}, gold labels alone"
             models.append(Model(name, "baseline", f"students/{student.folder}{GOLD}"))
     scores = score_models(models, job.folder, test=test, valid=valid)
-    write_evaluation(Evaluation(this_machine(), scores), work)
+    reference = None
+    if options.reference_row:
+        logger.info("measuring TF-IDF + logistic regression")
+        reference = measure_reference(train=train, valid=valid, test=test, seed=options.seed)
+    write_evaluation(Evaluation(this_machine(), scores, reference), work)
 
 
 def _take_best(job: Job, work: Path) -> None:

@@ -19,8 +19,9 @@ from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
 from potstill.training.encoding import encode_to_folder, split_morphemes
+from potstill.training.pretrained import grow_vocabulary
 from potstill.training.vector_sources import is_from_teacher, open_vectors, split_vectors
-from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
+from potstill.training.vocabulary import Vocabulary, build_characters, build_vocabulary, save_vocabulary
 
 TEACHER = "teacher"  # as a student's name: the run's own teacher
 _CHARACTERS_A_WORD = 10  # space included: the characters that --student_words allows for each word
@@ -36,16 +37,18 @@ def word_text_stage(job: Job) -> Stage:
     """The text of all students over word vectors: they share one vocabulary, so that the work is done once."""
     options = job.options
     inputs: dict[str, Any] = {
-        "embedding_path": hash_vectors(options.embedding_path),
-        "n_frequent": options.n_frequent,
         "cased": options.cased,
         "student_words": options.student_words,
         "seed": options.seed,
         **asdict(options.soft_labels),
     }
+    if job.pretrained:
+        inputs["student_init"] = job.pretrained.hash
+    else:
+        inputs |= {"embedding_path": hash_vectors(options.embedding_path), "n_frequent": options.n_frequent}
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
-    needs_teacher = any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
+    needs_teacher = job.pretrained or any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
     after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
     return Stage("prepared", after, inputs, _prepare_words)
 
@@ -60,15 +63,23 @@ def _prepare_words(job: Job, work: Path) -> None:
         transfer = work / ".split"  # read twice below, and splitting takes long
         write_shards(transfer, _split_parts(job.folder / "transfer", split))
     sets = _find_sets(job, transfer, gold)
-    vocabulary = build_vocabulary(
-        _texts(sets["transfer"]),
-        open_vectors(options.embedding_path, str(job.folder / "teacher"), job.progress),
+    vocabulary = _build_vocabulary(job, _texts(sets["transfer"]))
+    save_vocabulary(vocabulary, work)
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK)
+
+
+def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:
+    """That of the pretrained student with the texts' words; without one, the texts' and frequent words."""
+    options, teacher = job.options, str(job.folder / "teacher")
+    if job.pretrained:
+        return grow_vocabulary(job.pretrained, texts, open_vectors("teacher", teacher, job.progress))
+    return build_vocabulary(
+        texts,
+        open_vectors(options.embedding_path, teacher, job.progress),
         n_frequent=options.n_frequent,
         lower=not options.cased,
         seed=options.seed,
     )
-    save_vocabulary(vocabulary, work)
-    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK)
 
 
 def character_text_stage(job: Job, name: str) -> Stage:

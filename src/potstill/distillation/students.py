@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from potstill.corpus.encoded import Encoded
 from potstill.distillation.inputs import training_inputs
-from potstill.distillation.prepared import character_text_stage, find_checkpoint, piece_text_stage, word_text_stage
+from potstill.distillation.prepared import (
+    TEACHER,
+    character_text_stage,
+    find_checkpoint,
+    piece_text_stage,
+    word_text_stage,
+)
+from potstill.distillation.teacher import encoder_width
 from potstill.errors import PotstillError
 from potstill.evaluation.results import GOLD
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 from potstill.training.options import Optimisation
+from potstill.training.pretrained import Pretrained, start_from
 from potstill.training.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:
@@ -130,8 +138,8 @@ class WordStudent(Student):
         return {"embedding_trainable": options.embedding_trainable}
 
     def open(self, job: Job) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
-        """The student with its word vectors."""
-        return _new_student(job, self, job.options.word_analyzer)
+        """The student with its word vectors, and the layers of the pretrained one where that is of its kind."""
+        return _new_student(job, self, job.options.word_analyzer, job.pretrained)
 
 
 class CharacterStudent(Student):
@@ -146,18 +154,24 @@ class CharacterStudent(Student):
         return _new_student(job, self, analyzer="")
 
 
-def _new_student(job: Job, student: Student, analyzer: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+def _new_student(
+    job: Job, student: Student, analyzer: str, pretrained: Pretrained | None = None
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
+    from potstill.students import STUDENTS
     from potstill.training.fitting import new_student
 
-    return new_student(
+    model, tokenizer = new_student(
         student.name,
-        {},
+        pretrained.parameters(STUDENTS[student.name].config_class) if pretrained else {},
         load_vocabulary(job.folder / student.text),
         job.labels,
         embedding_trainable=job.options.embedding_trainable,
         seed=job.options.seed,
         analyzer=analyzer,
     )
+    if pretrained:
+        start_from(model, pretrained)
+    return model, tokenizer
 
 
 @dataclass(frozen=True)
@@ -185,8 +199,9 @@ class TransformerStudent(Student):
         return {"layers": self.layers, "teacher_dropout": options.teacher_dropout}
 
     def optimisation(self, options: DistillOptions, is_baseline: bool) -> Optimisation:
-        """The same, with the teacher's learning rate."""
-        return replace(super().optimisation(options, is_baseline), lr=options.teacher_lr)
+        """The same, with a teacher's learning rate."""
+        width = encoder_width(options.teacher if self.name == TEACHER else self.name)
+        return replace(super().optimisation(options, is_baseline), lr=options.lr_of_encoder(width))
 
     def open(self, job: Job) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
         """The checkpoint with a new last layer, cut to its layers."""

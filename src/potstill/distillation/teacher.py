@@ -18,11 +18,13 @@ from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
     from potstill.teachers.checkpoints import Checkpoint
+    from potstill.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 
 # After 21 steps on 400 rows of SNIPS the logits' standard deviation was 0.07: the student had 38%, its baseline 76%.
 _FEW_STEPS = 100  # of fine-tuning
+_WIDE = 768  # numbers a token of an encoder whose configuration does not say
 
 
 def teacher_stages(job: Job) -> Iterator[Stage]:
@@ -79,8 +81,26 @@ def _teacher_inputs(job: Job) -> dict[str, Any]:
     }
     if not inputs["teacher_is_finetuned"]:
         inputs |= {"teacher_tokens": options.teacher_tokens, "teacher_dropout": options.teacher_dropout}
-        inputs |= training_inputs("teacher", options.for_teacher)
+        inputs |= training_inputs("teacher", _optimisation(job))
     return inputs
+
+
+def _optimisation(job: Job) -> Optimisation:
+    """How it is fine-tuned: by its width, the texts and the labels where options do not say."""
+    n_texts = len(job.corpus.splits["train"])
+    return job.options.for_teacher(n_texts=n_texts, n_labels=len(job.labels), width=encoder_width(job.options.teacher))
+
+
+def encoder_width(name: str) -> int:
+    """Numbers a token of an encoder.
+
+    :param name: a folder, a name on the hub, or a package.
+    """
+    from potstill.teachers.checkpoints import read_config
+
+    config = read_config(name)
+    width: int = getattr(config, "hidden_size", None) or getattr(config, "dim", None) or _WIDE
+    return width
 
 
 def _is_finetuned(job: Job) -> bool:
@@ -113,17 +133,19 @@ def _fine_tune(job: Job, work: Path) -> None:
     checkpoint = _open_encoder(job)
     tokenizer = _limited_tokenizer(checkpoint)
     train, valid = (_encode_split(job, split, tokenizer) for split in ("train", "valid"))
-    warn_of_few_steps(len(train), job.options.for_teacher)
-    fit(
+    optimisation = _optimisation(job)
+    warn_of_few_steps(len(train), optimisation)
+    training = fit(
         checkpoint.model,
         checkpoint.tokenizer,
         train,
         valid,
-        job.options.for_teacher,
+        optimisation,
         work,
         progress=job.progress,
         description="fine-tuning the teacher",
     )
+    warn_of_rise(training)
 
 
 def _open_encoder(job: Job) -> "Checkpoint":
@@ -148,6 +170,17 @@ def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
             "a smaller --teacher_batch_size",
             n_texts,
             steps,
+        )
+
+
+def warn_of_rise(training: "Training") -> None:
+    """Warn where valid was still rising when fine-tuning ended: the teacher had more to learn."""
+    if training.is_rising:
+        figures = ", ".join(f"{100 * entry['accuracy']:.1f}" for entry in training.evaluations[-3:])
+        logger.warning(
+            "teacher: its accuracy on valid was still rising when fine-tuning ended (%s): give more --teacher_epochs, "
+            "or a higher --teacher_lr",
+            figures,
         )
 
 

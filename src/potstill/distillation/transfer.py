@@ -24,7 +24,9 @@ def transfer_stages(job: Job) -> Iterator[Stage]:
         yield Stage("transfer", ("data",), {"transfer": hashes}, _copy_transfer)
         return
     yield augmented_stage(job)
-    yield Stage("transfer", ("augmented", *_teachers(job)), {"labelling": job.options.labelling}, _make_transfer)
+    yield Stage(
+        "transfer", ("augmented", *_teachers(job)), {"labelling": job.options.labelling_backend}, _make_transfer
+    )
 
 
 def _teachers(job: Job) -> list[str]:
@@ -48,7 +50,7 @@ def _make_transfer(job: Job, work: Path) -> None:
 
 def _label(stage: str, job: Job, folder: Path) -> None:
     """Write one teacher's logits on the augmented texts."""
-    teacher = open_teacher(str(job.folder / stage), backend=job.options.labelling)
+    teacher = open_teacher(str(job.folder / stage), backend=job.options.labelling_backend)
     file = job.folder / "augmented" / TEXTS
     texts = texts_of_parquet([file], count_rows(file))
     label_texts(texts, teacher, folder, engine=job.options.engine, progress=job.progress)

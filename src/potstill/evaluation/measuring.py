@@ -8,7 +8,7 @@ import logging
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: L
 
 def _predict(folder: Path, precision: str | None, test: Labelled, valid: Labelled) -> _Predictions:
     classifier = load(folder, precision=precision)
-    times = time_texts(load(folder, threads=1, precision=precision), test.texts)
+    times = time_calls(load(folder, threads=1, precision=precision).predict, test.texts)
     return _Predictions(classifier, classifier.logits(test.texts), classifier.predict_proba(valid.texts), times)
 
 
@@ -195,13 +195,13 @@ def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> 
     ]
 
 
-def time_texts(classifier: Classifier, texts: Sequence[Text]) -> list[float]:
+def time_calls(predict: Callable[[Sequence[Text]], object], texts: Sequence[Text]) -> list[float]:
     """Milliseconds of each text, alone in its call, after a warm-up; the first :data:`_TIMED` texts."""
     for text in texts[:_WARM_UP]:
-        classifier.predict([text])
+        predict([text])
     times = []
     for text in texts[:_TIMED]:
         start = time.perf_counter()
-        classifier.predict([text])
+        predict([text])
         times.append(1000 * (time.perf_counter() - start))
     return times

@@ -104,7 +104,23 @@ class Score:
         return cls(**fields | parts)
 
 
-def score_table(scores: Sequence[Score]) -> str:
+@dataclass(frozen=True)
+class Reference:
+    """A classifier that is fitted in seconds on the same gold labels; the fields are those of :class:`Score`.
+
+    :param seconds: of the processor, for its training.
+    """
+
+    name: str
+    accuracy: float
+    macro_f1: float
+    valid_accuracy: float
+    p50_ms: float
+    megabytes: float
+    seconds: float
+
+
+def score_table(scores: Sequence[Score], reference: Reference | None = None) -> str:
     """A row a model, as the command line shows it."""
     header = ("model", find_task().accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
     rows = [
@@ -120,6 +136,10 @@ def score_table(scores: Sequence[Score]) -> str:
         )
         for score in scores
     ]
+    if reference:
+        accuracy, macro_f1 = (f"{100 * share:.2f}" for share in (reference.accuracy, reference.macro_f1))
+        ms, megabytes = f"{reference.p50_ms:.3f}", f"{reference.megabytes:.2f}"
+        rows.append((reference.name, accuracy, macro_f1, "", ms, "", "", megabytes))
     return table(header, rows)
 
 
@@ -138,10 +158,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores, the teacher's first, and the machine they were measured on."""
+    """The scores, the teacher's first, and the machine they were measured on.
+
+    :param reference: None with ``--no-reference_row``.
+    """
 
     machine: Machine
     scores: list[Score]
+    reference: Reference | None = None
 
     @property
     def teacher(self) -> Score:
@@ -173,7 +197,11 @@ def read_evaluation(run: Path) -> Evaluation:
     if not path.is_file() or own_manifest(path.parent) is None:
         raise PotstillError(f"{run}: no evaluation/{EVALUATION} in it; give the folder of a run that has finished")
     content = read_json(path)
-    return Evaluation(Machine(**content["machine"]), [Score.from_json(score) for score in content["scores"]])
+    return Evaluation(
+        machine=Machine(**content["machine"]),
+        scores=[Score.from_json(score) for score in content["scores"]],
+        reference=Reference(**content["reference"]) if content["reference"] else None,
+    )
 
 
 def this_machine() -> Machine:

@@ -172,7 +172,7 @@ def _fit_to_folder(
             work,
             progress=progress,
             description="training",
-        )
+        ).best
     return Trained(out, optimisation.measure, best)
 
 

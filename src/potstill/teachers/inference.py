@@ -20,6 +20,12 @@ Model = Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]
 """From one padded batch, by the names of the model's inputs, to logits ``[rows, n_labels]``."""
 
 
+def has_native_bf16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 itself (AVX-512 BF16, AMX); others only emulate it."""
+    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.10 or newer
+    return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def in_torch(model: PreTrainedModel, bf16: bool = False) -> Model:
     """Run a model in torch, on the device where it is.
 

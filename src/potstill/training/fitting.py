@@ -16,6 +16,8 @@ from potstill.training.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from potstill.training.trainer import Training
+
 _FROM_DATA = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data determines
 
 
@@ -79,11 +81,10 @@ def fit(
     *,
     progress: Progress,
     description: str,
-) -> float:
+) -> "Training":
     """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
 
     :param work: a working folder; with the checkpoints of a killed call in it, training resumes from them.
-    :return: the best figure on valid.
     """
     from potstill.students import StudentModel
     from potstill.training.trainer import train_model
@@ -102,7 +103,7 @@ def fit(
     if is_first():
         write_json(work / TRAINING, asdict(training))
         calibrate_and_save(model, tokenizer, valid_set, work)
-    return training.best
+    return training
 
 
 def calibrate_and_save(

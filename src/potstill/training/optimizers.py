@@ -19,7 +19,7 @@ def make_optimizer(model: Module, options: Optimisation, steps_an_epoch: int, st
     optimizer = _choose(model, options)
     if not options.use_transformers_optimizer:
         return optimizer, LambdaLR(optimizer, lambda step: options.lr_decay_rate ** (step // steps_an_epoch))
-    warmup = options.warmup_epoch * steps_an_epoch
+    warmup = options.warmup_epoch * steps_an_epoch or round(options.warmup_ratio * steps)
     return optimizer, get_linear_schedule_with_warmup(optimizer, warmup, steps)
 
 

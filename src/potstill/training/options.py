@@ -27,6 +27,8 @@ class Optimisation:
     """AdamW with a linear schedule and warm-up. Without it: Adam with --lr_decay_rate."""
     warmup_epoch: int = 0
     """Epochs in which the learning rate rises from 0 (with --use_transformers_optimizer)."""
+    warmup_ratio: float = 0.0
+    """Share of the steps in which the learning rate rises from 0 (with --use_transformers_optimizer)."""
     weight_decay: float = 0.0
     """AdamW's weight decay (with --use_transformers_optimizer)."""
     lr_decay_rate: float = 1.0
@@ -62,7 +64,7 @@ class Optimisation:
             raise PotstillError(f"--gold_weight={self.gold_weight}: a weight from 0 to 1")
         if self.temperature != 1.0 and self.loss != "kl":
             raise PotstillError("--temperature is for probabilities: give --loss=kl too, or leave it out")
-        for name in ("warmup_epoch", "weight_decay"):
+        for name in ("warmup_epoch", "warmup_ratio", "weight_decay"):
             if getattr(self, name) < 0:
                 raise PotstillError(f"--{name}={getattr(self, name)}: must not be negative")
             if getattr(self, name) and not self.use_transformers_optimizer:
@@ -71,6 +73,10 @@ class Optimisation:
             raise PotstillError(
                 "--lr_decay_rate is for plain Adam and --use_transformers_optimizer for AdamW: give one of them"
             )
+        if self.warmup_epoch and self.warmup_ratio:
+            raise PotstillError("--warmup_epoch and --warmup_ratio both say how long to warm up: give one of them")
+        if self.warmup_ratio >= 1:
+            raise PotstillError(f"--warmup_ratio={self.warmup_ratio}: a share of the steps, less than 1")
         if self.steps and self.min_steps:
             raise PotstillError("--steps says how many there are: leave --min_steps out")
         if self.warmup_epoch >= self.epoch:

@@ -43,6 +43,7 @@ from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest
 # first epoch of a densenet-dsa, 3.4 points of valid below the last.
 _LOSS = "refinement_loss"
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
+_RISE = 0.005  # of accuracy, between the last two evaluations
 _ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
 
@@ -51,13 +52,20 @@ class Training:
     """What a training gave: the model holds the best checkpoint's weights.
 
     :param best: the figure on valid of that checkpoint.
-    :param evaluations: one entry an evaluation on valid: step, epoch, loss, accuracy.
+    :param evaluations: one entry an evaluation on valid: step, epoch, loss, accuracy (of vectors: their similarity).
     :param seconds: of this call, without what an earlier, killed one did.
     """
 
     best: float
     evaluations: list[dict[str, float]]
     seconds: float
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether accuracy on valid rose by half a point or more at the end: in the last of three evaluations or more,
+        above all before it."""
+        figures = [entry["accuracy"] for entry in self.evaluations]
+        return len(figures) > 2 and figures[-1] - max(figures[:-1]) >= _RISE
 
 
 def train_model(
@@ -76,7 +84,7 @@ def train_model(
     and schedule do not depend on the number of processes, and another number can resume.
 
     :param train: with the teacher's logits (then the loss is ``options.loss``), or with label ids alone.
-    :param valid: with label ids.
+    :param valid: with label ids; or with a teacher's vectors alone: the figure on valid is then :func:`_similarity`.
     :param work: folder of the checkpoints; with those of a killed run in it, training resumes.
     :raises PotstillError: when the processes cannot share a batch evenly.
     """
@@ -88,13 +96,14 @@ def train_model(
     steps_an_epoch = -(-len(train) // options.batch_size)
     epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
     steps = options.steps or steps_an_epoch * epochs
+    task, target = find_task(model.config.problem_type), "teacher_logits" if valid.label_ids is None else "label_ids"
     trainer = _DistillationTrainer(
         options,
         model=model,
-        args=_arguments(options, steps, work, clips=not has_sparse_gradients(model)),
+        args=_arguments(options, steps, work, target=target, clips=not has_sparse_gradients(model)),
         train_dataset=EncodedDataset(train, model.config.pad_token_id or 0),
         eval_dataset=EncodedDataset(valid, model.config.pad_token_id or 0),
-        compute_metrics=partial(_measure, find_task(model.config.problem_type)),
+        compute_metrics=_similarity if target == "teacher_logits" else partial(_measure, task),
         optimizers=make_optimizer(model, options, steps_an_epoch, steps),
     )
     trainer.remove_callback(PrinterCallback)
@@ -114,9 +123,10 @@ def train_model(
     return Training(float(trainer.state.best_metric or 0.0), history, seconds)
 
 
-def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) -> TrainingArguments:
+def _arguments(options: Optimisation, steps: int, work: Path, *, target: str, clips: bool) -> TrainingArguments:
     """The Trainer's arguments.
 
+    :param target: what the model is compared with on valid: the name of a batch's array.
     :param clips: whether gradients are clipped by their norm, which torch cannot do to sparse ones.
     """
     never = 1 << 40  # _EvaluateOften says when to evaluate and save
@@ -146,7 +156,7 @@ def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) ->
         disable_tqdm=True,
         log_level="error",
         remove_unused_columns=False,
-        label_names=["label_ids"],
+        label_names=[target],
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
@@ -154,6 +164,14 @@ def _arguments(options: Optimisation, steps: int, work: Path, *, clips: bool) ->
 def _measure(task: Task, prediction: Any) -> dict[str, float]:
     logits, label_ids = prediction.predictions, prediction.label_ids
     return {"accuracy": task.accuracy(logits, label_ids), _LOSS: refinement_loss(logits, label_ids, task)}
+
+
+def _similarity(prediction: Any) -> dict[str, float]:
+    """The mean cosine of a model's vectors and the teacher's, as ``accuracy``; and their mean squared difference."""
+    vectors, wanted = prediction.predictions, prediction.label_ids
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(wanted, axis=1)
+    cosines = (vectors * wanted).sum(axis=1) / np.maximum(norms, 1e-12)
+    return {"accuracy": float(cosines.mean()), _LOSS: float(((vectors - wanted) ** 2).mean())}
 
 
 def _evaluation(entry: dict[str, float]) -> dict[str, float]:

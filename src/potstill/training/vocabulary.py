@@ -53,10 +53,15 @@ def build_vocabulary(
             f"change one of them"
         )
     words, table = cut_to_vocabulary(vectors, count_words(texts, lower), n_frequent, lower, seed)
-    special = np.zeros((N_SPECIAL, vectors.width), dtype=np.float32)
+    return Vocabulary(build_tokenizer(words, lower), with_special_rows(table))
+
+
+def with_special_rows(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A word table with the rows of pad, unknown and mask before it."""
+    special = np.zeros((N_SPECIAL, table.shape[1]), dtype=np.float32)
     # An unknown word is like an average one.
     special[UNK_ID] = table.mean(axis=0)
-    return Vocabulary(build_tokenizer(words, lower), np.concatenate([special, table]))
+    return np.concatenate([special, table])
 
 
 def build_characters(texts: Iterable[str], lower: bool) -> Vocabulary:
