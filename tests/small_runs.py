@@ -19,6 +19,7 @@ def small_run(data: Path, teacher: Path, vectors: Path, out: Path, **changes: ob
         "data": str(data),
         "out": out,
         "teacher": str(teacher),
+        "student": ("cnn",),
         "analyzer": "whitespace",
         "rules": Rules(n_iter=3),
         "embedding_path": str(vectors),

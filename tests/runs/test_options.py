@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from potstill.augment.sampling import Rules
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
@@ -20,8 +21,12 @@ def options(**changes: Any) -> DistillOptions:
     [
         ({"layers": -1}, "--layers=-1: must not be negative"),
         ({"transfer": (Path("none.parquet"),)}, "none.parquet: no such transfer set"),
-        ({"temperature": 2.0}, "--temperature is for probabilities"),
+        ({"temperature": 2.0, "loss": "mse"}, "--temperature is for probabilities"),
         ({"gold_weight": 2.0}, "--gold_weight=2.0: a weight from 0 to 1"),
+        ({"own_share": 1.0}, "--own_share=1.0: a share from 0 to less than 1"),
+        ({"typing_errors": -0.1}, "--typing_errors=-0.1: a share is between 0 and 1"),
+        ({"bf16": True, "fp32": True}, "--bf16 and --fp32: give one of them"),
+        ({"student_init": "here", "cased": True}, "--student_init has word vectors, of lower-case words: leave --cased"),
         ({"teacher_epochs": 0}, "--epoch=0: must be more than 0"),
         ({"soft_labels": SoftLabelFilter(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
         ({"soft_labels": SoftLabelFilter(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
@@ -45,14 +50,37 @@ def test_a_teacher_of_many_labels_is_tuned_longer_and_one_of_very_many_rows_shor
 
 def test_a_wider_teacher_is_tuned_more_carefully_unless_a_rate_is_given() -> None:
     rates = [for_teacher(options(), width=width).lr for width in (312, 384, 768, 1024)]
-    assert rates == [1e-4, 1e-4, 5e-5, 3.75e-5]
+    assert rates == pytest.approx([1e-4, 1e-4, 5e-5, 3.75e-5])
     assert for_teacher(options(teacher_lr=1e-3), width=1024).lr == 1e-3
+
+
+def test_an_effort_decides_how_many_texts_are_new_and_options_that_are_given_win() -> None:
+    rounds = [options(effort=effort).rules_for(5_000).n_iter for effort in ("quick", "normal", "best")]
+    assert rounds == [3, 9, 20]
+    assert options().rules_for(200_000).n_iter == 1
+    assert options(rules=Rules(n_iter=4), effort="best").rules_for(5_000).n_iter == 4
+    steps = [options(effort=effort).for_student.min_steps for effort in ("quick", "normal", "best")]
+    assert steps == sorted(set(steps))
+    assert options(effort="best", student_epochs=1).for_student.min_steps == 0
+
+
+def test_bfloat16_is_chosen_where_it_is_native_and_not_asked_against(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(**changes: Any) -> tuple[bool, str]:
+        return options(**changes).trains_in_bf16, options(**changes).labelling_backend
+
+    monkeypatch.setattr("potstill.teachers.inference.has_native_bf16", lambda: True)
+    assert chosen() == (True, "torch-bf16")
+    assert chosen(fp32=True) == (False, "torch")
+    assert chosen(labelling="onnx") == (True, "onnx")
+    monkeypatch.setattr("potstill.teachers.inference.has_native_bf16", lambda: False)
+    assert chosen() == (False, "torch")
+    assert chosen(bf16=True) == (True, "torch")
 
 
 def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_some_hundred_steps() -> None:
     defaults = options()
     trainings = (for_teacher(defaults), defaults.for_student, defaults.for_baseline)
-    assert [(each.epoch, each.min_steps) for each in trainings] == [(3, 400), (5, 1000), (10, 300)]
+    assert [(each.epoch, each.min_steps) for each in trainings] == [(3, 400), (3, 1500), (10, 600)]
     assert defaults.has_baseline
 
 

@@ -27,6 +27,7 @@ TEXTS = [
     "STRASSE Straße İi ΣΑΣ ς",
     "영화 👍🏽 e\u0301te",
     "x" * 100 + " " + "a" * 41,
+    "Films doon abb dob uns b##o ##o",
 ]
 
 
@@ -38,7 +39,11 @@ def of_characters(lower: bool) -> Tokenizer:
     return build_character_tokenizer("abAnt's.,[MASK]1İ영각é", lower)  # capitals that lower never gives too
 
 
-KINDS = [of_words, of_characters]
+def of_pieces(lower: bool) -> Tokenizer:
+    return build_tokenizer([*WORDS, *"bdou", "##o", "##n", "##b", "fi", "##lms"], lower)
+
+
+KINDS = [of_words, of_characters, of_pieces]
 
 
 @pytest.mark.parametrize("kind", KINDS)

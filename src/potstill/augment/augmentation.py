@@ -66,7 +66,7 @@ def sample_texts(corpus: Corpus, rules: Rules, seed: int, progress: Progress = s
             texts, kinds = (list(chain.from_iterable(zip(*column, strict=True))) for column in rounds)
             is_new = seen.add(texts) & np.array([bool(text) for text in texts], dtype=np.bool_)
             for place in np.flatnonzero(is_new).tolist():
-                yield NewText(start + place // (1 + rules.n_iter), texts[place], kinds[place])
+                yield NewText(start + place // (1 + rules.n_rounds), texts[place], kinds[place])
             bar.update(chunk.stop - start)
 
 
@@ -92,7 +92,7 @@ def _sample(
 ) -> tuple[list[list[str]], list[list[Kind]]]:
     """Of each round the chunk's texts and their kinds; the first round is the texts themselves."""
     texts, kinds = [], []
-    for number in range(1 + rules.n_iter):
+    for number in range(1 + rules.n_rounds):
         sampled = sample_round(corpus, chunk, rules, generator) if number else own_round(corpus, chunk)
         texts.append(render(corpus, chunk, sampled))
         kinds.append(sampled.kinds)

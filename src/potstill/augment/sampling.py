@@ -18,6 +18,7 @@ from potstill.augment.replaceable import ReplaceableText
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 
+_RECIPE_ROUNDS = 20
 MASK_ID = 0  # the id of the mask token among the corpus' words
 
 Kind = Literal["own", "replaced", "masked", "run", "cut"]
@@ -36,8 +37,8 @@ class Rules:
 
     # The recipe's values. On 2,000 lines of SST-2 and five new texts a line no rule, and not augmentation as a whole,
     # could be distinguished from none (0.9 points of test or less; one sigma is 1.0).
-    n_iter: int = 20
-    """New texts sampled from each text."""
+    n_iter: int | None = None
+    """New texts sampled from each text. Default: 20; of distill by --effort and the number of texts."""
     p_mask: float = 0.1
     """Probability that a word is masked."""
     p_pos: float = 0.1
@@ -65,11 +66,16 @@ class Rules:
                 raise PotstillError(f"--{name}={getattr(self, name)}: a probability is between 0 and 1")
         if self.p_mask + self.p_pos > 1:
             raise PotstillError(f"--p_mask={self.p_mask} and --p_pos={self.p_pos} together must not exceed 1")
-        if self.n_iter < 0:
+        if self.n_rounds < 0:
             raise PotstillError(f"--n_iter={self.n_iter}: must not be negative")
         for name in ("max_ng", "max_window"):
             if getattr(self, name) < 1:
                 raise PotstillError(f"--{name}={getattr(self, name)}: a run of words has at least 1")
+
+    @property
+    def n_rounds(self) -> int:
+        """New texts sampled from each text."""
+        return _RECIPE_ROUNDS if self.n_iter is None else self.n_iter
 
 
 @dataclass(frozen=True)

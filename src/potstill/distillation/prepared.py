@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from potstill.artifacts import shards
+from potstill.augment.typing_errors import misspell_some
 from potstill.corpus.encoded import Chunk, Text, known_label_ids
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
@@ -17,6 +19,7 @@ from potstill.corpus.words import MASK
 from potstill.distillation.inputs import hash_vectors, hash_weights
 from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
+from potstill.runs.options import DistillOptions
 from potstill.runtime.threads import available_cpus
 from potstill.training.encoding import encode_to_folder, split_morphemes
 from potstill.training.pretrained import grow_vocabulary
@@ -24,6 +27,7 @@ from potstill.training.vector_sources import is_from_teacher, open_vectors, spli
 from potstill.training.vocabulary import Vocabulary, build_characters, build_vocabulary, save_vocabulary
 
 TEACHER = "teacher"  # as a student's name: the run's own teacher
+_MOST_COPIES = 10  # of each of train's own texts in a student's training set
 _CHARACTERS_A_WORD = 10  # space included: the characters that --student_words allows for each word
 
 _Chunks = Callable[[], Iterable[Chunk]]
@@ -39,8 +43,7 @@ def word_text_stage(job: Job) -> Stage:
     inputs: dict[str, Any] = {
         "cased": options.cased,
         "student_words": options.student_words,
-        "seed": options.seed,
-        **asdict(options.soft_labels),
+        **_learning_inputs(options),
     }
     if job.pretrained:
         inputs["student_init"] = job.pretrained.hash
@@ -51,6 +54,12 @@ def word_text_stage(job: Job) -> Stage:
     needs_teacher = job.pretrained or any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
     after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
     return Stage("prepared", after, inputs, _prepare_words)
+
+
+def _learning_inputs(options: DistillOptions) -> dict[str, Any]:
+    """What of the transfer set is learnt, and how often."""
+    shares = {name: getattr(options, name) for name in ("own_share", "typing_errors", "seed")}
+    return asdict(options.soft_labels) | shares
 
 
 def _prepare_words(job: Job, work: Path) -> None:
@@ -70,9 +79,14 @@ def _prepare_words(job: Job, work: Path) -> None:
 
 def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:
     """That of the pretrained student with the texts' words; without one, the texts' and frequent words."""
+    from potstill.teachers.checkpoints import open_finetuned
+    from potstill.teachers.word_vectors import TeacherVectors
+
     options, teacher = job.options, str(job.folder / "teacher")
     if job.pretrained:
-        return grow_vocabulary(job.pretrained, texts, open_vectors("teacher", teacher, job.progress))
+        checkpoint = open_finetuned(teacher)
+        width = int(checkpoint.model.config.hidden_size)
+        return grow_vocabulary(job.pretrained, texts, TeacherVectors(checkpoint, width, job.progress))
     return build_vocabulary(
         texts,
         open_vectors(options.embedding_path, teacher, job.progress),
@@ -89,7 +103,7 @@ def character_text_stage(job: Job, name: str) -> Stage:
     """
     options = job.options
     # A vocabulary of its own: its ids are not words. No analyzer: all that splits its text is in tokenizer.json.
-    inputs = {"cased": options.cased, "student_words": options.student_words, **asdict(options.soft_labels)}
+    inputs = {"cased": options.cased, "student_words": options.student_words, **_learning_inputs(options)}
     return Stage(name, ("data", "transfer"), inputs, _prepare_characters)
 
 
@@ -112,7 +126,7 @@ def piece_text_stage(job: Job, name: str, student: str) -> Stage:
         "student": student,
         "weights": None if is_teacher else hash_weights(student),
         "teacher_tokens": job.options.teacher_tokens,
-        **asdict(job.options.soft_labels),
+        **_learning_inputs(job.options),
     }
     after = ("data", "transfer", *(["teacher"] if is_teacher else []))
     return Stage(name, after, inputs, _PreparePieces(student))
@@ -167,18 +181,38 @@ def _learnt(job: Job, transfer: Path, known: dict[Text, int]) -> Iterator[Chunk]
     """A transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
 
     A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
-    texts, so that another threshold needs no new labelling.
+    texts, so that another threshold needs no new labelling. Train's own texts are there several times, and some of the
+    others get typing errors: the student learns the logits of the text without them.
     """
     soft_labels, n_texts = job.options.soft_labels, 0
+    copies, generator = _own_copies(job, len(known)), np.random.default_rng(job.options.seed)
     for part in transfer_parts(transfer):
         rows = soft_labels.rows(part.logits, job.task)
+        is_own = np.array([text in known for text in part.texts], dtype=np.bool_)
+        rows = np.repeat(rows, np.where(is_own[rows], copies, 1))
         texts, logits = [part.texts[row] for row in rows], part.logits[rows]
+        if typing_errors := job.options.typing_errors:
+            has_errors = ~is_own[rows] & (generator.random(len(texts)) < typing_errors)
+            texts = misspell_some(texts, has_errors, generator)
         n_texts += len(texts)
         if soft_labels.hard_labeling:
             yield Chunk(texts, job.task.decide(logits))
         else:
             yield Chunk(texts, known_label_ids(texts, known), logits)
     soft_labels.check_some(n_texts)
+
+
+def _own_copies(job: Job, n_own: int) -> int:
+    """How often each of train's own texts is learnt for once that each other text is."""
+    n_others = max(0, sum(map(_count_rows, shards(job.folder / "transfer"))) - n_own)
+    share = job.options.own_share
+    return min(max(1, round(share / (1 - share) * n_others / n_own)), _MOST_COPIES)
+
+
+def _count_rows(shard: Path) -> int:
+    import pyarrow.parquet
+
+    return int(pyarrow.parquet.read_metadata(shard).num_rows)
 
 
 def _encode_sets(

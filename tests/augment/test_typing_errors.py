@@ -1,0 +1,32 @@
+"""Typing errors."""
+
+import numpy as np
+
+from potstill.augment.typing_errors import misspell
+
+TEXT = "The film [MASK] is wonderful, moving and 1,000 times better than it has to be."
+
+
+def test_only_letters_of_longer_words_change_and_the_rest_stays_where_it_is() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        changed = misspell(TEXT, 1.0, generator)
+        assert changed != TEXT
+        assert " [MASK] is " in changed and ", " in changed and " 1,000 " in changed and changed.endswith("be.")
+        assert len(changed.split()) == len(TEXT.split())
+
+
+def test_the_share_says_how_many_words_change() -> None:
+    generator = np.random.default_rng(0)
+    text = " ".join(["wonderful"] * 2000)
+    changed = misspell(text, 0.2, generator).split()
+    assert 300 < sum(word != "wonderful" for word in changed) < 500
+    assert misspell(text, 0.0, generator) == text
+
+
+def test_each_error_is_one_letter_off() -> None:
+    generator = np.random.default_rng(0)
+    made = {misspell("wonderful", 1.0, generator) for _ in range(500)}
+    assert {len(word) for word in made} == {8, 9, 10}
+    assert {"owndewrful", "ownderful"} & made == {"ownderful"}  # swapped neighbours; never two errors
+    assert "wonfderful" not in made
