@@ -26,7 +26,10 @@ def options(**changes: Any) -> DistillOptions:
         ({"own_share": 1.0}, "--own_share=1.0: a share from 0 to less than 1"),
         ({"typing_errors": -0.1}, "--typing_errors=-0.1: a share is between 0 and 1"),
         ({"bf16": True, "fp32": True}, "--bf16 and --fp32: give one of them"),
-        ({"student_init": "here", "cased": True}, "--student_init has word vectors, of lower-case words: leave --cased"),
+        (
+            {"student_init": "here", "cased": True},
+            "--student_init has word vectors, of lower-case words: leave --cased",
+        ),
         ({"teacher_epochs": 0}, "--epoch=0: must be more than 0"),
         ({"soft_labels": SoftLabelFilter(hard_labeling=True), "loss": "kl"}, "--hard_labeling gives labels"),
         ({"soft_labels": SoftLabelFilter(hard_labeling=True), "gold_weight": 0.5}, "--hard_labeling gives labels"),
