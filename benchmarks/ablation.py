@@ -68,6 +68,8 @@ def changes(vectors: str) -> dict[str, dict[str, object]]:
     both: dict[str, object] = {"embedding-path": f"teacher:128+{vectors}"}
     return {
         "no augmentation": {"augment": False},
+        "typing errors": {"typing-errors": 0.5},
+        "half own texts": {"own-share": 0.5},
         "no masking": {"p-mask": 0},
         "no replacement": {"p-pos": 0},
         "no masking of n-grams": {"p-ng": 0},
@@ -134,6 +136,10 @@ def command(options: Options, data: Path, folder: Path, seed: int, changed: Mapp
         "embedding-path": options.vectors,
         "n-iter": options.n_iter,
         "student-steps": options.steps,
+        "loss": "mse",
+        "gold-weight": 0,
+        "own-share": 0,
+        "typing-errors": 0,
         "seed": seed,
         "threads": options.threads,
         "quiet": True,

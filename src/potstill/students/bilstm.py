@@ -21,10 +21,12 @@ class BiLSTMConfig(StudentConfig):
 
     model_type = "potstill-bilstm"
 
-    def __init__(self, hidden_size: int = 256, fc_hidden_size: int = 256, **kwargs: Any) -> None:
+    # Dropout 0.2, 0.4 and 0.6 have 82.2, 82.6, 82.0 on valid of the demo's movie reviews, 75.7, 77.5, 76.5 on
+    # tweet-emotion's.
+    def __init__(self, hidden_size: int = 256, fc_hidden_size: int = 256, dropout: float = 0.4, **kwargs: Any) -> None:
         self.hidden_size = hidden_size
         self.fc_hidden_size = fc_hidden_size
-        super().__init__(**kwargs)
+        super().__init__(dropout=dropout, **kwargs)
 
 
 class BiLSTMForSequenceClassification(StudentModel):
