@@ -131,7 +131,7 @@ def _run(name: str, source: str, seed: int, options: Options) -> dict[str, Any]:
     minutes = (time.monotonic() - began) / 60
     corpus = load_corpus(source, seed)
     valid, test = (Labelled.of(corpus.splits[split]) for split in ("valid", "test"))
-    candidates = []
+    candidates: list[dict[str, Any]] = []
     for score in finished.evaluation.students:
         folder = finished.folder / score.folder
         export(ExportOptions(folder, int8=True, check=finished.folder / "data", max_drop=100))  # whatever it loses
@@ -150,7 +150,7 @@ def _run(name: str, source: str, seed: int, options: Options) -> dict[str, Any]:
             }
         )
     fast = [each for each in candidates if each["ms"] < options.slowest] or candidates
-    best = max(fast, key=lambda each: each["valid"])
+    best = max(fast, key=lambda each: float(each["valid"]))
     return best | {"teacher": finished.evaluation.teacher.accuracy, "minutes": minutes}
 
 

@@ -25,7 +25,7 @@ def distill(data: Path, teacher: Path, vectors: Path, out: Path) -> list[str]:
         *("distill", f"--data={data}", f"--teacher={teacher}", f"--out={out}", f"--embedding_path={vectors}"),
         *("--student=ngram", "--analyzer=whitespace", "--n_iter=3", "--n_frequent=50", "--teacher_epochs=1"),
         *("--student_epochs=2", "--student_batch_size=16", "--gold_epochs=1", "--threads=1", "--processes=1"),
-        "--quiet",
+        *("--fp32", "--quiet"),  # the same on every processor
     ]
 
 

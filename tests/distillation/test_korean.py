@@ -42,6 +42,7 @@ def make_run(
             data=str(korean_data),
             out=out,
             teacher=str(tiny_encoder),
+            student=("cnn",),
             analyzer=analyzer,
             rules=Rules(n_iter=2),
             embedding_path=str(korean_data / "vectors.txt"),

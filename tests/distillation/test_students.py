@@ -154,6 +154,7 @@ def test_sets_are_averaged_and_learnt_as_probabilities_with_gold_labels(
     write_shard(tmp_path / "other.parquet", labelled.texts, labelled.logits[::-1])
     sets = (finished / "transfer", tmp_path / "other.parquet")
     changes: dict[str, Any] = {"transfer": sets, "loss": "kl", "temperature": 2.0, "gold_weight": 0.5}
+    changes["own_share"] = 0.0
     run = tmp_path / "run"
     distill(small_run(tiny_data, finished / "teacher", tiny_vectors, run, gold_epochs=0, **changes))
     average = read_transfer(run / "transfer")

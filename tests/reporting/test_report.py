@@ -50,7 +50,8 @@ def test_a_finished_run_has_its_report(reported: Path) -> None:
 
 
 def test_the_tables_figures_are_those_of_the_evaluation(run: RunReport, evaluation: Evaluation) -> None:
-    rows = cells(render_page([run], price=0.1), "models")[1:]
+    *rows, reference = cells(render_page([run], price=0.1), "models")[1:]
+    assert reference[0] == "TF-IDF + logistic regression"
     assert [row[0].removesuffix(" student/") for row in rows] == [score.name for score in evaluation.scores]
     for row, score in zip(rows, evaluation.scores, strict=True):
         assert row[1:3] == [percent(score.accuracy), percent(score.macro_f1)]
@@ -121,7 +122,7 @@ def test_runs_side_by_side_say_where_they_differ(run: RunReport) -> None:
     assert find_differences([run, other]) == {"student_lr": [run.options["student_lr"], "0.5"]}
     page = render_page([run, other], 0.05)
     assert cells(page, "options")[1] == ["--student_lr", "0.001", "0.5"]
-    assert len(cells(page, "models")) == 1 + 2 * (1 + len(run.evaluation.scores))
+    assert len(cells(page, "models")) == 1 + 2 * (2 + len(run.evaluation.scores))
     assert "different data" not in page
     moved = replace(other, record=run.record | {"data": {"test.txt": "0"}})
     assert "different data" in render_page([run, moved], 0.05)

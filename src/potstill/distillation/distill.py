@@ -74,7 +74,7 @@ class Distilled:
         else:
             advice = "the teacher is above it: give texts of the same kind with --unlabelled, or --effort best"
         return [
-            f"{best.name}, the best student, is below {reference.name}, fitted in {reference.seconds} s: {advice}",
+            f"{best.name}, the best student, is below {reference.name}, fitted in {reference.seconds:.1f} s: {advice}",
             "",
         ]
 

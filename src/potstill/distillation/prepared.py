@@ -72,7 +72,7 @@ def _prepare_words(job: Job, work: Path) -> None:
         transfer = work / ".split"  # read twice below, and splitting takes long
         write_shards(transfer, _split_parts(job.folder / "transfer", split))
     sets = _find_sets(job, transfer, gold)
-    vocabulary = _build_vocabulary(job, _texts(sets["transfer"]))
+    vocabulary = _build_vocabulary(job, _clean_texts(job, transfer))
     save_vocabulary(vocabulary, work)
     _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK)
 
@@ -109,7 +109,7 @@ def character_text_stage(job: Job, name: str) -> Stage:
 
 def _prepare_characters(job: Job, work: Path) -> None:
     sets = _find_sets(job, job.folder / "transfer", _read_gold(job))
-    vocabulary = build_characters(_texts(sets["transfer"]), lower=not job.options.cased)
+    vocabulary = build_characters(_clean_texts(job, job.folder / "transfer"), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
     n_ctx = _CHARACTERS_A_WORD * job.options.student_words
     _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
@@ -157,8 +157,10 @@ def _read_gold(job: Job) -> dict[str, _Gold]:
     return {split: read_gold(job.folder, split) for split in ("train", "valid")}
 
 
-def _texts(chunks: _Chunks) -> Iterator[str]:
-    return (text for chunk in chunks() for text in chunk.texts if isinstance(text, str))
+def _clean_texts(job: Job, transfer: Path) -> Iterator[str]:
+    """The texts that are learnt, once each and without typing errors: a vocabulary's words."""
+    for part in transfer_parts(transfer):
+        yield from (part.texts[row] for row in job.options.soft_labels.rows(part.logits, job.task))
 
 
 def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]) -> Iterator[TransferSet]:

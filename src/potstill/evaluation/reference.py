@@ -26,5 +26,5 @@ def measure_reference(*, train: Labelled, valid: Labelled, test: Labelled, seed:
         valid_accuracy=float(accuracy_score(list(valid.labels), list(peer.predict(valid.texts)))),
         p50_ms=statistics.median(times),
         megabytes=peer.megabytes,
-        seconds=round(peer.seconds, 1),
+        seconds=round(peer.seconds, 3),
     )

@@ -1,0 +1,54 @@
+"""The reference row: what it measures, and where it is shown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from potstill.distillation.distill import Distilled
+from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.reference import measure_reference
+from potstill.evaluation.results import Evaluation, Reference, read_evaluation, score_table
+from standins import sentences
+
+
+def labelled(n: int, seed: int) -> Labelled:
+    texts, labels = zip(*sentences(n, seed), strict=True)
+    return Labelled(texts, labels)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return measure_reference(train=labelled(60, 0), valid=labelled(20, 1), test=labelled(20, 2), seed=1)
+
+
+def test_it_is_fitted_and_measured_like_a_model(reference: Reference) -> None:
+    assert reference.accuracy == reference.macro_f1 == reference.valid_accuracy == 1.0  # words tell the label
+    assert reference.p50_ms > 0 and reference.megabytes > 0 and reference.seconds > 0
+
+
+def test_a_runs_table_and_page_have_it(finished: Path) -> None:
+    evaluation = read_evaluation(finished)
+    assert evaluation.reference is not None
+    last = score_table(evaluation.scores, evaluation.reference).splitlines()[-1]
+    assert last.startswith(f"TF-IDF + logistic regression     {100 * evaluation.reference.accuracy:.2f}"[:28])
+    assert "TF-IDF" not in score_table(evaluation.scores)
+    assert '<th scope="row">TF-IDF + logistic regression</th>' in (finished / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "said"),
+    [(0.9, 0.9, ""), (0.5, 0.5, "give more --teacher_epochs"), (0.5, 0.9, "--unlabelled, or --effort best")],
+)
+def test_a_student_below_it_is_told_with_what_to_do(
+    finished: Path, reference: Reference, student: float, teacher: float, said: str
+) -> None:
+    evaluation = read_evaluation(finished)
+    accuracies = {"teacher": teacher, "student": student, "baseline": 0.1}
+    scores = [replace(score, accuracy=accuracies[score.role]) for score in evaluation.scores]
+    changed = Evaluation(evaluation.machine, scores, replace(reference, accuracy=0.7))
+    printed = str(Distilled(finished, changed, finished / "report.html"))
+    assert ("is below TF-IDF + logistic regression, fitted in" in printed) == bool(said)
+    assert said in printed
+    without = str(Distilled(finished, replace(changed, reference=None), finished / "report.html"))
+    assert "is below" not in without
