@@ -43,7 +43,7 @@ from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest
 # first epoch of a densenet-dsa, 3.4 points of valid below the last.
 _LOSS = "refinement_loss"
 _STEPS_BETWEEN_EVALUATIONS = 500  # the recipe's; shorter epochs are evaluated at their end
-_RISE = 0.005  # of accuracy, between the last two evaluations
+_RISE = 0.015  # of accuracy, between the last two evaluations
 _ROUNDS = 10  # where --min_steps makes many short epochs: as many evaluations, each after several epochs
 
 
@@ -62,8 +62,10 @@ class Training:
 
     @property
     def is_rising(self) -> bool:
-        """Whether accuracy on valid rose by half a point or more at the end: in the last of three evaluations or more,
-        above all before it."""
+        """Whether accuracy on valid rose by a point and a half or more in the last of three evaluations or more.
+
+        A rise of a point is usual there, as the learning rate comes to zero.
+        """
         figures = [entry["accuracy"] for entry in self.evaluations]
         return len(figures) > 2 and figures[-1] - max(figures[:-1]) >= _RISE
 
