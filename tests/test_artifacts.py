@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from potstill.artifacts import (
+    FORMAT,
     atomic_file,
     atomic_folder,
     hash_file,
@@ -144,10 +145,10 @@ def test_a_folder_where_a_file_is_wanted_is_named(tmp_path: Path) -> None:
 def test_a_manifest_has_the_number_of_its_format(tmp_path: Path) -> None:
     make(tmp_path / "a", {"v": 1})
     assert list(read_json(tmp_path / "a" / "manifest.json")) == ["format", "inputs", "files", "hashes"]
-    assert read_json(tmp_path / "a" / "manifest.json")["format"] == 1
+    assert read_json(tmp_path / "a" / "manifest.json")["format"] == FORMAT
 
 
-@pytest.mark.parametrize(("numbers", "said"), [({}, "no format number"), ({"format": 2}, "format 2")])
+@pytest.mark.parametrize(("numbers", "said"), [({}, "no format number"), ({"format": 99}, "format 99")])
 def test_a_folder_of_another_format_is_one_line_and_stays(
     numbers: dict[str, int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +156,7 @@ def test_a_folder_of_another_format_is_one_line_and_stays(
     make(folder, {"v": 1})
     write_json(folder / "manifest.json", {"inputs": {"v": 1}, "files": {"a.txt": 1}} | numbers)
     complaint = (
-        rf"/a: made by another version of potstill: its manifest\.json has {said}, this version reads format 1; "
+        rf"/a: made by another version of potstill: its manifest\.json has {said}, this version reads format {FORMAT}; "
         "choose another --out or name, remove the folder, or install the version that made it"
     )
     with pytest.raises(PotstillError, match=complaint):
@@ -169,7 +170,7 @@ def test_work_that_was_begun_in_another_format_is_begun_again(tmp_path: Path, mo
     with pytest.raises(ValueError), atomic_folder(tmp_path / "a", {"v": 1}) as work:
         (work / "half.txt").write_text("half")
         raise ValueError
-    monkeypatch.setattr("potstill.artifacts.FORMAT", 2)
+    monkeypatch.setattr("potstill.artifacts.FORMAT", 99)
     with atomic_folder(tmp_path / "a", {"v": 1}) as work:
         assert not (work / "half.txt").exists()
 

@@ -32,7 +32,7 @@ _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|Pytorc
 
 MANIFEST, HASHES = "manifest.json", "hashes"
 # In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
-FORMAT = 1
+FORMAT = 2
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"

@@ -4,7 +4,7 @@ import pytest
 
 from potstill.distillation.teacher import warn_of_few_steps, warn_of_rise
 from potstill.training.options import Optimisation
-from potstill.training.trainer import Training
+from potstill.training.trainer import Training, is_rising
 
 
 @pytest.mark.parametrize(("n_texts", "epochs", "is_said"), [(400, 3, True), (400, 15, False), (67_349, 2, False)])
@@ -29,5 +29,5 @@ def test_a_teacher_that_was_still_rising_is_a_warning(
     figures: tuple[float, ...], is_said: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     evaluations = [{"accuracy": figure} for figure in figures]
-    warn_of_rise(Training(best=max(figures), evaluations=evaluations, seconds=1.0))
+    warn_of_rise(Training(max(figures), evaluations, seconds=1.0, is_rising=is_rising(evaluations)))
     assert ("still rising" in caplog.text and "--teacher_epochs" in caplog.text) == is_said

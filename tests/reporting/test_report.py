@@ -117,6 +117,12 @@ def test_flags_are_written_as_flags() -> None:
     assert write_command(config).replace(" \\\n ", "") == command
 
 
+def test_a_training_that_was_still_rising_is_said(run: RunReport) -> None:
+    assert "was still rising" not in render_page([run], 0.05)
+    curves = [replace(run.curves[0], is_rising=True), *run.curves[1:]]
+    assert f"{run.curves[0].score.name} was still rising on valid" in render_page([replace(run, curves=curves)], 0.05)
+
+
 def test_runs_side_by_side_say_where_they_differ(run: RunReport) -> None:
     other = replace(run, name="other", options=run.options | {"student_lr": "0.5"})
     assert find_differences([run, other]) == {"student_lr": [run.options["student_lr"], "0.5"]}

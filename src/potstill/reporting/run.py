@@ -20,10 +20,12 @@ class Curve:
     """How a training went.
 
     :param points: of each evaluation on valid the epoch and the accuracy; empty where the model was used as it is.
+    :param is_rising: whether the model had more to learn when it ended.
     """
 
     score: Score
     points: list[tuple[float, float]]
+    is_rising: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def read_run(folder: Path, name: str) -> RunReport:
         evaluation=evaluation,
         labels=run_labels(folder),
         sizes={split: count_rows(folder / "data" / f"{split}.parquet") for split in SPLITS},
-        curves=[Curve(score, _read_points(folder / score.folder / TRAINING)) for score in evaluation.scores],
+        curves=[_read_curve(score, folder / score.folder / TRAINING) for score in evaluation.scores],
         transfer_set=find_composition(folder),
         options={option.name: " ".join(option.words) for option in _options(record["config"])},
         command=write_command(record["config"]),
@@ -78,10 +80,12 @@ def count_rows(path: Path) -> int:
     return int(pyarrow.parquet.read_metadata(path).num_rows)
 
 
-def _read_points(path: Path) -> list[tuple[float, float]]:
+def _read_curve(score: Score, path: Path) -> Curve:
     if not path.is_file():
-        return []
-    return [(entry["epoch"], entry["accuracy"]) for entry in read_json(path)["evaluations"]]
+        return Curve(score, [], is_rising=False)
+    training = read_json(path)
+    points = [(entry["epoch"], entry["accuracy"]) for entry in training["evaluations"]]
+    return Curve(score, points, training["is_rising"])
 
 
 @dataclass(frozen=True)

@@ -54,20 +54,13 @@ class Training:
     :param best: the figure on valid of that checkpoint.
     :param evaluations: one entry an evaluation on valid: step, epoch, loss, accuracy (of vectors: their similarity).
     :param seconds: of this call, without what an earlier, killed one did.
+    :param is_rising: whether it had more to learn when it ended, see :func:`is_rising`.
     """
 
     best: float
     evaluations: list[dict[str, float]]
     seconds: float
-
-    @property
-    def is_rising(self) -> bool:
-        """Whether accuracy on valid rose by a point and a half or more in the last of three evaluations or more.
-
-        A rise of a point is usual there, as the learning rate comes to zero.
-        """
-        figures = [entry["accuracy"] for entry in self.evaluations]
-        return len(figures) > 2 and figures[-1] - max(figures[:-1]) >= _RISE
+    is_rising: bool
 
 
 def train_model(
@@ -122,7 +115,16 @@ def train_model(
     # What bf16 wrapped around the model would make its logits inexact from now on, and its export impossible.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if f"eval_{_LOSS}" in entry]
-    return Training(float(trainer.state.best_metric or 0.0), history, seconds)
+    return Training(float(trainer.state.best_metric or 0.0), history, seconds, is_rising(history))
+
+
+def is_rising(evaluations: list[dict[str, float]]) -> bool:
+    """Whether accuracy on valid rose by a point and a half or more in the last of three evaluations or more.
+
+    A rise of a point is usual there, as the learning rate comes to zero.
+    """
+    figures = [entry["accuracy"] for entry in evaluations]
+    return len(figures) > 2 and figures[-1] - max(figures[:-1]) >= _RISE
 
 
 def _arguments(options: Optimisation, steps: int, work: Path, *, target: str, clips: bool) -> TrainingArguments:
