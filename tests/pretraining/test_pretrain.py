@@ -106,6 +106,7 @@ def test_the_layers_of_the_students_kind_are_taken_over(made: Path, tiny_data: P
     taken = models["bilstm"].state_dict()
     assert np.array_equal(taken["forwards.weight_hh_l0"].numpy(), weights["forwards.weight_hh_l0"])
     assert taken["output.weight"].shape[0] == 2
+    assert base.parameters(STUDENTS["bilstm"].config_class) == {"fc_hidden_size": 256, "hidden_size": 256}
 
 
 class Source:

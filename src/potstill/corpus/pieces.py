@@ -1,6 +1,6 @@
 """Pieces of words, for the words that a vocabulary lacks: names, rare forms, typing errors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -21,8 +21,3 @@ def find_pieces(words: Iterable[str], n_pieces: int) -> list[str]:
     )
     tokenizer.train_from_iterator(words, trainer)
     return sorted(tokenizer.get_vocab(), key=lambda piece: (is_piece(piece), piece))
-
-
-def is_cut(tokens: Sequence[str]) -> bool:
-    """Whether a text's tokens have a word in pieces."""
-    return any(map(is_piece, tokens))

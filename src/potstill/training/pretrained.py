@@ -96,8 +96,8 @@ class Pretrained:
         """The sizes of its layers, as a student's configuration of its kind names them; of another kind none."""
         if getattr(config_class, "model_type", "") != self.config["model_type"]:
             return {}
-        names = inspect.signature(config_class).parameters
-        return {name: self.config[name] for name in names if name in self.config}
+        names = inspect.signature(config_class).parameters.keys() - {"dropout"}  # no size: a task has its own
+        return {name: self.config[name] for name in sorted(names) if name in self.config}
 
     def check_fits(self, texts: Sequence[str], analyzer: str) -> None:
         """Check that students of a data set can start from it.
