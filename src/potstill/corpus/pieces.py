@@ -12,6 +12,8 @@ from potstill.corpus.words import PIECE, is_piece
 def find_pieces(words: Iterable[str], n_pieces: int) -> list[str]:
     """The pieces that make up words, single characters among them: the first parts, then those with ``##``.
 
+    The library breaks ties by chance: two calls may differ in a few pieces.
+
     :param words: each once, however frequent: the pieces are for rare words.
     :param n_pieces: how many; there are fewer where the words have no more.
     """
