@@ -1,5 +1,6 @@
 """potstill pretrain on stand-ins, and a distillation that starts from what it made."""
 
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,8 @@ def test_the_encoder_gives_unit_vectors_and_the_same_for_a_text_alone(tiny_encod
     assert vectors.shape == (2, 32) and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     assert np.allclose(encoder(texts[1:])[0], vectors[1], atol=2e-2)
     assert encoder.labels == [str(index) for index in range(32)]
+    sent = pickle.loads(pickle.dumps(encoder))  # to a worker on a cluster, after its first call
+    assert sent.identity == encoder.identity and np.array_equal(sent(texts), vectors)
 
 
 def test_a_student_is_no_encoder(made: Path, text: Path, tmp_path: Path) -> None:
