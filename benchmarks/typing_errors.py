@@ -2,7 +2,7 @@
 
 python benchmarks/typing_errors.py --models runs/demo/student runs/demo/teacher --data runs/demo/data
 
-Each model is measured on test as it is, and on test with errors, with several seeds of the errors; the figure is the mean.
+Each model is measured on test as it is, and with errors of several seeds; the figure is the mean.
 """
 
 import statistics
