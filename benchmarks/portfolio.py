@@ -5,8 +5,8 @@
 
 Each set is a folder or file as ``potstill distill --data`` takes it. The best student is the best on valid of those
 that need less than ``--slowest`` milliseconds a text in int8 on one thread. The settings of other libraries are chosen
-on valid. A set that is done is not done again: its figures are in ``OUT/NAME.json``, and all of them in
-``OUT/portfolio.json`` and ``OUT/portfolio.md``.
+on valid. A set that is done is not done again: its figures are in ``OUT/NAME.json`` (remove it to measure it again;
+other libraries' are in ``OUT/NAME.peers.json``), and all of them in ``OUT/portfolio.json`` and ``OUT/portfolio.md``.
 """
 
 import os
@@ -108,7 +108,7 @@ def measure(name: str, source: str, options: Options) -> Row:
         rows=len(data.train.texts),
         labels=len(corpus.labels),
         student_name=str(runs[0]["name"]),
-        peers=_peers(data, options),
+        peers=_peers(options.out / f"{name}.peers.json", data, options),
         seeds=len(runs),
         **mean,
     )
@@ -154,10 +154,15 @@ def _run(name: str, source: str, seed: int, options: Options) -> dict[str, Any]:
     return best | {"teacher": finished.evaluation.teacher.accuracy, "minutes": minutes}
 
 
-def _peers(data: Data, options: Options) -> dict[str, float]:
-    """Test accuracy of each peer that is installed, its settings chosen on valid."""
-    figures = {}
+def _peers(file: Path, data: Data, options: Options) -> dict[str, float]:
+    """Test accuracy of each peer that is installed, its settings chosen on valid.
+
+    :param file: where the figures are kept: peers do not depend on Potstill's defaults.
+    """
+    figures: dict[str, float] = read_json(file) if file.is_file() else {}
     for peer in options.peers:
+        if peer.partition(":")[0] in figures:
+            continue
         try:
             name, encoder = check_peer(peer)
         except PotstillError as missing:
@@ -167,6 +172,7 @@ def _peers(data: Data, options: Options) -> dict[str, float]:
             task = in_folder(PeerTask(data.train, data.valid, Path(scratch), encoder), name)
             _, forms = select(name, task, data, options.seeds[0])
             figures[name] = accuracy(forms[0].predict, data.test)
+        write_json(file, figures)
     return figures
 
 

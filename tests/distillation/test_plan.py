@@ -156,7 +156,7 @@ def test_a_plan_says_what_is_done_and_why_the_rest_is_not(job: Callable[..., Job
     assert {stage.state for stage in make_plan(options).stages} == {"done"}
     changed = DistillOptions(**vars(options) | {"student_lr": 0.5})
     states = {stage.name: stage.state for stage in make_plan(changed).stages}
-    assert states["students/cnn"] == "to be made again, because student_lr was 0.001 and is 0.5"
+    assert states["students/cnn"] == "to be made again, because student_lr was 0.002 and is 0.5"
     assert states["evaluation"] == "to be made again, because students/cnn changed"
     assert states["teacher"] == states["transfer"] == states["prepared"] == "done"
     assert {path: path.stat().st_mtime_ns for path in options.out.rglob("*")} == before

@@ -127,7 +127,7 @@ class DistillOptions:
     typing_errors: float = 0.5
     """Share of the new texts that students read with typing errors; they learn the teacher's logits of the text as it
     is."""
-    student_lr: float = 1e-3
+    student_lr: float = 2e-3
     """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default."""
     student_epochs: int | None = None
     """Passes over the transfer set; the best on valid is kept. Default: two, or as many as make 1,500 steps (with
