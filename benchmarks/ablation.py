@@ -68,8 +68,6 @@ def changes(vectors: str) -> dict[str, dict[str, object]]:
     both: dict[str, object] = {"embedding-path": f"teacher:128+{vectors}"}
     return {
         "no augmentation": {"augment": False},
-        "typing errors": {"typing-errors": 0.5},
-        "half own texts": {"own-share": 0.5},
         "no masking": {"p-mask": 0},
         "no replacement": {"p-pos": 0},
         "no masking of n-grams": {"p-ng": 0},
@@ -83,6 +81,8 @@ def changes(vectors: str) -> dict[str, dict[str, object]]:
         "loss kl": {"loss": "kl"},
         "loss kl, temperature 3": {"loss": "kl", "temperature": 3},
         "loss mse and gold labels": {"gold-weight": 0.5},
+        "typing errors": {"typing-errors": 0.5},
+        "half own texts": {"own-share": 0.5},
     }
 
 

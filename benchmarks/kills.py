@@ -209,7 +209,7 @@ def main(options: Options) -> None:
         folder = Path(scratch) / "run"
         command = make_command(Path(scratch), folder)
         new = watch_job("new", command, None, folder)
-        redone = watch_job("redone", [*command, "--student_lr=0.002"], new.end, folder)
+        redone = watch_job("redone", [*command, "--student_lr=0.001"], new.end, folder)
         for number, (job, point) in enumerate(spread([new, redone], options.points)):
             if number in (options.only or range(options.points)):
                 noise = number % 4 >= 2

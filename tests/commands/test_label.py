@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from potstill.artifacts import read_manifest, shards
+from potstill.artifacts import FORMAT, read_manifest, shards
 from potstill.cli import main
 from potstill.commands.label import LabelOptions, label_files
 from potstill.corpus.transfer import read_transfer, write_shard
@@ -79,7 +79,7 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
     expected = {path.name: path.read_bytes() for path in shards(local)}
     assert {path.name: path.read_bytes() for path in shards(bucket / "out")} == expected
     manifest = json.loads((bucket / "out" / "manifest.json").read_text())
-    assert manifest["format"] == 1 and manifest["hashes"] == (read_manifest(local) or {})["hashes"]
+    assert manifest["format"] == FORMAT and manifest["hashes"] == (read_manifest(local) or {})["hashes"]
     assert manifest["files"] == {name: len(content) for name, content in expected.items()}
     (bucket / "out" / "part-00001.parquet").unlink()
     written: list[str] = []

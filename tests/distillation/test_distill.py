@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import potstill
-from potstill.artifacts import LABELS, hash_json, read_json, read_manifest, write_json
+from potstill.artifacts import FORMAT, LABELS, hash_json, read_json, read_manifest, write_json
 from potstill.corpus.labels import read_labels
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
@@ -88,11 +88,11 @@ def test_a_run_of_another_format_is_refused_and_stays(
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     record = read_json(run / "run.json")
-    assert record["format"] == 1
+    assert record["format"] == FORMAT
     write_json(run / "run.json", record | {"format": 9})
     before = (run / "run.json").read_bytes(), written_at(run)
     with pytest.raises(PotstillError, match=r"made by another version of potstill: its run\.json has format 9"):
-        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, run, student_lr=0.002))
+        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, run, student_lr=0.001))
     assert ((run / "run.json").read_bytes(), written_at(run)) == before
 
 
@@ -101,10 +101,10 @@ def test_a_changed_option_reruns_what_depends_on_it_and_says_so(
 ) -> None:
     before = written_at(finished)
     with caplog.at_level("INFO", logger="potstill"):
-        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.002))
+        distill(small_run(tiny_data, tiny_encoder, tiny_vectors, finished, student_lr=0.001))
     changed = {stage for stage, when in written_at(finished).items() if when != before[stage]}
     assert changed == {"students/cnn", "students/cnn-gold", "evaluation", "student"}
-    assert "students/cnn: again, because student_lr was 0.001 and is 0.002" in caplog.text
+    assert "students/cnn: again, because student_lr was 0.002 and is 0.001" in caplog.text
 
 
 def test_the_student_has_the_same_logits_in_transformers_and_in_the_runtime(finished: Path) -> None:
