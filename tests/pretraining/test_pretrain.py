@@ -270,3 +270,21 @@ def test_the_encoder_gives_unit_vectors_and_the_same_for_a_text_alone(tiny_encod
 def test_a_student_is_no_encoder(made: Path, text: Path, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match="a student; give a transformer's checkpoint"):
         pretrain(options(text, made / "student", tmp_path / "out"))
+
+
+def test_the_package_for_english_is_found_for_english_alone() -> None:
+    english = ["the film was a great surprise, and we enjoyed it", "how do i change the pin of my card?"]
+    base = find_pretrained(english, "")
+    assert base is not None and base.folder.name == "potstill_base_en"
+    assert base.weights()["embedding.weight"].shape == (base.config["vocab_size"], 128)
+    assert sum(file.stat().st_size for file in base.folder.iterdir() if file.is_file()) < 12e6
+    assert find_pretrained(["der Film war eine große Überraschung, und wir haben ihn genossen"], "") is None
+    assert find_pretrained(["영화는 정말 좋았다"], "") is None
+
+
+def test_an_encoder_that_gives_no_vectors_is_one_line(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from potstill.teachers.encoder import SentenceEncoder
+
+    monkeypatch.setattr(SentenceEncoder, "__call__", lambda self, texts, progress=None: np.zeros((2, 32)))
+    with pytest.raises(PotstillError, match="it gives no sentence vectors: give another encoder"):
+        SentenceEncoder(str(tiny_encoder)).check(["a", "b"])

@@ -74,8 +74,8 @@ class DistillOptions:
 
     effort: Effort = "normal"
     """How much work the run may be: it decides how many new texts are made and how long students are trained. normal:
-    some minutes for a few thousand texts; quick: about half of it; best: five times as much. Options that say the
-    same more exactly win."""
+    some minutes for a few thousand texts; quick has a third of the new texts, best ten times as many. Options that say
+    the same more exactly win."""
 
     teacher_lr: float | None = None
     """Learning rate of fine-tuning (AdamW, warm-up, linear schedule). Default: 1e-4 for an encoder with 384 numbers a
