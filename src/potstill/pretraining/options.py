@@ -11,6 +11,7 @@ from potstill.errors import PotstillError
 from potstill.labelling import Engine
 from potstill.morphology import is_morphological
 from potstill.progress import Progress, silent
+from potstill.teachers import check_teacher
 from potstill.training.options import Optimisation
 
 
@@ -101,12 +102,13 @@ class PretrainJob:
         return {str(path): hash_file(path) for path in self.options.text}
 
     def check(self) -> None:
-        """Check the student and the analyzer, before any expensive work.
+        """Check the encoder, the student and the analyzer, before any expensive work.
 
-        :raises PotstillError: when there is no such student, or it reads characters.
+        :raises PotstillError: when one does not exist, or the student reads characters.
         """
         from potstill.students import find_student
 
+        check_teacher(self.options.encoder)
         if find_student(self.options.student).reads_characters:
             raise PotstillError(f"--student={self.options.student}: reads characters: give a student over word vectors")
         if self.options.analyzer:

@@ -19,6 +19,7 @@ from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK, build_tokenizer, count_words, splitter_hash
 from potstill.errors import PotstillError
 from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
+from potstill.model_folder import ModelFolder
 from potstill.pretraining.options import PretrainJob
 from potstill.runs.job import Stage
 from potstill.runtime.threads import available_cpus
@@ -36,7 +37,8 @@ def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
     """The stages in the order in which they are made."""
     options = job.options
     yield Stage("texts", (), {"text": list(job.sources.values())}, _write_texts)
-    inputs = {"encoder": options.encoder, "encoder_tokens": options.encoder_tokens}
+    weights = ModelFolder(Path(options.encoder)).weights_hash  # None for a name on the hub
+    inputs = {"encoder": options.encoder, "encoder_weights": weights, "encoder_tokens": options.encoder_tokens}
     yield Stage("vectors", ("texts",), inputs, _make_vectors)
     names = ("width", "n_words", "n_pieces", "analyzer", "max_words", "typing_errors", "seed", "encoder")
     yield Stage("prepared", ("vectors",), {name: getattr(options, name) for name in names}, _prepare)

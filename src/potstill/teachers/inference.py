@@ -22,7 +22,7 @@ Model = Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]
 
 def has_native_bf16() -> bool:
     """Whether the processor multiplies matrices of bfloat16 itself (AVX-512 BF16, AMX); others only emulate it."""
-    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.10 or newer
+    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # older ones lack it
     return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 

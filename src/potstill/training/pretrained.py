@@ -36,7 +36,7 @@ SPLITTER = "splitter"  # in config.json: which version of the word splitter its 
 # potstill-base-en knows 93 to 99% of the words of English data sets (MPQA, SNIPS, tweets ...), 20% of NSMC's.
 _KNOWN = 0.75  # the least share of a text's words that a pretrained student of its language knows
 _SAMPLE = 2_000  # texts that tell the language
-_ADDED = 3  # times that a new word must occur in the transfer set to get a vector of its own
+_ADDED = 3  # times that a new word must occur in the transfer set to get a vector; rarer ones are read as their pieces
 _COMPARED = 4_000  # words whose two vectors tell how to map one to the other
 _EMBEDDING, _OUTPUT = "embedding.weight", "output."
 
@@ -157,18 +157,15 @@ def _find_package(name: str) -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def grow_vocabulary(
-    pretrained: Pretrained, texts: Iterable[str], source: VectorSource, at_least: int = _ADDED
-) -> Vocabulary:
+def grow_vocabulary(pretrained: Pretrained, texts: Iterable[str], source: VectorSource) -> Vocabulary:
     """The vocabulary of a pretrained student, and the words of a transfer set that it lacks.
 
     :param source: the teacher's vectors; what maps them to the pretrained ones on frequent words gives the new words'.
-    :param at_least: how often a word must occur to be added. Rarer ones are read as their pieces.
     """
     table = pretrained.weights()[_EMBEDDING]
     known = set(pretrained.words)
     counts = count_words(texts, lower=True)
-    new = [word for word, count in counts.most_common() if word not in known and count >= at_least]
+    new = [word for word, count in counts.most_common() if word not in known and count >= _ADDED]
     if not new:
         return Vocabulary(build_tokenizer(pretrained.words, lower=True), table)
     shared = [word for word in pretrained.words if word.isalpha()][:_COMPARED]
@@ -192,20 +189,21 @@ def _map(inputs: NDArray[np.float32], outputs: NDArray[np.float32], new: NDArray
     return mapped
 
 
-def start_from(model: "PreTrainedModel", pretrained: Pretrained) -> bool:
-    """Give a new student the layers of a pretrained one of its kind; its word vectors and last layer stay.
+def start_from(model: "PreTrainedModel", pretrained: Pretrained) -> None:
+    """Give a new student the layers of a pretrained one, if it is of its kind; its word vectors and last layer stay.
 
-    :return: whether it is of the same kind.
+    :raises PotstillError: when layers are missing, or of another size.
     """
     import torch
 
     if model.config.model_type != pretrained.config["model_type"]:
-        return False
+        return
     weights = {
         name: torch.from_numpy(array)
         for name, array in pretrained.weights().items()
         if name != _EMBEDDING and not name.startswith(_OUTPUT)
     }
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    assert not unexpected and all(name == _EMBEDDING or name.startswith(_OUTPUT) for name in missing)
-    return True
+    with OneLineErrors(f"{pretrained.folder / WEIGHTS}: {DAMAGED}"):
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+        if unexpected or any(name != _EMBEDDING and not name.startswith(_OUTPUT) for name in missing):
+            raise ValueError("other layers than its configuration says")
