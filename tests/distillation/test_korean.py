@@ -37,13 +37,13 @@ def make_run(
     korean_data: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, Path | None], Path]:
     def make(analyzer: str, out: Path | None = None) -> Path:
-        out = out or tmp_path_factory.mktemp("runs") / analyzer
+        out = out or tmp_path_factory.mktemp("runs") / "run"
         options = DistillOptions(
             data=str(korean_data),
             out=out,
             teacher=str(tiny_encoder),
             student=("cnn",),
-            analyzer=analyzer,
+            **({"analyzer": analyzer} if analyzer else {}),  # type: ignore[arg-type]
             rules=Rules(n_iter=2),
             embedding_path=str(korean_data / "vectors.txt"),
             n_frequent=5,
@@ -60,7 +60,11 @@ def make_run(
 
 @pytest.fixture(scope="module")
 def run(make_run: Callable[[str, Path | None], Path]) -> Path:
-    return make_run("mecab", None)
+    return make_run("", None)
+
+
+def test_the_analyzer_is_that_of_the_datas_language(run: Path) -> None:
+    assert read_json(run / "run.json")["config"]["analyzer"] == "mecab"
 
 
 def words_of(folder: Path) -> set[str]:

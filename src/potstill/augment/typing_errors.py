@@ -1,5 +1,9 @@
-"""Typing errors: two letters swapped, one left out, doubled, or a neighbouring key's."""
+"""Typing errors: two letters swapped, one left out, doubled, or a neighbouring key's.
 
+In Korean a letter is a syllable, and a neighbouring key changes one of its two or three sounds.
+"""
+
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +13,12 @@ from potstill.corpus.words import MASK, word_splitter
 
 _SPLITTER = word_splitter()
 _MISSPELT = 0.2  # of the words of a text with errors
-_SHORTEST = 3  # letters of a word that gets an error: in a shorter one it makes another word
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_SHORTEST = 3  # keys of a word that gets an error: in a shorter one it makes another word
+_ROWS = (
+    *("qwertyuiop", "asdfghjkl", "zxcvbnm"),
+    # The Korean keyboard (dubeolsik): consonants as a syllable's first sound, its vowels, consonants as its last one.
+    *("ᄇᄌᄃᄀᄉ", "ᄆᄂᄋᄅᄒ", "ᄏᄐᄎᄑ", "ᅭᅧᅣᅢᅦ", "ᅩᅥᅡᅵ", "ᅲᅮᅳ", "ᆸᆽᆮᆨᆺ", "ᆷᆫᆼᆯᇂ", "ᆿᇀᆾᇁ"),
+)
 _NEIGHBOURS = {
     key: [row[i] for i in (place - 1, place + 1) if 0 <= i < len(row)] for row in _ROWS for place, key in enumerate(row)
 }
@@ -34,7 +42,9 @@ def misspell(text: str, share: float, generator: np.random.Generator) -> str:
     """
     parts, end = [], 0
     for word, (start, stop) in _SPLITTER.pre_tokenize_str(text):
-        if len(word) < _SHORTEST or not word.isalpha() or text[start - 1 : stop + 1] == MASK:
+        if len(word) < 2 or not word.isalpha() or text[start - 1 : stop + 1] == MASK:
+            continue
+        if len(_keys(word)) < _SHORTEST:
             continue
         if generator.random() < share:
             parts += [text[end:start], _change(word, generator)]
@@ -50,5 +60,18 @@ def _change(word: str, generator: np.random.Generator) -> str:
         return word[: at + 1] + word[at + 2 :]
     if kind == 2:
         return word[: at + 1] + word[at:]
-    neighbours = _NEIGHBOURS.get(word[at + 1].lower()) or [word[at]]
-    return word[: at + 1] + neighbours[int(generator.integers(len(neighbours)))] + word[at + 2 :]
+    return word[: at + 1] + _mistype(word[at + 1], generator) + word[at + 2 :]
+
+
+def _mistype(letter: str, generator: np.random.Generator) -> str:
+    """A letter with a neighbouring key in the place of its own, or of one of its sounds."""
+    keys = list(_keys(letter.lower()))
+    place = int(generator.integers(len(keys)))
+    neighbours = _NEIGHBOURS.get(keys[place]) or [keys[place]]
+    keys[place] = neighbours[int(generator.integers(len(neighbours)))]
+    return unicodedata.normalize("NFC", "".join(keys))
+
+
+def _keys(word: str) -> str:
+    """What is typed for a word: its letters, or the sounds of its syllables."""
+    return unicodedata.normalize("NFD", word)

@@ -1,11 +1,12 @@
 """``potstill distill``: the whole job in one run folder, from labelled text to a measured student."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from potstill.augment.analyzers import find_analyzer
 from potstill.corpus.splits import load_corpus
 from potstill.distillation.checks import check_job
 from potstill.distillation.plan import plan
@@ -16,6 +17,7 @@ from potstill.reporting.report import ReportOptions, report_runs
 from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
 from potstill.runs.run import Run, describe_state, resolve
+from potstill.training.pretrained import AUTO
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
 
 def _open_job(options: DistillOptions, progress: Progress) -> Job:
     require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
-    job = Job(options, load_corpus(options.data, options.seed), progress)
+    corpus = load_corpus(options.data, options.seed)
+    if options.analyzer == AUTO:
+        options = replace(options, analyzer=find_analyzer([example.text for example in corpus.splits["train"]]))
+    job = Job(options, corpus, progress)
     check_job(job)
     return job

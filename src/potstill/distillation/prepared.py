@@ -1,20 +1,18 @@
 """``prepared`` and ``prepared-NAME``: a student's vocabulary, and the transfer set, train and valid as ids."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import shards
 from potstill.augment.typing_errors import misspell_some
 from potstill.corpus.encoded import Chunk, Text, known_label_ids
-from potstill.corpus.streams import in_parts
-from potstill.corpus.transfer import TransferSet, transfer_parts, write_shards
+from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.distillation.inputs import hash_vectors, hash_weights
 from potstill.runs.contents import read_gold
@@ -32,9 +30,6 @@ _CHARACTERS_A_WORD = 10  # space included: the characters that --student_words a
 
 _Chunks = Callable[[], Iterable[Chunk]]
 """Gives a set of texts with their training targets, from the start at each call: it may be larger than memory."""
-
-_Gold = tuple[list[str], NDArray[np.int64]]
-"""Texts and their label ids."""
 
 
 def word_text_stage(job: Job) -> Stage:
@@ -63,18 +58,22 @@ def _learning_inputs(options: DistillOptions) -> dict[str, Any]:
 
 
 def _prepare_words(job: Job, work: Path) -> None:
-    options = job.options
-    transfer, gold = job.folder / "transfer", _read_gold(job)
-    if options.word_analyzer:
-        processes = options.processes or available_cpus()
-        split = partial(split_morphemes, analyzer=options.word_analyzer, processes=processes, progress=job.progress)
-        gold = {name: (list(split(texts)), ids) for name, (texts, ids) in gold.items()}
-        transfer = work / ".split"  # read twice below, and splitting takes long
-        write_shards(transfer, _split_parts(job.folder / "transfer", split))
-    sets = _find_sets(job, transfer, gold)
-    vocabulary = _build_vocabulary(job, _clean_texts(job, transfer))
+    vocabulary = _build_vocabulary(job, _split(job, _clean_texts(job)))
     save_vocabulary(vocabulary, work)
-    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=options.student_words, mask_token=MASK)
+    sets: dict[str, _Chunks] = {name: partial(_split_chunks, job, chunks) for name, chunks in _find_sets(job).items()}
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.student_words, mask_token=MASK)
+
+
+def _split(job: Job, texts: Iterable[str]) -> Iterator[str]:
+    """Texts as students over word vectors read them: with a morphological analyzer as morphemes."""
+    if not job.options.word_analyzer:
+        return iter(texts)
+    processes = job.options.processes or available_cpus()
+    return split_morphemes(texts, job.options.word_analyzer, processes, job.progress)
+
+
+def _split_chunks(job: Job, chunks: _Chunks) -> Iterator[Chunk]:
+    return (replace(chunk, texts=list(_split(job, map(str, chunk.texts)))) for chunk in chunks())
 
 
 def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:
@@ -108,11 +107,10 @@ def character_text_stage(job: Job, name: str) -> Stage:
 
 
 def _prepare_characters(job: Job, work: Path) -> None:
-    sets = _find_sets(job, job.folder / "transfer", _read_gold(job))
-    vocabulary = build_characters(_clean_texts(job, job.folder / "transfer"), lower=not job.options.cased)
+    vocabulary = build_characters(_clean_texts(job), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
     n_ctx = _CHARACTERS_A_WORD * job.options.student_words
-    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
+    _encode_sets(job, _find_sets(job), vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
 
 
 def piece_text_stage(job: Job, name: str, student: str) -> Stage:
@@ -143,9 +141,8 @@ class _PreparePieces:
 
         n_ctx = job.options.teacher_tokens
         tokenizer = open_tokenizer(find_checkpoint(job, self.student), TextForm(n_ctx=n_ctx))
-        sets = _find_sets(job, job.folder / "transfer", _read_gold(job))
         backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
-        _encode_sets(job, sets, backend, work, n_ctx=n_ctx, mask_token=mask_token)
+        _encode_sets(job, _find_sets(job), backend, work, n_ctx=n_ctx, mask_token=mask_token)
 
 
 def find_checkpoint(job: Job, student: str) -> str:
@@ -153,34 +150,24 @@ def find_checkpoint(job: Job, student: str) -> str:
     return str(job.folder / "teacher") if student == TEACHER else student
 
 
-def _read_gold(job: Job) -> dict[str, _Gold]:
-    return {split: read_gold(job.folder, split) for split in ("train", "valid")}
-
-
-def _clean_texts(job: Job, transfer: Path) -> Iterator[str]:
+def _clean_texts(job: Job) -> Iterator[str]:
     """The texts that are learnt, once each and without typing errors: a vocabulary's words."""
-    for part in transfer_parts(transfer):
+    for part in transfer_parts(job.folder / "transfer"):
         yield from (part.texts[row] for row in job.options.soft_labels.rows(part.logits, job.task))
 
 
-def _split_parts(transfer: Path, split: Callable[[Iterable[str]], Iterator[str]]) -> Iterator[TransferSet]:
-    """A transfer set with its texts split into morphemes."""
-    split_texts = split(text for part in transfer_parts(transfer) for text in part.texts)
-    for texts, part in zip(in_parts(split_texts), transfer_parts(transfer), strict=True):
-        yield TransferSet(texts, part.logits)
-
-
-def _find_sets(job: Job, transfer: Path, gold: dict[str, _Gold]) -> dict[str, _Chunks]:
-    """The three sets by the names of their folders."""
+def _find_sets(job: Job) -> dict[str, _Chunks]:
+    """The three sets by the names of their folders, in natural text."""
+    gold = {split: read_gold(job.folder, split) for split in ("train", "valid")}
     known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
-    sets: dict[str, _Chunks] = {"transfer": lambda: _learnt(job, transfer, known)}
+    sets: dict[str, _Chunks] = {"transfer": partial(_learnt, job, known)}
     for name, (texts, ids) in gold.items():
         sets[name] = partial(list[Chunk], [Chunk(texts, ids)])
     return sets
 
 
-def _learnt(job: Job, transfer: Path, known: dict[Text, int]) -> Iterator[Chunk]:
-    """A transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
+def _learnt(job: Job, known: dict[Text, int]) -> Iterator[Chunk]:
+    """The transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
 
     A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
     texts, so that another threshold needs no new labelling. Train's own texts are there several times, and some of the
@@ -188,7 +175,7 @@ def _learnt(job: Job, transfer: Path, known: dict[Text, int]) -> Iterator[Chunk]
     """
     soft_labels, n_texts = job.options.soft_labels, 0
     copies, generator = _own_copies(job, len(known)), np.random.default_rng(job.options.seed)
-    for part in transfer_parts(transfer):
+    for part in transfer_parts(job.folder / "transfer"):
         rows = soft_labels.rows(part.logits, job.task)
         is_own = np.array([text in known for text in part.texts], dtype=np.bool_)
         rows = np.repeat(rows, np.where(is_own[rows], copies, 1))

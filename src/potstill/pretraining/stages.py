@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potstill.artifacts import CONFIG, TEXTS, TRAINING, read_json, write_json
 from potstill.augment.typing_errors import misspell_some
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _FEWEST = 1_000  # texts
 _HELD_OUT = 400  # every so many texts one is held out, to pick the best checkpoint
+_DROPOUT = 0.2  # less than for a task: there is far more text
 
 
 def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
@@ -42,8 +44,8 @@ def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
     yield Stage("vectors", ("texts",), inputs, _make_vectors)
     names = ("width", "n_words", "n_pieces", "analyzer", "max_words", "typing_errors", "seed", "encoder")
     yield Stage("prepared", ("vectors",), {name: getattr(options, name) for name in names}, _prepare)
-    inputs = {"student": options.student, **asdict(options.optimisation)}
-    yield Stage("student", ("prepared",), inputs, _train)
+    training = {"student": options.student, "dropout": _DROPOUT, **asdict(options.optimisation)}
+    yield Stage("student", ("vectors", "prepared"), training, _train)
 
 
 def _write_texts(job: PretrainJob, work: Path) -> None:
@@ -122,8 +124,9 @@ def _split(job: PretrainJob, texts: Iterator[str]) -> Iterator[str]:
 
 
 def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
-    """The texts with their vectors, scaled so that their numbers are of size 1."""
+    """The texts with their centred vectors."""
     generator = np.random.default_rng(job.options.seed)
+    mean, size = _spread(job)
     for part in transfer_parts(job.folder / "vectors"):
         is_held_out = np.arange(len(part.texts)) % _HELD_OUT == 0
         rows = np.flatnonzero(is_held_out == held_out)
@@ -131,8 +134,26 @@ def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
         if not held_out:
             has_errors = generator.random(len(texts)) < job.options.typing_errors
             texts = misspell_some(texts, has_errors, generator)
-        scale = np.float32(np.sqrt(part.logits.shape[1]))
-        yield Chunk(list(_split(job, iter(texts))), teacher_logits=part.logits[rows] * scale)
+        yield Chunk(list(_split(job, iter(texts))), teacher_logits=(part.logits[rows] - mean) / size)
+
+
+def _spread(job: PretrainJob) -> tuple[NDArray[np.float32], np.float32]:
+    """The mean of the encoder's vectors, and the size of the numbers of their differences from it.
+
+    Some encoders (E5) give all texts almost the same vector: what tells texts apart is the difference from the mean.
+    """
+    first = next(iter(transfer_parts(job.folder / "vectors"))).logits
+    mean = first.mean(axis=0)
+    return mean, np.float32((first - mean).std())
+
+
+def _give_vectors(model: Any, mean: NDArray[np.float32], size: np.float32) -> None:
+    """Let a student that gives centred vectors give the encoder's own."""
+    import torch
+
+    with torch.no_grad():
+        model.output.weight *= float(size)
+        model.output.bias.copy_(model.output.bias * float(size) + torch.from_numpy(mean))
 
 
 def _train(job: PretrainJob, work: Path) -> None:
@@ -146,7 +167,7 @@ def _train(job: PretrainJob, work: Path) -> None:
     assert train.teacher_logits is not None
     model, tokenizer = new_student(
         options.student,
-        {},
+        {"dropout": _DROPOUT},
         load_vocabulary(text),
         [str(index) for index in range(train.teacher_logits.shape[1])],
         embedding_trainable=True,
@@ -163,6 +184,7 @@ def _train(job: PretrainJob, work: Path) -> None:
         description=f"pre-training {options.student}",
     )
     write_json(work / TRAINING, asdict(training))
+    _give_vectors(model, *_spread(job))
     halved: Any = model.half()  # type: ignore[no-untyped-call]
     halved.save_pretrained(work)
     tokenizer.save_pretrained(work)

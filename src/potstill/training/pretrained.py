@@ -19,6 +19,7 @@ from potstill.corpus.vectors import VectorSource
 from potstill.corpus.words import N_SPECIAL, build_tokenizer, count_words, splitter_hash
 from potstill.errors import PotstillError
 from potstill.model_folder import is_student_type
+from potstill.morphology import morpheme_splitter
 from potstill.training.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = {"potstill-base-en": "potstill_base_en"}
+PACKAGES = {"potstill-base-en": "potstill_base_en", "potstill-base-ko": "potstill_base_ko"}
 """Pretrained students that pip installs: their modules by name."""
 
 AUTO, NONE = "auto", "none"
@@ -87,8 +88,9 @@ class Pretrained:
             return {name: array.astype(np.float32) for name, array in load_file(self.folder / WEIGHTS).items()}
 
     def known_share(self, texts: Sequence[str]) -> float:
-        """The share of the texts' words that it knows as wholes."""
-        counts = count_words(texts[:_SAMPLE], lower=True)
+        """The share of the texts' words, or morphemes, that it knows as wholes."""
+        sample = texts[:_SAMPLE]
+        counts = count_words(morpheme_splitter(self.analyzer)(sample) if self.analyzer else sample, lower=True)
         ids = self.tokenizer.get_vocab()
         return sum(n for word, n in counts.items() if word in ids) / max(1, sum(counts.values()))
 

@@ -1,5 +1,8 @@
 """The analyzers by name; each is made from what follows the colon in ``--analyzer=spacy:en_core_web_md``."""
 
+import re
+from collections.abc import Sequence
+
 from potstill.augment.analyzers.spacy import SpacyAnalyzer
 from potstill.augment.analyzers.whitespace import WhitespaceAnalyzer
 from potstill.corpus.analysis import Analyzer
@@ -11,6 +14,16 @@ ANALYZERS: dict[str, type[Analyzer]] = {
     "whitespace": WhitespaceAnalyzer,
     **MORPHOLOGIES,
 }
+
+
+_KOREAN = re.compile("[가-힣]")
+_SAMPLE = 2_000  # texts that tell the language
+
+
+def find_analyzer(texts: Sequence[str]) -> str:
+    """The analyzer of texts' language: mecab where most letters are Korean, else spacy."""
+    sample = "".join(texts[:: max(1, len(texts) // _SAMPLE)])
+    return "mecab" if 2 * len(_KOREAN.findall(sample)) > sum(map(str.isalpha, sample)) else "spacy"
 
 
 def make_analyzer(name: str) -> Analyzer:
