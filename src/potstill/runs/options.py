@@ -82,7 +82,7 @@ class DistillOptions:
     token (MiniLM), 5e-5 with 768 (base), 3.75e-5 with 1024 (large)."""
     teacher_epochs: int | None = None
     """Epochs of fine-tuning; the best on valid is kept. Default: 3 for a few labels, up to 10 for many, and as many as
-    make 400 steps; fewer where train has over 67,000 texts."""
+    make 400 steps; fewer where train has over 67,000 texts; as many again, up to twice, while valid still rises."""
     teacher_batch_size: int = 32
     """Texts a step of fine-tuning."""
     teacher_tokens: int = 100

@@ -81,25 +81,36 @@ def fit(
     *,
     progress: Progress,
     description: str,
+    rounds: int = 1,
 ) -> "Training":
     """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
 
     :param work: a working folder; with the checkpoints of a killed call in it, training resumes from them.
+    :param rounds: at most; one more follows, from the best weights, where accuracy on valid still rose at the end.
     """
     from potstill.students import StudentModel
     from potstill.training.trainer import train_model
 
     if isinstance(model, StudentModel):
         model.fit_statistics(train_set, progress)
-    training = train_model(
-        model,
-        train_set,
-        valid_set,
-        options,
-        work / ".checkpoints",
-        progress=progress,
-        description=description,
-    )
+    training: Training | None = None
+    for number in range(rounds):
+        best = {name: weight.clone() for name, weight in model.state_dict().items()} if training else {}
+        latest = train_model(
+            model,
+            train_set,
+            valid_set,
+            options,
+            work / f".checkpoints-{number}",
+            progress=progress,
+            description=description,
+        )
+        if training and (latest.best < training.best) == (options.measure == "accuracy"):
+            model.load_state_dict(best)
+        training = training.followed_by(latest, options) if training else latest
+        if not training.is_rising:
+            break
+    assert training is not None
     if is_first():
         write_json(work / TRAINING, asdict(training))
         calibrate_and_save(model, tokenizer, valid_set, work)

@@ -62,6 +62,16 @@ class Training:
     seconds: float
     is_rising: bool
 
+    def followed_by(self, other: "Training", options: Optimisation) -> "Training":
+        """The two as one."""
+        last = self.evaluations[-1]
+        later = [
+            entry | {"step": entry["step"] + last["step"], "epoch": entry["epoch"] + last["epoch"]}
+            for entry in other.evaluations
+        ]
+        best = (max if options.measure == "accuracy" else min)(self.best, other.best)
+        return Training(best, self.evaluations + later, self.seconds + other.seconds, other.is_rising)
+
 
 def train_model(
     model: PreTrainedModel,
