@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potstill.augment.analyzers import make_analyzer
+from potstill.augment.analyzers import find_analyzer, make_analyzer
 from potstill.augment.augmentation import augment
 from potstill.augment.sampling import Rules
 from potstill.corpus.words import MASK, word_splitter
@@ -67,3 +67,16 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_no_texts_give_no_new_ones() -> None:
     assert list(augment([], Rules(), analyzer="whitespace", processes=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (["이 영화는 정말 좋았다."], "mecab"),
+        (["LG전자 TV 가격은 1,000,000원", "넷플릭스 Netflix 재밌다 ㅋㅋㅋ"], "mecab"),
+        (["the film was fine", "BTS (방탄소년단) are a band"], "spacy"),
+        (["映画は良かった", "...", ""], "spacy"),
+    ],
+)
+def test_the_analyzer_of_texts_is_their_languages(texts: list[str], name: str) -> None:
+    assert find_analyzer(texts) == name

@@ -316,6 +316,15 @@ def test_the_package_for_english_is_found_for_english_alone() -> None:
     assert find_pretrained(["영화는 정말 좋았다"], "") is None
 
 
+def test_the_package_for_korean_reads_morphemes() -> None:
+    korean = ["이 영화는 정말 좋았다.", "배우들의 연기가 너무 어색해서 끝까지 보기 힘들었어요"]
+    base = find_pretrained(korean, "mecab")
+    assert base is not None and base.folder.name == "potstill_base_ko" and base.analyzer == "mecab"
+    assert {"영화", "는", "##화"} <= set(base.words) and "영화는" not in base.words
+    assert sum(file.stat().st_size for file in base.folder.iterdir() if file.is_file()) < 12e6
+    assert find_pretrained(korean, "kiwi") is None
+
+
 def test_an_encoder_that_gives_no_vectors_is_one_line(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from potstill.teachers.encoder import SentenceEncoder
 

@@ -34,7 +34,8 @@ AUTO, NONE = "auto", "none"
 
 SPLITTER = "splitter"  # in config.json: which version of the word splitter its words come from
 
-# potstill-base-en knows 93 to 99% of the words of English data sets (MPQA, SNIPS, tweets ...), 20% of NSMC's.
+# potstill-base-en knows 93 to 99% of the words of English data sets (MPQA, SNIPS, tweets ...), 20% of NSMC's;
+# potstill-base-ko 95 to 98% of the morphemes of Korean ones (NSMC, hate speech, UnSmile).
 _KNOWN = 0.75  # the least share of a text's words that a pretrained student of its language knows
 _SAMPLE = 2_000  # texts that tell the language
 _ADDED = 3  # times that a new word must occur in the transfer set to get a vector; rarer ones are read as their pieces

@@ -16,7 +16,7 @@ ANALYZERS: dict[str, type[Analyzer]] = {
 }
 
 
-_KOREAN = re.compile("[가-힣]")
+_KOREAN = re.compile("[가-힣ㄱ-ㅣ]")
 _SAMPLE = 2_000  # texts that tell the language
 
 
