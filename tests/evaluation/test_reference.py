@@ -52,3 +52,10 @@ def test_a_student_below_it_is_told_with_what_to_do(
     assert said in printed
     without = str(Distilled(finished, replace(changed, reference=None), finished / "report.html"))
     assert "is below" not in without
+
+
+@pytest.mark.parametrize("names", [("good", "bad"), ("good", "bad", "so-so")])
+def test_two_labels_and_more_are_told_apart(names: tuple[str, ...]) -> None:
+    texts = [f"a film that is {name}, number {number}" for number in range(20) for name in names]
+    part = Labelled(texts, list(names) * 20)
+    assert measure_reference(train=part, valid=part, test=part, seed=1).accuracy == 1.0

@@ -1,6 +1,5 @@
 """Rounds of training: another one while accuracy on valid still rises."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +10,50 @@ import torch
 from potstill.artifacts import read_json
 from potstill.corpus.encoded import encode
 from potstill.corpus.words import build_tokenizer
+from potstill.progress import silent
 from potstill.training import fitting, trainer
 from potstill.training.fitting import fit, new_student
 from potstill.training.options import Optimisation
 from potstill.training.trainer import Training
 from potstill.training.vocabulary import Vocabulary
 
+RISING, LOWER, LEVEL = (0.4, 0.5, 0.6), (0.3, 0.4, 0.5), (0.6, 0.6, 0.6)
+HIGHER = (0.6, 0.7, 0.8)
+
 
 @pytest.mark.parametrize(
-    ("measure", "rounds", "figures", "best"),
+    ("measure", "most", "rounds", "n_made", "best"),
     [
-        ("accuracy", 3, [(0.6, True), (0.8, True), (0.7, True)], 1),  # the best of all three; no fourth
-        ("accuracy", 3, [(0.6, True), (0.8, False), (0.9, False)], 1),  # the second did not rise: no third
-        ("accuracy", 1, [(0.6, True), (0.8, False)], 0),
-        ("loss", 3, [(0.5, True), (0.3, True), (0.4, False)], 1),
+        ("accuracy", 3, [RISING, HIGHER, LOWER], 3, 1),  # the best of three; no fourth
+        ("accuracy", 3, [RISING, HIGHER, HIGHER], 3, 1),
+        ("accuracy", 3, [RISING, LOWER, HIGHER], 2, 0),  # the second rose, but not above the first: no third
+        ("accuracy", 3, [RISING, LEVEL, HIGHER], 2, 0),
+        ("accuracy", 3, [LEVEL, HIGHER], 1, 0),
+        ("accuracy", 1, [RISING, HIGHER], 1, 0),
+        ("loss", 2, [RISING, HIGHER], 2, 1),
     ],
 )
 def test_rounds_follow_while_it_rises_and_the_best_weights_are_kept(
     measure: Any,
-    rounds: int,
-    figures: list[tuple[float, bool]],
+    most: int,
+    rounds: list[tuple[float, ...]],
+    n_made: int,
     best: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The trainings are stand-ins: each fills the model's weights with its number."""
-    left: Iterator[tuple[int, tuple[float, bool]]] = iter(enumerate(figures))
-    folders = []
+    folders: list[Path] = []
 
     def train(model: Any, *arguments: Any, **options: Any) -> Training:
+        number = len(folders)
         folders.append(arguments[3])
-        number, (figure, is_rising) = next(left)
         with torch.no_grad():
             for weight in model.parameters():
                 weight.fill_(number)
-        return Training(figure, [{"step": 10, "epoch": 2.0, "accuracy": figure}], 1.5, is_rising)
+        history = [{"step": 10 * at, "epoch": at, "accuracy": figure} for at, figure in enumerate(rounds[number], 1)]
+        figure = max(rounds[number]) if measure == "accuracy" else 1 - max(rounds[number])
+        return Training(figure, history, 1.5, trainer.is_rising(history))
 
     monkeypatch.setattr(trainer, "train_model", train)
     monkeypatch.setattr(fitting, "calibrate_and_save", lambda *arguments: None)
@@ -54,12 +62,11 @@ def test_rounds_follow_while_it_rises_and_the_best_weights_are_kept(
     texts = encode(["film"], words.tokenizer, label_ids=np.array([0]))
     options = Optimisation(measure=measure)
     training = fit(
-        model, tokenizer, texts, texts, options, tmp_path, progress=None, description="", rounds=rounds  # type: ignore[arg-type]
-    )  # fmt: skip
-    made = len(folders)
-    assert made == {3: sum(figure for _, figure in figures[:-1]) + 1, 1: 1}[rounds]
-    assert len(set(folders)) == made  # each has checkpoints of its own
+        model, tokenizer, texts, texts, options, tmp_path, progress=silent, description="teacher", rounds=most
+    )
+    assert len(set(folders)) == n_made  # each has checkpoints of its own
     assert {float(weight.detach().mean()) for weight in model.parameters()} == {float(best)}
-    assert training.best == figures[best][0] and training.seconds == 1.5 * made
-    assert [entry["step"] for entry in training.evaluations] == [10 * (number + 1) for number in range(made)]
+    assert training.best == (max(rounds[best]) if measure == "accuracy" else 1 - max(rounds[best]))
+    assert training.seconds == 1.5 * n_made
+    assert [entry["step"] for entry in training.evaluations] == [10 * at for at in range(1, 3 * n_made + 1)]
     assert read_json(tmp_path / "training.json")["best"] == training.best

@@ -40,11 +40,10 @@ def misspell(text: str, share: float, generator: np.random.Generator) -> str:
 
     :param share: of the words that get an error each.
     """
-    parts, end = [], 0
+    parts, end, text = [], 0, unicodedata.normalize("NFC", text)
     for word, (start, stop) in _SPLITTER.pre_tokenize_str(text):
-        if len(word) < 2 or not word.isalpha() or text[start - 1 : stop + 1] == MASK:
-            continue
-        if len(_keys(word)) < _SHORTEST:
+        n_keys = sum(len(_keys(letter)) for letter in word)
+        if len(word) < 2 or n_keys < _SHORTEST or not word.isalpha() or text[start - 1 : stop + 1] == MASK:
             continue
         if generator.random() < share:
             parts += [text[end:start], _change(word, generator)]
@@ -66,12 +65,15 @@ def _change(word: str, generator: np.random.Generator) -> str:
 def _mistype(letter: str, generator: np.random.Generator) -> str:
     """A letter with a neighbouring key in the place of its own, or of one of its sounds."""
     keys = list(_keys(letter.lower()))
-    place = int(generator.integers(len(keys)))
-    neighbours = _NEIGHBOURS.get(keys[place]) or [keys[place]]
+    places = [place for place, key in enumerate(keys) if key in _NEIGHBOURS]
+    if not places:
+        return 2 * letter
+    place = places[int(generator.integers(len(places)))]
+    neighbours = _NEIGHBOURS[keys[place]]
     keys[place] = neighbours[int(generator.integers(len(neighbours)))]
     return unicodedata.normalize("NFC", "".join(keys))
 
 
-def _keys(word: str) -> str:
-    """What is typed for a word: its letters, or the sounds of its syllables."""
-    return unicodedata.normalize("NFD", word)
+def _keys(letter: str) -> str:
+    """What is typed for a letter: itself, or the two or three sounds of a Korean syllable."""
+    return unicodedata.normalize("NFD", letter) if "가" <= letter <= "힣" else letter

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ def _split(job: Job, texts: Iterable[str]) -> Iterator[str]:
 
 
 def _split_chunks(job: Job, chunks: _Chunks) -> Iterator[Chunk]:
-    return (replace(chunk, texts=list(_split(job, map(str, chunk.texts)))) for chunk in chunks())
+    """The chunks with their texts split, all in one stream: each call of :func:`_split` starts its processes."""
+    ahead, kept = tee(chunks())
+    split = _split(job, (str(text) for chunk in ahead for text in chunk.texts))
+    return (replace(chunk, texts=list(islice(split, len(chunk.texts)))) for chunk in kept)
 
 
 def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:

@@ -185,8 +185,9 @@ def warn_of_rise(training: "Training") -> None:
     if training.is_rising:
         figures = ", ".join(f"{100 * entry['accuracy']:.1f}" for entry in training.evaluations[-3:])
         logger.warning(
-            "teacher: its accuracy on valid was still rising when fine-tuning ended (%s): give more --teacher_epochs, "
-            "or a higher --teacher_lr",
+            "teacher: its accuracy on valid was still rising when fine-tuning ended after %.0f epochs (%s): give more "
+            "--teacher_epochs than that, or a higher --teacher_lr",
+            training.evaluations[-1]["epoch"],
             figures,
         )
 

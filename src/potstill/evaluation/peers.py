@@ -15,6 +15,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError, unknown_name
 from potstill.evaluation.measuring import Labelled
@@ -155,14 +157,20 @@ def _train_tfidf(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer
     def features(texts: Sequence[Text]) -> Any:  # a FeatureUnion does the same and takes a millisecond longer
         return hstack([part.transform(texts) for part in parts], format="csr")
 
-    def predict(texts: Sequence[Text]) -> Sequence[str]:
-        labels: Sequence[str] = model.predict(features(texts))
-        return labels
-
     began = time.process_time()
     for part in parts:
         part.fit(task.train.texts)
     model.fit(features(task.train.texts), list(task.train.labels))
+    # One matrix product, where its own predict calls a model a label: 77 calls for a text.
+    weights = np.concatenate([each.coef_ for each in model.estimators_]).T  # [n_features, n_labels], of two labels 1
+    offsets = np.concatenate([each.intercept_ for each in model.estimators_])
+
+    def predict(texts: Sequence[Text]) -> Sequence[str]:
+        scores = features(texts) @ weights + offsets
+        winners = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0).astype(int)
+        labels: Sequence[str] = model.classes_[winners]
+        return labels
+
     seconds = time.process_time() - began
     path = task.folder / "model.joblib"
     joblib.dump((parts, model), path)

@@ -40,7 +40,7 @@ class PretrainOptions:
     """Longest text in tokens that the encoder reads."""
     max_words: int = 60
     """Longest text in words that the student trains on."""
-    # Without them one typing error in every fifth word costs several points more; see docs/experiments/pretraining.md.
+    # Without them one typing error in every fifth word costs several points more; see docs/experiments/defaults.md.
     typing_errors: float = 0.3
     """Share of the texts that the student reads with typing errors, while the encoder reads them as they are."""
     lr: float = 2e-3

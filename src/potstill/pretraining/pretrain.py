@@ -15,7 +15,7 @@ from potstill.runs.run import Run, resolve
 class Pretrained:
     """A student that gives sentence vectors.
 
-    :param similarity: the mean cosine of its vectors and the encoder's, on texts that were held out.
+    :param similarity: the mean cosine of its vectors and the encoder's, less their mean, on texts that were held out.
     """
 
     student: Path
@@ -24,7 +24,7 @@ class Pretrained:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"{self.student}: similarity to the encoder {self.similarity:.3f} (mean cosine, texts held out)",
+                f"{self.student}: similarity to the encoder {self.similarity:.3f} (mean cosine, held out)",
                 f"next: potstill distill --student_init {self.student} ...",
             ]
         )

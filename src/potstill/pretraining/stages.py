@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 _FEWEST = 1_000  # texts
 _HELD_OUT = 400  # every so many texts one is held out, to pick the best checkpoint
-_DROPOUT = 0.2  # less than for a task: there is far more text
+_DROPOUT = 0.2  # at most: less than bilstm has for a task, as there is far more text
+_LEAST_VARIANCE = 1e-8  # of the numbers of vectors of length 1; MiniLM's have 3e-3, E5's 5e-4
 
 
 def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
@@ -43,7 +44,8 @@ def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
     inputs = {"encoder": options.encoder, "encoder_weights": weights, "encoder_tokens": options.encoder_tokens}
     yield Stage("vectors", ("texts",), inputs, _make_vectors)
     names = ("width", "n_words", "n_pieces", "analyzer", "max_words", "typing_errors", "seed", "encoder")
-    yield Stage("prepared", ("vectors",), {name: getattr(options, name) for name in names}, _prepare)
+    inputs = {name: getattr(options, name) for name in names} | {"vectors": "centred"}
+    yield Stage("prepared", ("vectors",), inputs, _prepare)
     training = {"student": options.student, "dropout": _DROPOUT, **asdict(options.optimisation)}
     yield Stage("student", ("vectors", "prepared"), training, _train)
 
@@ -124,7 +126,7 @@ def _split(job: PretrainJob, texts: Iterator[str]) -> Iterator[str]:
 
 
 def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
-    """The texts with their centred vectors."""
+    """The texts with their vectors less their mean, scaled so that their numbers are of size 1."""
     generator = np.random.default_rng(job.options.seed)
     mean, size = _spread(job)
     for part in transfer_parts(job.folder / "vectors"):
@@ -142,9 +144,17 @@ def _spread(job: PretrainJob) -> tuple[NDArray[np.float32], np.float32]:
 
     Some encoders (E5) give all texts almost the same vector: what tells texts apart is the difference from the mean.
     """
-    first = next(iter(transfer_parts(job.folder / "vectors"))).logits
-    mean = first.mean(axis=0)
-    return mean, np.float32((first - mean).std())
+    n_texts, total, squares = 0, np.zeros(()), 0.0
+    for part in transfer_parts(job.folder / "vectors"):
+        vectors = part.logits.astype(np.float64)
+        n_texts += len(vectors)
+        total = total + vectors.sum(axis=0)
+        squares += float((vectors**2).sum())
+    mean = total / n_texts
+    variance = squares / (n_texts * len(mean)) - float((mean**2).mean())
+    if variance < _LEAST_VARIANCE:
+        raise PotstillError(f"--encoder={job.options.encoder}: it gives all texts the same vector: give another one")
+    return mean.astype(np.float32), np.float32(np.sqrt(variance))
 
 
 def _give_vectors(model: Any, mean: NDArray[np.float32], size: np.float32) -> None:
@@ -153,11 +163,12 @@ def _give_vectors(model: Any, mean: NDArray[np.float32], size: np.float32) -> No
 
     with torch.no_grad():
         model.output.weight *= float(size)
-        model.output.bias.copy_(model.output.bias * float(size) + torch.from_numpy(mean))
+        model.output.bias.copy_(model.output.bias * float(size) + torch.from_numpy(mean).to(model.output.bias))
 
 
 def _train(job: PretrainJob, work: Path) -> None:
     """Train the student, and save it in half precision."""
+    from potstill.students import find_student
     from potstill.training.fitting import new_student
     from potstill.training.trainer import train_model
 
@@ -167,7 +178,7 @@ def _train(job: PretrainJob, work: Path) -> None:
     assert train.teacher_logits is not None
     model, tokenizer = new_student(
         options.student,
-        {"dropout": _DROPOUT},
+        {"dropout": min(_DROPOUT, find_student(options.student).config_class().dropout)},
         load_vocabulary(text),
         [str(index) for index in range(train.teacher_logits.shape[1])],
         embedding_trainable=True,

@@ -82,7 +82,8 @@ class DistillOptions:
     token (MiniLM), 5e-5 with 768 (base), 3.75e-5 with 1024 (large)."""
     teacher_epochs: int | None = None
     """Epochs of fine-tuning; the best on valid is kept. Default: 3 for a few labels, up to 10 for many, and as many as
-    make 400 steps; fewer where train has over 67,000 texts; as many again, up to twice, while valid still rises."""
+    make 400 steps; fewer where train has over 67,000 texts; as many again, up to twice, while valid still rises. A
+    number that is given is not exceeded."""
     teacher_batch_size: int = 32
     """Texts a step of fine-tuning."""
     teacher_tokens: int = 100
@@ -228,7 +229,7 @@ class DistillOptions:
         :param n_texts: of train.
         :param width: numbers a token of the encoder.
         """
-        # docs/experiments/teachers.md: MiniLM has 92.3 on banking77 (77 labels) after 8 epochs at 1e-4, 56 on valid
+        # docs/experiments/defaults.md: MiniLM has 92.3 on banking77 (77 labels) after 8 epochs at 1e-4, 56 on valid
         # after 2 at 5e-5. Sets with 2 to 7 labels are at their best after 2 or 3.
         epochs = min(max(3, math.ceil(2 + n_labels / 12)), 10)
         epochs = min(epochs, max(2, _TEACHER_ROWS // n_texts))

@@ -1,5 +1,6 @@
 """Makes a student for its vocabulary; trains a model, calibrates it and saves it with its ONNX file."""
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from potstill.training.trainer import Training
+
+logger = logging.getLogger(__name__)
 
 _FROM_DATA = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data determines
 
@@ -95,6 +98,8 @@ def fit(
         model.fit_statistics(train_set, progress)
     training: Training | None = None
     for number in range(rounds):
+        if training:
+            logger.info("%s: accuracy on valid is still rising: as many epochs again", description)
         best = {name: weight.clone() for name, weight in model.state_dict().items()} if training else {}
         latest = train_model(
             model,
@@ -105,7 +110,7 @@ def fit(
             progress=progress,
             description=description,
         )
-        if training and (latest.best < training.best) == (options.measure == "accuracy"):
+        if training and not latest.is_better(training, options):
             model.load_state_dict(best)
         training = training.followed_by(latest, options) if training else latest
         if not training.is_rising:

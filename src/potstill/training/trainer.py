@@ -62,6 +62,10 @@ class Training:
     seconds: float
     is_rising: bool
 
+    def is_better(self, other: "Training", options: Optimisation) -> bool:
+        """Whether its best figure on valid is better than another's."""
+        return self.best > other.best if options.measure == "accuracy" else self.best < other.best
+
     def followed_by(self, other: "Training", options: Optimisation) -> "Training":
         """The two as one."""
         last = self.evaluations[-1]
@@ -69,8 +73,9 @@ class Training:
             entry | {"step": entry["step"] + last["step"], "epoch": entry["epoch"] + last["epoch"]}
             for entry in other.evaluations
         ]
-        best = (max if options.measure == "accuracy" else min)(self.best, other.best)
-        return Training(best, self.evaluations + later, self.seconds + other.seconds, other.is_rising)
+        best = other.best if other.is_better(self, options) else self.best
+        evaluations = self.evaluations + later
+        return Training(best, evaluations, self.seconds + other.seconds, is_rising(evaluations))
 
 
 def train_model(

@@ -1,6 +1,7 @@
 """The analyzers by name; each is made from what follows the colon in ``--analyzer=spacy:en_core_web_md``."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from potstill.augment.analyzers.spacy import SpacyAnalyzer
@@ -17,12 +18,12 @@ ANALYZERS: dict[str, type[Analyzer]] = {
 
 
 _KOREAN = re.compile("[가-힣ㄱ-ㅣ]")
-_SAMPLE = 2_000  # texts that tell the language
+_SAMPLE = 2_000  # texts, about, spread over the data
 
 
 def find_analyzer(texts: Sequence[str]) -> str:
     """The analyzer of texts' language: mecab where most letters are Korean, else spacy."""
-    sample = "".join(texts[:: max(1, len(texts) // _SAMPLE)])
+    sample = unicodedata.normalize("NFC", "".join(texts[:: max(1, len(texts) // _SAMPLE)]))
     return "mecab" if 2 * len(_KOREAN.findall(sample)) > sum(map(str.isalpha, sample)) else "spacy"
 
 
