@@ -10,9 +10,14 @@ from tokenizers import Tokenizer
 import potstill
 from potstill.artifacts import read_json, read_manifest
 from potstill.augment.sampling import Rules
+from potstill.corpus.encoded import Encoded
 from potstill.corpus.examples import read_examples
+from potstill.corpus.splits import load_corpus
 from potstill.corpus.transfer import read_transfer
+from potstill.distillation import prepared
 from potstill.distillation.distill import distill
+from potstill.morphology import morpheme_splitter
+from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
 
 NOUNS, ADJECTIVES = ("영화", "배우", "노래", "이야기"), ("좋았다", "재미있었다", "지루했다", "나빴다")
@@ -93,6 +98,23 @@ def test_the_student_and_the_evaluation_read_raw_text(run: Path, korean_data: Pa
     right = student.predict([example.text for example in examples]) == [example.label for example in examples]
     scores = {score["name"]: score for score in read_json(run / "evaluation" / "evaluation.json")["scores"]}
     assert scores["cnn"]["correct"] == int(right.sum())
+
+
+def test_typing_errors_are_made_in_natural_text_before_it_is_split(
+    run: Path, korean_data: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "영화는 정말 나빴다."
+    monkeypatch.setattr(prepared, "misspell_some", lambda texts, chosen, generator: [typed] * len(texts))
+    options = DistillOptions(
+        data=str(korean_data), out=run, teacher=str(tiny_encoder), analyzer="mecab", n_frequent=5, processes=1,
+        embedding_path=str(korean_data / "vectors.txt"),
+    )  # fmt: skip
+    job = Job(options, load_corpus(options.data, 42))
+    prepared.word_text_stage(job).build(job, tmp_path)
+    encoded = Encoded.load(tmp_path / "transfer")
+    (morphemes,) = morpheme_splitter("mecab")([typed])
+    ids = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(morphemes).ids
+    assert len(ids) > 4 and encoded.token_ids.tolist() == ids * len(encoded)
 
 
 def test_an_analyzer_of_words_leaves_the_students_tokenizer_alone(
