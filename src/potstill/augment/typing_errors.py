@@ -13,14 +13,15 @@ from potstill.corpus.words import MASK, word_splitter
 
 _SPLITTER = word_splitter()
 _MISSPELT = 0.2  # of the words of a text with errors
-_SHORTEST = 3  # keys of a word that gets an error: in a shorter one it makes another word
-_ROWS = (
-    *("qwertyuiop", "asdfghjkl", "zxcvbnm"),
-    # The Korean keyboard (dubeolsik): consonants as a syllable's first sound, its vowels, consonants as its last one.
-    *("ᄇᄌᄃᄀᄉ", "ᄆᄂᄋᄅᄒ", "ᄏᄐᄎᄑ", "ᅭᅧᅣᅢᅦ", "ᅩᅥᅡᅵ", "ᅲᅮᅳ", "ᆸᆽᆮᆨᆺ", "ᆷᆫᆼᆯᇂ", "ᆿᇀᆾᇁ"),
-)
+# A word that gets an error has two letters at least, and so many keys: in a shorter one it makes another word.
+_SHORTEST = 3
+_QWERTY = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+# The Korean keyboard: consonants as a syllable's first sound, its vowels, consonants as its last one.
+_DUBEOLSIK = ("ᄇᄌᄃᄀᄉ", "ᄆᄂᄋᄅᄒ", "ᄏᄐᄎᄑ", "ᅭᅧᅣᅢᅦ", "ᅩᅥᅡᅵ", "ᅲᅮᅳ", "ᆸᆽᆮᆨᆺ", "ᆷᆫᆼᆯᇂ", "ᆿᇀᆾᇁ")
 _NEIGHBOURS = {
-    key: [row[i] for i in (place - 1, place + 1) if 0 <= i < len(row)] for row in _ROWS for place, key in enumerate(row)
+    key: [row[i] for i in (place - 1, place + 1) if 0 <= i < len(row)]
+    for row in (*_QWERTY, *_DUBEOLSIK)
+    for place, key in enumerate(row)
 }
 
 
