@@ -1,5 +1,6 @@
 """Two processes on the CPU train as one does with their batches together. Run by ``torchrun``, this file is the two."""
 
+import atexit
 import os
 import subprocess
 import sys
@@ -67,6 +68,8 @@ def breaking_off(description: str, total: int) -> Iterator[Any]:
 
 def be_one_of_two() -> None:
     """What each of the two does, in the test's folder."""
+    left = Path(f"left-by-{os.environ['RANK']}.json").absolute()
+    atexit.register(lambda: write_json(left, not torch.distributed.is_initialized()))  # the first to come is called last
     with suppress(KeyboardInterrupt):
         train(Path("begun-by-two"), breaking_off)
     weights, evaluations = train(Path("begun-by-one"))
@@ -130,6 +133,10 @@ def test_two_processes_have_the_loss_curve_of_one_with_their_batches_together(mo
     single, double = (load_file(folder / number / model / "model.safetensors") for number in ("one", "two"))
     for name, weight in single.items():
         torch.testing.assert_close(double[name], weight, rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_end_their_connections(folder: Path) -> None:
+    assert [read_json(folder / f"left-by-{rank}.json") for rank in range(2)] == [True, True]
 
 
 @pytest.mark.parametrize("model", ["teacher", "student"])

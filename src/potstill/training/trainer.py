@@ -28,7 +28,7 @@ from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
-from potstill.distributed import is_first, n_processes, rank
+from potstill.distributed import is_first, leave_at_exit, n_processes, rank
 from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
 from potstill.tasks import Task, find_task
@@ -102,6 +102,7 @@ def train_model(
         raise PotstillError(
             f"--batch_size={options.batch_size}: {n_processes()} processes share it; give a multiple of their number"
         )
+    leave_at_exit()
     transformers_logging.disable_progress_bar()  # progress is shown by the caller's bars
     steps_an_epoch = -(-len(train) // options.batch_size)
     epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
