@@ -151,6 +151,23 @@ def test_an_empty_text_is_refused(folder: Path, empty: str) -> None:
         potstill.load(folder).predict(["wa", empty])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_without_words_is_one_unknown_word(name: str) -> None:
+    model = build(name)
+    unknown, words = torch.tensor([[1]]), torch.tensor([[5, 6, 7]])
+    together = torch.cat([torch.zeros((1, 3), dtype=torch.long), words])
+    expected = torch.cat([logits(model, unknown), logits(model, words)])
+    torch.testing.assert_close(logits(model, together), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(logits(model, unknown[:, :0]), expected[:1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_may_be_padded_on_the_left(name: str) -> None:
+    model = build(name)
+    right, left = torch.tensor([[4, 5, 6, 0], [7, 8, 9, 10]]), torch.tensor([[0, 4, 5, 6], [7, 8, 9, 10]])
+    torch.testing.assert_close(logits(model, left), logits(model, right), atol=1e-5, rtol=0)
+
+
 def test_saved_and_loaded_it_gives_the_same_bits(folder: Path) -> None:
     first, second = (AutoModelForSequenceClassification.from_pretrained(folder).eval() for _ in range(2))
     fresh = build(next(name for name, student in STUDENTS.items() if isinstance(first, student)))

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import BatchEncoding, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from potstill.corpus.encoded import Encoded
-from potstill.corpus.words import MASK, PAD, UNK
+from potstill.corpus.words import MASK, PAD, UNK, UNK_ID
 from potstill.morphology import morpheme_splitter
 from potstill.progress import Progress, silent
 from potstill.students.onnx_graph import OnnxGraph
@@ -130,6 +131,8 @@ class StudentModel(PreTrainedModel):
         """
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
+        if not torch.compiler.is_compiling():  # a graph is given texts with words, unpadded or padded on the right
+            input_ids, attention_mask = _words_first(input_ids, attention_mask)
         mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
         logits = self.classify(self.embed(input_ids, mask), mask)  # [batch, n_labels]
         loss = None if labels is None else find_task(self.config.problem_type).gold_loss(logits, labels)
@@ -137,6 +140,26 @@ class StudentModel(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's own initialisation: the recipe's."""
+
+
+def _words_first(input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """A batch with each text's padding behind its words, wherever a tokenizer has put it.
+
+    A text without any word, such as ``""``, is one unknown word: its logits are numbers.
+
+    :param input_ids: ``[batch, length]``.
+    :param mask: ``[batch, length]``, 0 for padding.
+    """
+    if not input_ids.shape[1]:
+        input_ids, mask = (functional.pad(values, (0, 1)) for values in (input_ids, mask))
+    is_word = mask != 0
+    if is_word[:, 0].all():  # the usual case
+        return input_ids, mask
+    order = is_word.to(torch.uint8).argsort(dim=1, descending=True, stable=True)  # [batch, length]
+    input_ids, is_word = input_ids.gather(1, order), is_word.gather(1, order)
+    is_empty = ~is_word[:, 0]  # [batch]
+    input_ids[is_empty, 0], is_word[is_empty, 0] = UNK_ID, True
+    return input_ids, is_word
 
 
 def set_word_vectors(model: StudentModel, table: NDArray[np.float32], trainable: bool) -> None:
