@@ -1,6 +1,8 @@
 """The command line: how it parses, what it prints and how it exits."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -32,6 +34,11 @@ def failing(command: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[obj
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--version"])
     assert capsys.readouterr().out == f"potstill {__version__}\n"
+
+
+def test_python_runs_the_package_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "potstill", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"potstill {__version__}\n"
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

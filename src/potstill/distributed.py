@@ -23,7 +23,8 @@ def leave_at_exit() -> None:
     """End this process's connections to the others when it ends.
 
     Gloo's threads, still at work while Python is being taken down, otherwise abort a process that has done all its work
-    (https://github.com/pytorch/pytorch/issues/190489). NCCL needs nothing, and would wait here for a process that failed.
+    (https://github.com/pytorch/pytorch/issues/190489). NCCL needs nothing, and would wait
+    here for a process that failed.
     """
     if n_processes() > 1:
         atexit.register(_leave)

@@ -54,6 +54,24 @@ def test_the_split_form_has_each_morphemes_own_form_where_the_analyzer_knows_it(
     assert rewrite(["행복했다"], Rules(), analyzer="mecab", form="split") == ["행복 했 다"]
 
 
+def test_a_long_text_is_split_in_sections() -> None:
+    sentence = "영화가 정말 재미있었다. "
+    (tokens,) = MECAB([sentence * 200])
+    (alone,) = MECAB([sentence.strip()])
+    assert [token.form for token in tokens] == [token.form for token in alone] * 200
+    assert all((sentence * 200)[token.start : token.end] == token.form for token in tokens)
+    (tokens,) = MECAB(["." * 2500])
+    assert sum(len(token.form) for token in tokens) == 2500
+
+
+@pytest.mark.parametrize("before", [" ", "\n\t", "\u3000"])
+def test_white_space_before_a_text_moves_nothing(before: str) -> None:
+    (tokens,) = MECAB([f"{before}영화가 좋다"])
+    assert [(token.form, token.start - len(before)) for token in tokens] == [
+        ("영화", 0), ("가", 2), ("좋", 4), ("다", 5)
+    ]  # fmt: skip
+
+
 def test_new_natural_text_is_as_close_as_its_source() -> None:
     texts = ["영화는 좋다", "배우는 좋다", "노래는 나쁘다"]
     new = {text for _, text, _ in augment(texts, REPLACE, analyzer="mecab")}

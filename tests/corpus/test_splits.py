@@ -66,12 +66,31 @@ def test_a_missing_path_is_not_a_hub_name(tmp_path: Path) -> None:
         load_corpus(str(tmp_path / "none"), seed=0)
 
 
-def hub(monkeypatch: pytest.MonkeyPatch, **splits: list[int]) -> None:
+def test_a_text_with_several_labels_keeps_its_most_frequent_one(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [Example(f"text {i}", str(i % 2)) for i in range(30)]
+    rows += [Example("text 0", "1"), Example("text 2", "0"), Example("text 2", "1"), Example("text 2", "1")]
+    splits = split_examples([*rows, Example("text 0", "1")], seed=0)
+    found = {row.text: row.label for split in splits.values() for row in split}
+    assert (len(found), found["text 0"], found["text 2"], found["text 4"]) == (30, "1", "0", "0")
+    assert caplog.messages == [
+        "2 of 30 texts have several labels (text 0: 0, 1): each counts once, with the most frequent of its labels"
+    ]
+
+
+def test_texts_of_test_that_are_in_train_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for split, text in (("train", "a\t0\nb\t1\n"), ("valid", "c\t0\n"), ("test", "b\t1\nd\t0\na\t1\n")):
+        (tmp_path / f"{split}.txt").write_text(text)
+    load_corpus(str(tmp_path), seed=0)
+    assert [message.partition(": its")[0] for message in caplog.messages] == [
+        f"{tmp_path / 'test.txt'}: 2 of 3 texts are in train too"
+    ]
+
+
+def hub(monkeypatch: pytest.MonkeyPatch, *, names: bool = True, **splits: list[int]) -> None:
     import datasets
 
-    features = datasets.Features(
-        sentence=datasets.Value("string"), label=datasets.ClassLabel(names=["not good", "good"])
-    )
+    label = datasets.ClassLabel(names=["not good", "good"]) if names else datasets.Value("int64")
+    features = datasets.Features(sentence=datasets.Value("string"), label=label)
 
     def load_dataset(name: str, configuration: str = "long") -> Any:
         if (name, configuration) != ("someone/reviews", "long"):
@@ -101,6 +120,20 @@ def test_hidden_labels_of_a_hub_test_split_are_replaced_by_a_split_of_train(monk
     assert {split: len(rows) for split, rows in corpus.splits.items()} == {"train": 32, "valid": 2, "test": 4}
 
 
+def test_texts_of_a_hub_data_set_without_a_label_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch, train=[0, 1, -1, 1], validation=[0, 1], test=[1, -1])
+    splits = load_corpus("someone/reviews", seed=0).splits
+    assert [row.text for row in splits["train"]] == ["train 0", "train 1", "train 3"]
+    assert [row.text for row in splits["test"]] == ["test 0"]
+
+
+def test_minus_one_may_be_a_label_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub(monkeypatch, names=False, train=[0, 1, -1], validation=[-1, 1], test=[-1, 0])
+    corpus = load_corpus("someone/reviews", seed=0)
+    assert corpus.labels == ["-1", "0", "1"]
+    assert [row.label for row in corpus.splits["test"]] == ["-1", "0"]
+
+
 def test_a_hub_data_set_may_be_given_with_its_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     hub(monkeypatch, train=[0, 1, 1], validation=[0, 1], test=[1])
     whole = load_corpus("someone/reviews", seed=0)
@@ -113,3 +146,15 @@ def test_an_unknown_hub_name_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     hub(monkeypatch)
     with pytest.raises(PotstillError, match=r"^nobody/none: neither .* \(Couldn't find nobody/none\)$"):
         load_corpus("nobody/none", seed=0)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Dataset scripts are no longer supported"), ImportError("no socksio")])
+def test_whatever_the_hubs_library_raises_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def load_dataset(*name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(PotstillError, match=f"^someone/old: neither .*{error}"):
+        load_corpus("someone/old", seed=0)

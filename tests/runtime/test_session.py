@@ -1,5 +1,7 @@
 """An ONNX file that is open: what it takes and gives, and that its failures are one line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,21 @@ from potstill.errors import PotstillError
 from potstill.runtime.session import OnnxSession
 from standins import write_student
 
+MEASURE = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from potstill.runtime.session import OnnxSession
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+session = OnnxSession(Path(sys.argv[1]), n_labels=2, threads=1)
+session.run({"input_ids": np.ones((1, 10), dtype=np.int64)})
+before = resident()
+session.run({"input_ids": np.ones((1, 200_000), dtype=np.int64)})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before, resident() - before)
+"""
 IDS = np.array([[2, 3, 4], [5, 6, 7]])
 
 
@@ -35,6 +52,13 @@ def test_an_id_beyond_the_table_is_one_line(file: Path) -> None:
     with pytest.raises(PotstillError, match="does not belong to its tokenizer") as raised:
         OnnxSession(file, n_labels=2, threads=1).run({"input_ids": IDS + 10_000})
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_very_long_text_gives_its_memory_back(file: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(file)], capture_output=True, text=True, check=True)
+    at_most, kept = map(int, done.stdout.split())
+    assert at_most > 50_000_000 and kept < at_most / 4
 
 
 def test_a_damaged_file_is_one_line(file: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from potstill.artifacts import atomic_file
 from potstill.corpus.examples import Example, read_lines
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, shown
 
 
 def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
@@ -16,7 +16,7 @@ def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
     """
     labels = {example.label for example in examples}
     if len(labels) < 2:
-        raise PotstillError(f"{source}: only one label ('{next(iter(labels))}'); a classifier needs two or more")
+        raise PotstillError(f"{source}: only one label ('{shown(next(iter(labels)))}'); a classifier needs two or more")
     # Python does not read numbers of thousands of digits: such labels are sorted as strings.
     if all(label.isdecimal() and len(label) < 19 for label in labels):
         return sorted(labels, key=int)
@@ -35,8 +35,8 @@ def label_ids(examples: Iterable[Example], labels: list[str], source: str) -> li
     for example in examples:
         if example.label not in ids:
             raise PotstillError(
-                f"{source}:{example.line}: the training set has no label '{example.label}' "
-                f"(it has {', '.join(labels)}): correct it or add training examples"
+                f"{source}:{example.line}: the training set has no label '{shown(example.label)}' "
+                f"(it has {shown(', '.join(labels))}): correct it or add training examples"
             )
         result.append(ids[example.label])
     return result

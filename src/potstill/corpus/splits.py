@@ -1,7 +1,7 @@
 """Finding a data set's three splits: in a folder, in one file (then split by seed), or on the hub."""
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from potstill.artifacts import hash_file
-from potstill.corpus.examples import READERS, Example, check_row, pick_columns, read_examples
+from potstill.corpus.encoded import Text
+from potstill.corpus.examples import LABEL_COLUMN, READERS, Example, check_row, pick_columns, read_examples
 from potstill.corpus.labels import collect_labels, label_ids
-from potstill.errors import PotstillError, reason, require
+from potstill.corpus.safe_loading import OneLineErrors
+from potstill.errors import PotstillError, require, shown
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 HUB_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+_HIDDEN = -1  # the hub's mark of a label that is hidden, as in GLUE's test splits, or that annotators did not agree on
 HELD_OUT = 0.1  # the share of a single file that becomes valid, and the share that becomes test
 
 
@@ -82,19 +85,33 @@ def load_corpus(source: str, seed: int) -> Corpus:
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
         label_ids(splits[split], labels, str(files[split]))
+        _tell_of_known_texts(splits["train"], splits[split], str(files[split]))
     return Corpus(splits=splits, labels=labels, hashes=hashes, seed=seed if is_split else None)
+
+
+def _tell_of_known_texts(train: list[Example], held_out: list[Example], source: str) -> None:
+    known = {example.content for example in train}
+    n_known = sum(example.content in known for example in held_out)
+    if n_known:
+        logger.warning(
+            "%s: %d of %d texts are in train too: its figures say less about new text; take them out of one of the two",
+            source,
+            n_known,
+            len(held_out),
+        )
 
 
 def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
     """Split examples into train, valid and test, each with the same share of every label.
 
-    Texts that occur more than once are kept once, so that no test text is in train.
+    Texts that occur more than once are kept once, so that no test text is in train; with the most frequent of their
+    labels.
 
     :param seed: of the shuffle.
     :raises PotstillError: when a label has fewer than three different texts.
     """
     by_label: dict[str, list[Example]] = defaultdict(list)
-    for example in {(example.text, example.pair): example for example in examples}.values():
+    for example in _each_text_once(examples):
         by_label[example.label].append(example)
     generator = np.random.default_rng(seed)
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
@@ -109,17 +126,31 @@ def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example
     return {split: [rows[i] for i in generator.permutation(len(rows))] for split, rows in splits.items()}
 
 
+def _each_text_once(examples: list[Example]) -> list[Example]:
+    by_text: dict[Text, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_text[example.content].append(example)
+    counts = {text: Counter(example.label for example in group) for text, group in by_text.items()}
+    ambiguous = [text for text, labels in counts.items() if len(labels) > 1]
+    if ambiguous:
+        logger.warning(
+            "%d of %d texts have several labels (%s: %s): each counts once, with the most frequent of its labels",
+            len(ambiguous),
+            len(by_text),
+            shown(ambiguous[0], 60),
+            shown(", ".join(sorted(counts[ambiguous[0]]))),
+        )
+    chosen = {text: labels.most_common(1)[0][0] for text, labels in counts.items()}
+    return [next(example for example in group if example.label == chosen[text]) for text, group in by_text.items()]
+
+
 def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str, str], bool]:
     """The splits, their fingerprints, and whether one of them had to be made."""
     require("train", "datasets")
     import datasets
 
-    try:
+    with OneLineErrors(f"{name}: neither a file or folder here nor a data set that the hub gives"):
         loaded = datasets.load_dataset(*name.split(":", 1))
-    except (OSError, ValueError) as error:
-        raise PotstillError(
-            f"{name}: neither a file or folder here nor a data set that the hub gives ({reason(error)})"
-        ) from None
     hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
     splits = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}
     splits = {split: rows for split, rows in splits.items() if rows}
@@ -140,13 +171,20 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
 
 
 def _hub_examples(name: str, data: Any) -> list[Example]:
-    label = data.features.get("label")
-    rows = []
+    """The examples of one split; none where all of its labels are hidden."""
+    feature = data.features.get(LABEL_COLUMN)
+    is_named = hasattr(feature, "int2str")
+    rows, n_hidden = [], 0
     for number, record in enumerate(data, start=1):
-        value = record.get("label")
-        if value == -1:  # the hub's mark of a hidden label, as in GLUE's test splits
-            return []
-        if hasattr(label, "int2str") and isinstance(value, int):
-            record = record | {"label": label.int2str(value)}
+        value = record.get(LABEL_COLUMN)
+        n_hidden += value == _HIDDEN
+        if is_named and value == _HIDDEN:
+            continue
+        if is_named and isinstance(value, int):
+            record = record | {LABEL_COLUMN: feature.int2str(value)}
         rows.append(check_row(pick_columns(name, number, record)))
+    if n_hidden == len(data):  # numbers without names may have -1 as one of them
+        return []
+    if is_named and n_hidden:
+        logger.info("%s: left out %d texts without a label", name, n_hidden)
     return rows

@@ -14,7 +14,7 @@ from potstill.corpus.characters import reads_characters
 from potstill.corpus.examples import read_lines
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
-from potstill.errors import PotstillError, reason, require
+from potstill.errors import PotstillError, require
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +63,9 @@ def _fetch(name: str) -> Path:
     """The folder of a static model of the hub, downloaded if it is not here yet."""
     require("train", "huggingface_hub")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    try:
-        files = snapshot_download(name, allow_patterns=[*_STATIC_WEIGHTS, "*tokenizer.json"])
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise PotstillError(
-            f"{name}: neither word vectors here nor a model that the hub gives ({reason(error)})"
-        ) from None
-    return Path(files)
+    with OneLineErrors(f"{name}: neither word vectors here nor a model that the hub gives"):
+        return Path(snapshot_download(name, allow_patterns=[*_STATIC_WEIGHTS, "*tokenizer.json"]))
 
 
 def _load_text(path: Path) -> WordVectors:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TOKENIZER, TOKENIZER_CONFIG
-from potstill.errors import PotstillError
+from potstill.corpus.safe_loading import OneLineErrors
 
 _FILES = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, PRECISION, *ONNX_FILES.values()]
 _NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -20,8 +20,5 @@ def find_folder(name: str | Path) -> Path:
         return path
     from huggingface_hub import snapshot_download
 
-    try:
+    with OneLineErrors(f"{name}: neither a folder here nor a model that the hub gives"):
         return Path(snapshot_download(str(name), allow_patterns=_FILES))
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        raise PotstillError(f"{name}: neither a folder here nor a model that the hub gives ({reason})") from None

@@ -16,6 +16,7 @@ _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _TOO_LARGE = (
     f"the model needs more than {LIMIT >> 30} GB of memory for these texts: give shorter ones, or fewer at once"
 )
+_LARGE = 1 << 13  # tokens of a batch whose memory is given back: a text of a book's length takes gigabytes
 _NO_MEMORY = "bfc_arena"  # in ONNX Runtime's message when its arena has no more
 
 
@@ -55,9 +56,11 @@ class OnnxSession:
         :param inputs: int64 ``[n_texts, length]`` by name.
         :raises PotstillError: when the graph fails, or gives another shape.
         """
+        # The arena keeps what a batch has taken, for the next one; shrinking it each time would make every call slower.
+        settings = _shrinking() if inputs["input_ids"].size > _LARGE else None
         with OneLineErrors(UNFIT):
             try:
-                logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
+                logits: NDArray[np.float32] = self._session.run(None, inputs, settings)[0]
             except Exception as error:
                 if _NO_MEMORY in str(error):
                     raise PotstillError(_TOO_LARGE) from None
@@ -70,3 +73,10 @@ class OnnxSession:
     def empty_logits(self, n_texts: int) -> NDArray[np.float32]:
         """Logits to be filled in, float32 ``[n_texts, n_labels]``."""
         return np.zeros((n_texts, self._n_labels), dtype=np.float32)
+
+
+def _shrinking() -> onnxruntime.RunOptions:
+    """The settings of a run after which the arena gives back what it does not use."""
+    settings = onnxruntime.RunOptions()
+    settings.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return settings

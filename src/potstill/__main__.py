@@ -1,0 +1,5 @@
+"""``python -m potstill``: the command, where its script is not on the path."""
+
+from potstill.cli import main
+
+main()
