@@ -51,7 +51,7 @@ def locked(path: Path, file: Path | None = None, *, patience: float = 0) -> Iter
 
 def lock_of(path: Path) -> Path:
     """The hidden file next to ``path`` that is locked."""
-    named = Path(os.path.abspath(path))  # "." has no name
+    named = path.absolute()  # "." has no name
     return named.with_name(f".{named.name}.lock")
 
 
