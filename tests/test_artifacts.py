@@ -210,3 +210,10 @@ def test_a_replacement_is_finished_only_where_nobody_works_on_it(tmp_path: Path)
         assert read_manifest(tmp_path / "a") is None
     assert read_manifest(tmp_path / "a") is not None
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_lock_that_a_kill_has_left_is_removed(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 1})
+    (tmp_path / ".a.lock").write_text("process 1 on elsewhere")
+    assert read_manifest(tmp_path / "a") is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
