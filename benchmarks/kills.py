@@ -17,6 +17,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALL
 
 import json
 import random
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,8 @@ def stage_of(path: str) -> str:
     """The stage whose folder or working folder holds a path of the run folder."""
     parts = Path(path).parts
     head = parts[: 2 if parts[0] == "students" else 1]
-    return "/".join(part.removeprefix(".").removesuffix(".partial").removesuffix(".replaced") for part in head)
+    hidden = re.compile(r"^\.|\.(partial|replaced|lock)$")
+    return "/".join(hidden.sub("", part) for part in head)
 
 
 def spread(jobs: list[Job], n: int) -> Iterator[tuple[Job, Point]]:

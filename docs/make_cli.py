@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 Made by `python docs/make_cli.py` from the commands' own help; do not edit.
 
 Underscores and hyphens are the same in the names of commands and options. An option's value follows a space or `=`.
-The exit status is 0 when all went well, 2 for what the user can fix, 130 when interrupted.
+The exit status is 0 when all went well, 2 for what the user can fix, 130 when interrupted, 143 by SIGTERM.
 """
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,39 @@ def relabelled(student: Path, path: Path, labels: list[str]) -> Path:
     return path
 
 
+@contextmanager
+def proxy(client: Client, prefix: str, *, strips: bool) -> Iterator[Client]:
+    """A reverse proxy that has a server below a path, and nothing elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not (self.path + "/").startswith(f"{prefix}/"):
+                self.send_error(404)
+                return
+            path = self.path.removeprefix(prefix) or "/" if strips else self.path
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            reply = client.ask(self.command, path, body, **{"content-type": self.headers.get("content-type", "")})
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.text.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield Client(server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 Serve = Callable[..., Client]
 
 
@@ -119,11 +153,16 @@ def serve() -> Iterator[Serve]:
     open_servers = []
 
     def start(
-        *students: str, fallback: str | None = None, below: float | None = None, token: str | None = None, **limits: Any
+        *students: str,
+        fallback: str | None = None,
+        below: float | None = None,
+        token: str | None = None,
+        root_path: str = "",
+        **limits: Any,
     ) -> Client:
         metrics, server_limits = Metrics(), Limits(**limits)
         models = Loader(1, server_limits, metrics, silent).open(students, fallback, below)
-        server = running(create_app(models, server_limits, metrics, token))
+        server = running(create_app(models, server_limits, metrics, token, root_path=root_path))
         open_servers.append(server)
         return server.__enter__()
 

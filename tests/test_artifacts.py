@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from potstill import artifacts
 from potstill.artifacts import (
     FORMAT,
     atomic_file,
@@ -15,6 +16,7 @@ from potstill.artifacts import (
     write_json,
 )
 from potstill.errors import PotstillError
+from potstill.locks import Locked, locked
 
 
 def make(folder: Path, inputs: dict[str, object], content: str = "x") -> None:
@@ -181,3 +183,37 @@ def test_a_second_name_takes_the_place_of_an_older_one_and_of_itself(tmp_path: P
     for _ in range(2):
         link_or_copy(tmp_path / "a", tmp_path / "b")
         assert (tmp_path / "b").read_text() == "a" and (tmp_path / "b").samefile(tmp_path / "a")
+
+
+def test_two_at_once_never_write_into_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "_PATIENCE", 0.0)
+    with atomic_file(tmp_path / "a.txt") as partial:
+        partial.write_text("first")
+        with pytest.raises(Locked, match=r"a\.txt: process \d+ on \S+ is working on it"):
+            write_json(tmp_path / "a.txt", "second")
+    assert (tmp_path / "a.txt").read_text() == "first"
+
+
+def test_two_at_once_never_make_one_folder(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "a", {"v": 1}) as work:
+        (work / "a.txt").write_text("first")
+        with pytest.raises(Locked):
+            make(tmp_path / "a", {"v": 2})
+    assert (tmp_path / "a" / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_replacement_is_finished_only_where_nobody_works_on_it(tmp_path: Path) -> None:
+    make(tmp_path / "b", {"v": 1})
+    (tmp_path / "b").rename(tmp_path / ".a.partial")
+    with locked(tmp_path / "a"):
+        assert read_manifest(tmp_path / "a") is None
+    assert read_manifest(tmp_path / "a") is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_lock_that_a_kill_has_left_is_removed(tmp_path: Path) -> None:
+    make(tmp_path / "a", {"v": 1})
+    (tmp_path / ".a.lock").write_text("process 1 on elsewhere")
+    assert read_manifest(tmp_path / "a") is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

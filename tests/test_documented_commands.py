@@ -139,7 +139,7 @@ class Page:
         ("docs/deploy.md", "export export export verify verify predict bench bench"),
         ("docs/korean.md", "distill distill distill"),
         ("docs/report.md", "report report push"),
-        ("docs/serve.md", "serve curl serve serve serve curl"),
+        ("docs/serve.md", "serve curl serve serve serve curl serve"),
         ("docs/tutorial.md", "distill distill export bench predict serve"),
     ],
 )

@@ -13,11 +13,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from potstill.errors import PotstillError
+from potstill.locks import Locked, lock_of, locked
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -28,6 +29,7 @@ _UNWRITABLE = (
     errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM,
     errno.EROFS,
 )  # fmt: skip
+_PATIENCE = 5.0  # seconds: most files are written in less
 _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
 MANIFEST, HASHES = "manifest.json", "hashes"
@@ -48,6 +50,7 @@ RAW = "augmented.raw"  # the recipe's new texts, which the teacher is to label
 TRANSFER = "augmented.txt"  # the recipe's transfer set
 TRAINING = "training.json"
 RUN = "run.json"
+RUN_LOCK = ".run.lock"
 EVALUATION = "evaluation.json"
 REPORT = "report.html"
 CARD = "README.md"  # of a student: the hub's name for a model card
@@ -154,23 +157,27 @@ def _why_unwritable(error: Exception) -> str | None:
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write; on success it becomes ``path``, on failure it is removed.
 
-    :raises PotstillError: when the place cannot be written.
+    :raises PotstillError: when the place cannot be written, or another process writes it for long.
     """
     partial = _partial(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with locked(path, patience=_PATIENCE):  # two at once would write into one temporary file
+            try:
+                yield partial
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a complete folder, or None when there is none or a file of it is missing or short."""
-    _settle(folder)
+    if lock_of(folder).exists() or _replaced(folder).is_dir() or _complete_manifest(_partial(folder)) is not None:
+        # Where another process works on it, or nothing can be written, it is read as it is.
+        with suppress(Locked, OSError), locked(folder):
+            _settle(folder)
     return _complete_manifest(folder)
 
 
@@ -218,6 +225,20 @@ def check_format(folder: "Path | UPath", name: str, content: dict[str, Any]) -> 
         )
 
 
+def check_replaceable(folder: Path) -> None:
+    """Check that an artifact may be made there; nothing is changed.
+
+    :raises PotstillError: when there is something that potstill has not made.
+    """
+    if not _may_be_replaced(folder):
+        raise not_ours(folder)
+
+
+def not_ours(path: Path) -> PotstillError:
+    """The error for something in the way of what potstill makes."""
+    return PotstillError(f"{path}: exists and was not made by potstill: choose another name, or remove it")
+
+
 def _may_be_replaced(folder: Path) -> bool:
     """Whether there is nothing, an empty folder, or one that potstill made."""
     return not folder.exists() or own_manifest(folder) is not None or (folder.is_dir() and not any(folder.iterdir()))
@@ -251,17 +272,19 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
 
     :param folder: the artifact; an older one stays untouched until the new one is complete.
     :param inputs: what the artifact depends on, in JSON form; kept in the manifest.
-    :raises PotstillError: when the place cannot be written.
+    :raises PotstillError: when the place cannot be written, another process works on it, or something is there that
+        potstill has not made.
     """
     work = _partial(folder)
     with writing(folder):
-        _settle(folder)
-        if not _may_be_replaced(folder):
-            raise PotstillError(f"{folder}: exists and was not made by potstill: choose another name, or remove it")
-        _prepare_work(work, inputs)
-        yield work
-        write_manifest(work, inputs)  # a kill before this line leaves the old folder, one after it the new one
-        _put_in_place(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            _settle(folder)
+            check_replaceable(folder)
+            _prepare_work(work, inputs)
+            yield work
+            write_manifest(work, inputs)  # a kill before this line leaves the old folder, one after it the new one
+            _put_in_place(folder)
 
 
 def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:

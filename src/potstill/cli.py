@@ -2,10 +2,11 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from potstill.commands.verify import Verified, VerifyOptions, verify
 from potstill.distillation.demo import DemoOptions, demo
 from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
+from potstill.ending import Terminated, terminable
 from potstill.errors import PotstillError
 from potstill.pretraining.options import PretrainOptions
 from potstill.pretraining.pretrain import pretrain
@@ -53,7 +55,8 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "verify": (VerifyOptions, verify),
 }
 
-_USER_ERROR, _INTERRUPTED = 2, 130
+_USER_ERROR = 2
+_BY_SIGNAL = 128  # plus the signal's number, as of a process that a signal ends
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class General:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; the exit status is 2 for what the user can fix, 130 when interrupted."""
+    """Run one command; the exit status is 2 for what the user can fix, 130 when interrupted, 143 by SIGTERM."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
         print(overview())
@@ -79,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         verb, options, general = parse(words)
         _set_up(general)
-        result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
+        # torchrun ends processes that wait for each other, where no handler would be called
+        with terminable() if n_processes() == 1 else nullcontext():
+            result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
         if is_first() and (printed := str(result)):
             with writing(Path("standard output")):
                 print(printed, flush=True)
@@ -92,9 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has stopped
         _drop_output()
         sys.exit(1)
+    except Terminated as terminated:
+        name = signal.Signals(terminated.number).name
+        print(f"potstill: ended by {name}; the same command resumes from here", file=sys.stderr)
+        sys.exit(_BY_SIGNAL + terminated.number)
     except KeyboardInterrupt:
         print("potstill: interrupted; the same command resumes from here", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(_BY_SIGNAL + signal.SIGINT)
 
 
 def _drop_output() -> None:

@@ -16,6 +16,7 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.export.onnx_files import save_model
+from potstill.locks import Locked, locked
 from potstill.manifests import find_faults
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -51,6 +52,13 @@ def test_int8_that_keeps_the_accuracy_is_there_measured_and_listed(student: Path
     assert set(manifest["files"]) | {"manifest.json"} == {file.name for file in student.iterdir()}
     exact, coarse = (potstill.load(student, precision=name).logits(texts_of(tiny_data)) for name in ("fp32", "int8"))
     assert 0 < np.abs(exact - coarse).max() < 0.1
+
+
+def test_a_model_that_another_process_works_on_stays_as_it_is(student: Path) -> None:
+    before = sorted(student.iterdir())
+    with locked(student), pytest.raises(Locked):
+        export(ExportOptions(student))
+    assert sorted(student.iterdir()) == before
 
 
 def test_load_uses_the_fastest_precision_or_the_one_that_is_named(student: Path, tiny_data: Path) -> None:

@@ -44,6 +44,18 @@ def job(
     return make
 
 
+def test_what_is_in_the_way_of_a_later_stage_is_named_before_the_first_one(
+    tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "thesis.txt").touch()
+    options = small_run(tiny_data, tiny_encoder, tiny_vectors, tmp_path)
+    for command in (make_plan, distill):
+        with pytest.raises(PotstillError, match=r"student: exists and was not made by potstill"):
+            command(options)
+    assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
 def names(stages: list[Stage]) -> list[str]:
     return [stage.name for stage in stages]
 

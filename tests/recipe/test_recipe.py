@@ -219,3 +219,16 @@ def test_a_transfer_set_with_another_number_of_logits_is_refused(
             f"preprocess --config=configs/config-glove-cnn.json --augmented --embedding_path={tiny_vectors}"
         )
     assert "3 logits a text, but the data has 2 labels" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_way_of_preprocess_is_named_before_anything_is_written(
+    workplace: Path, tiny_vectors: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = workplace / "data" / "sst2"
+    (data / "test.txt.ids").mkdir()
+    (data / "test.txt.ids" / "mine.txt").touch()
+    before = sorted(data.rglob("*"))
+    with pytest.raises(SystemExit):
+        potstill_command(f"preprocess --config=configs/config-glove-cnn.json --embedding_path={tiny_vectors}")
+    assert "test.txt.ids: exists and was not made by potstill" in capsys.readouterr().err
+    assert sorted(data.rglob("*")) == before

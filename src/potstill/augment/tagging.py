@@ -13,6 +13,7 @@ from potstill.augment.replaceable import Form, ReplaceableText, make_replaceable
 from potstill.cache import Cache, open_cache
 from potstill.corpus.analysis import Analyzer, Token
 from potstill.corpus.streams import in_parts
+from potstill.ending import end_with_parent, while_wanted
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 
@@ -94,15 +95,21 @@ def _processes(analyzer: str, n_processes: int) -> Iterator[tuple[Submit, int]]:
     if n_processes <= 1:
         yield lambda texts: partial(tag_part, analyzer, texts), 0
         return
+    context = get_context("spawn")  # a forked child would inherit locks that tokenizers' and torch's threads hold
+    pipe, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(n_processes, context, initializer=end_with_parent, initargs=(pipe,))
     try:
-        # spawn: a forked child would inherit locks that tokenizers' and torch's threads hold
-        with ProcessPoolExecutor(n_processes, get_context("spawn")) as pool:
-            yield lambda texts: pool.submit(tag_part, analyzer, texts).result, n_processes
+        yield lambda texts: pool.submit(tag_part, analyzer, texts).result, n_processes
+        pool.shutdown()
     except BrokenProcessPool:
         raise PotstillError(
             "a process that tags text ended before its work was done: out of memory, killed, or called from a script "
             "without the line if __name__ == '__main__': (add it, or use one process)"
         ) from None
+    finally:
+        held.close()  # first: after an interruption nobody waits for the texts in hand
+        pool.shutdown(cancel_futures=True)
+        pipe.close()
 
 
 @cache
@@ -112,4 +119,4 @@ def _analyzer(name: str) -> Analyzer:
 
 def tag_part(analyzer: str, texts: list[str]) -> Tagged:
     """The tokens of some texts; a process loads an analyzer once."""
-    return list(_analyzer(analyzer)(texts))
+    return list(while_wanted(_analyzer(analyzer)(texts)))

@@ -27,6 +27,7 @@ from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, time_calls
+from potstill.locks import locked
 from potstill.manifests import replacing
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
@@ -120,7 +121,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     """
     require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
-    with writing(folder), _scratch(folder) as work:
+    with writing(folder), locked(folder), _scratch(folder) as work:
         labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
         valid = _read(data, "valid") if data else []
         label_ids(valid, labels, f"{data}/valid")

@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -26,6 +27,8 @@ class ServeOptions:
     """The address to listen at; 0.0.0.0 for all of this machine's."""
     port: int = 8000
     """The port to listen at; 0: any that is free."""
+    root_path: str = ""
+    """The path below which a reverse proxy has the server, such as /clf, whether it strips that path or not."""
     fallback: str | None = None
     """A larger model, FOLDER or NAME=FOLDER: it predicts where a student's probability is below --below (a cascade)."""
     below: float | None = None
@@ -45,6 +48,8 @@ class ServeOptions:
             raise PotstillError(f"--port={self.port}: a port is a number from 0 to 65535")
         if self.num_threads < 1:
             raise PotstillError(f"--num_threads={self.num_threads}: must be 1 or more")
+        if not re.fullmatch(r"(/[\w.~-]+)*/?", self.root_path, re.ASCII):
+            raise PotstillError(f"--root_path={self.root_path}: give the path of an address, such as /clf")
         if self.token is not None and not self.token.strip():
             raise PotstillError("--token is empty: anybody could ask; give it a value, or leave it out")
 
@@ -81,7 +86,8 @@ def serve(options: ServeOptions, progress: Progress = silent) -> Served:
             _log.info("%s: %s", model.name, ", ".join(model.labels))
         if token is None and not _is_loopback(listener.getsockname()[0]):
             _log.warning("anybody who reaches this address can ask: set %s to a secret", TOKEN_VARIABLE)
-        run(create_app(models, options.limits, metrics, token), listener)
+        root_path = options.root_path.rstrip("/")
+        run(create_app(models, options.limits, metrics, token, root_path=root_path), listener)
     return Served(metrics.n_requests)
 
 

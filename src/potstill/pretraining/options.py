@@ -92,6 +92,11 @@ class PretrainJob:
     progress: Progress = silent
 
     @property
+    def command(self) -> str:
+        """The command that makes the folder."""
+        return "pretrain"
+
+    @property
     def folder(self) -> Path:
         """The folder to make."""
         return self.options.out

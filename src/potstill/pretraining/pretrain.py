@@ -8,7 +8,7 @@ from potstill.errors import require
 from potstill.pretraining.options import PretrainJob, PretrainOptions
 from potstill.pretraining.stages import pretraining_stages
 from potstill.progress import Progress, silent
-from potstill.runs.run import Run, resolve
+from potstill.runs.run import open_run
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def pretrain(options: PretrainOptions, progress: Progress = silent) -> Pretraine
     require("train", "torch", "transformers", "accelerate", "pyarrow")
     job = PretrainJob(options, progress)
     job.check()
-    run = Run(job)
-    for stage, inputs in resolve(pretraining_stages(job)):
-        run.make(stage, inputs)
+    with open_run(job, pretraining_stages(job)) as run:
+        run.make_all()
     student = options.out / "student"
     return Pretrained(student, float(read_json(student / TRAINING)["best"]))

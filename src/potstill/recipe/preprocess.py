@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, hash_file, read_manifest
+from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, check_replaceable, hash_file, read_manifest
 from potstill.corpus.encoded import Chunk, Text, known_label_ids
 from potstill.corpus.examples import Example, example_parts, read_examples, read_lines
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
@@ -88,6 +88,8 @@ def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Prepr
     examples = {split: read_examples(file) for split, file in files.items()}
     labels = collect_labels(examples["train"], str(files["train"]))
     sources = [_gold(files[split], examples[split], labels) for split in ("train", "valid", "test")]
+    for source in sources:
+        check_replaceable(encoded_folder(source.file, "teacher" if isinstance(config, TeacherConfig) else "student"))
     if isinstance(config, TeacherConfig):
         encoded = _preprocess_teacher(options, config, sources, progress)
     else:

@@ -17,6 +17,10 @@ class AnyJob(Protocol):
     """What :class:`potstill.runs.run.Run` needs to know of a job."""
 
     @property
+    def command(self) -> str:
+        """The command that makes the run."""
+
+    @property
     def folder(self) -> Path:
         """The run folder."""
 
@@ -36,6 +40,11 @@ class Job:
     options: DistillOptions
     corpus: Corpus
     progress: Progress = silent
+
+    @property
+    def command(self) -> str:
+        """The command that makes the run."""
+        return "distill"
 
     @property
     def folder(self) -> Path:

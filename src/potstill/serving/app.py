@@ -46,10 +46,11 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | None) -> ASGIApp:
+def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | None, *, root_path: str = "") -> ASGIApp:
     """The whole server as an ASGI application.
 
     :param token: the bearer token that requests must have; None: none is asked for.
+    :param root_path: below which a reverse proxy has the server, such as ``/clf``.
     """
 
     @asynccontextmanager
@@ -63,19 +64,20 @@ def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | No
         description="Distilled text classifiers over HTTP.",
         docs_url=None,  # FastAPI's own pages load their scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # Guard redirects, without the scheme and the host that a proxy may have changed
         lifespan=lifespan,
     )
     router = APIRouter()
     _add_prediction_paths(router, models, limits, metrics)
     _add_status_paths(router, models, metrics)
     app.include_router(router)
-    _add_pages(app)
+    _add_pages(app, root_path)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(AnyHTTPException, _http_error)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(Exception, _server_error)
     paths = [*app.openapi()["paths"], "/", "/docs", "/openapi.json"]
-    return Guard(app, paths=paths, limits=limits, metrics=metrics, token=token)
+    return Guard(app, paths=paths, limits=limits, metrics=metrics, token=token, root_path=root_path)
 
 
 def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, metrics: Metrics) -> None:
@@ -138,9 +140,9 @@ def _add_status_paths(router: APIRouter, models: Models, metrics: Metrics) -> No
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
-def _add_pages(app: FastAPI) -> None:
+def _add_pages(app: FastAPI, root_path: str) -> None:
     """The two pages for people; neither loads an outside resource."""
-    pages = {"/": try_page(), "/docs": docs_page(app.openapi())}
+    pages = {"/": try_page(), "/docs": docs_page(app.openapi(), root_path)}
     for path, page in pages.items():
         response = HTMLResponse(page.html, headers={"content-security-policy": page.policy})
         app.add_api_route(path, lambda shown=response: shown, include_in_schema=False)
@@ -199,9 +201,10 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     return _json({"error": f"{place}: {message}" if place else message}, 422)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnyHTTPException)
-    detail = "there is no such path: /docs lists them" if error.detail == "Not Found" else error.detail
+    pages = f"{request.scope.get('root_path', '')}/docs"
+    detail = f"there is no such path: {pages} lists them" if error.detail == "Not Found" else error.detail
     return _json({"error": detail}, error.status_code, error.headers)
 
 

@@ -45,12 +45,21 @@ class Guard:
     :param paths: the application's; requests for others are counted as ``other``, or any client could make the
         metrics grow without end.
     :param token: the bearer token that all but :data:`OPEN_PATHS` asks for; None: no token.
+    :param root_path: below which a reverse proxy has the application, whether it strips that path or not.
     """
 
     def __init__(
-        self, app: ASGIApp, *, paths: Iterable[str], limits: Limits, metrics: Metrics, token: str | None
+        self,
+        app: ASGIApp,
+        *,
+        paths: Iterable[str],
+        limits: Limits,
+        metrics: Metrics,
+        token: str | None,
+        root_path: str = "",
     ) -> None:
         self._app = app
+        self._root_path = root_path
         self._paths = frozenset(paths)
         self._limits = limits
         self._metrics = metrics
@@ -62,6 +71,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
+        path = self._route(scope["path"])
+        # In ASGI the path has the root path before it.
+        scope = {**scope, "path": self._root_path + path, "root_path": self._root_path}
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -71,20 +83,39 @@ class Guard:
             await send(message)
 
         try:
-            await self._admit(scope, receive, send_with_headers)
+            await self._admit(scope, path, receive, send_with_headers)
         except Refused as refused:
             status = refused.status
             await _refuse(refused, receive, send_with_headers)
         except _Disconnected:
             status = 499  # nginx's number for it; only the metrics show it
         finally:
-            path = scope["path"] if scope["path"] in self._paths else "other"
-            self._metrics.count_request(path, status, time.perf_counter() - began)
+            counted = path if path in self._paths else "other"
+            self._metrics.count_request(counted, status, time.perf_counter() - began)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _route(self, path: str) -> str:
+        """A request's path without the root path."""
+        rest = path.removeprefix(self._root_path)
+        return rest if not rest or rest.startswith("/") else path
+
+    def _other_slash(self, path: str) -> str | None:
+        """The path that is meant by one without the slash at its end, or with one too many; None: this one."""
+        if path in self._paths:
+            return None
+        other = path.rstrip("/") or "/"
+        return other if other in self._paths else None
+
+    async def _admit(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        self._check_token(scope["path"], headers.get(b"authorization", b""))
+        other = self._other_slash(path)
+        if other is None:
+            self._check_token(path, headers.get(b"authorization", b""))
         body = await self._read_body(headers, receive)
+        if other is not None:
+            # Without scheme and host: a reverse proxy has others than this server.
+            query = b"?" + scope["query_string"] if scope["query_string"] else b""
+            location = (self._root_path + other).encode() + query
+            raise Refused(307, f"the path is {self._root_path}{other}", (b"location", location))
         read = False
 
         async def replay() -> Message:

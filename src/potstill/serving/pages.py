@@ -63,12 +63,13 @@ def try_page() -> Page:
     return _render("try.html", script=_read("try.js"))
 
 
-def docs_page(openapi: dict[str, Any]) -> Page:
+def docs_page(openapi: dict[str, Any], root_path: str = "") -> Page:
     """The page of the API.
 
     :param openapi: the API's OpenAPI description.
+    :param root_path: what is before all its paths.
     """
-    return _render("docs.html", operations=read_operations(openapi))
+    return _render("docs.html", operations=read_operations(openapi), root_path=root_path)
 
 
 def read_operations(openapi: dict[str, Any]) -> list[Operation]:
@@ -80,13 +81,9 @@ def read_operations(openapi: dict[str, Any]) -> list[Operation]:
     ]
 
 
-def _render(template: str, script: str = "", operations: list[Operation] | None = None) -> Page:
+def _render(template: str, script: str = "", **values: Any) -> Page:
     style = _read("page.css")
-    html = (
-        open_templates(_FOLDER)
-        .get_template(template)
-        .render(style=Markup(style), script=Markup(script), operations=operations)
-    )
+    html = open_templates(_FOLDER).get_template(template).render(style=Markup(style), script=Markup(script), **values)
     policy = {
         "default-src": "'none'",
         "style-src": name_inline(style),

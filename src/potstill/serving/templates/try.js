@@ -3,6 +3,7 @@
 const at = (id) => document.getElementById(id);
 const form = at("form"), text = at("text"), token = at("token"), go = at("go"), results = at("results");
 const MOST = 6; // labels of a model that are shown
+// Addresses are relative: a reverse proxy may have the pages below a path of its own.
 let asked = 0; // an answer to an older question is dropped
 
 async function ask(path, body) {
@@ -90,10 +91,10 @@ function newCard(model) {
 }
 
 async function classify(said, question) {
-  const { models } = await ask("/models");
+  const { models } = await ask("models");
   const cards = models.map(newCard), told = [];
   for (const [index, model] of models.entries()) { // one after another: none is slowed by the others
-    const { answers, milliseconds } = await ask("/predict", { text: said, model: model.name });
+    const { answers, milliseconds } = await ask("predict", { text: said, model: model.name });
     told.push(showAnswer(cards[index], model, answers[0], milliseconds));
   }
   if (question !== asked) return;
@@ -101,7 +102,7 @@ async function classify(said, question) {
   at("legend").hidden = true;
   at("status").textContent = told.join(" ");
   for (const [index, model] of models.entries()) {
-    const { words } = await ask("/explain", { text: said, model: model.name });
+    const { words } = await ask("explain", { text: said, model: model.name });
     if (question !== asked) return;
     showWords(cards[index], said, words);
   }
