@@ -12,7 +12,7 @@ from potstill.artifacts import read_json
 from potstill.corpus.encoded import encode, limited
 from potstill.errors import PotstillError
 from potstill.progress import silent
-from potstill.teachers import checkpoints
+from potstill.teachers import checkpoints, trial
 from potstill.teachers.checkpoints import Checkpoint, TextForm, open_bare_encoder, open_encoder, open_finetuned
 from potstill.teachers.inference import in_torch, predict_logits
 from potstill.training.fitting import fit
@@ -28,7 +28,6 @@ PADDED = (
     "modernbert",
     "modernbert-decoder",
     "roberta",
-    "xlnet",
 )
 NOT_PADDED = ("gpt2", "llama", "qwen3")
 TEXTS = ["the film is fine", "dull", "the story is warm , a clever plot and it doesn't end"]
@@ -85,15 +84,29 @@ def test_a_decoder_that_can_have_no_padding_is_one_line(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_what_cannot_be_deployed_is_one_line_before_it_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_family("bart", tmp_path)
-    for again in (False, True):
-        with pytest.raises(PotstillError, match=f"{tmp_path}: a bart cannot be run on a text's tokens") as raised:
-            opened(tmp_path)
-        assert "\n" not in str(raised.value), again
-        monkeypatch.setattr("potstill.teachers.trial.export_onnx", None)  # the second time the cache knows
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("bart", "cannot be run on a text's tokens"),
+        ("layoutlmv3", "cannot be run on a text's tokens"),
+        ("xlnet", "gives a text other logits when it is padded"),
+    ],
+)
+def test_what_cannot_be_deployed_is_one_line_before_it_is_trained(kind: str, said: str, tmp_path: Path) -> None:
+    write_family(kind, tmp_path)
+    with pytest.raises(PotstillError, match=f"{tmp_path}: a {kind} {said}") as raised:
+        opened(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_family_that_can_be_deployed_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "cache"))
+    tried: list[object] = []
+    monkeypatch.setattr(trial, "export_onnx", lambda model, *_: tried.append(model))
+    write_family("bert", tmp_path / "encoder")
+    for _ in range(2):
+        opened(tmp_path / "encoder")
+    assert len(tried) == 1
 
 
 def test_a_weight_of_another_size_is_not_silently_made_anew(tmp_path: Path) -> None:

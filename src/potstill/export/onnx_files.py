@@ -75,7 +75,7 @@ def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """Write what torch's exporter makes of a model: a graph of padded batches."""
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
-    with warnings.catch_warnings(), _not_exportable(model):
+    with warnings.catch_warnings(), one_line_where_not_exportable(model):
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
         example = _random_inputs(model, inputs, 2, 7)
         with torch.inference_mode():
@@ -95,7 +95,7 @@ def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
 
 
 @contextmanager
-def _not_exportable(model: PreTrainedModel) -> Iterator[None]:
+def one_line_where_not_exportable(model: PreTrainedModel) -> Iterator[None]:
     """Turn whatever a model or the exporter raises into one line: some families of transformers need more than a text's
     tokens, or compute what ONNX has no operator for."""
     try:

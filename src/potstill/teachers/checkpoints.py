@@ -192,8 +192,8 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
     if not getattr(tokenizer, "is_fast", False):
         raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
     positions = getattr(read_config(name, revision).get_text_config(), "max_position_embeddings", None) or 0
-    if positions > 0 and tokenizer.model_max_length > positions:
-        # XLNet's -1 is no limit. RoBERTa's positions start after the padding's, so that two of them are never a token's.
+    if 0 < positions < tokenizer.model_max_length:  # XLNet's -1 is no limit
+        # RoBERTa's positions start after the padding's, so that two of them are never a token's.
         tokenizer.model_max_length = positions - 2
     fast: PreTrainedTokenizerFast = tokenizer
     if form is None:
