@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.distillation.convergence import report_convergence
 from potstill.distillation.inputs import hash_weights, training_inputs
 from potstill.errors import PotstillError
 from potstill.runs.contents import read_gold
@@ -21,7 +22,6 @@ from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
     from potstill.teachers.checkpoints import Checkpoint
-    from potstill.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _fine_tune(job: Job, work: Path) -> None:
         description="fine-tuning the teacher",
         rounds=_rounds(job),
     )
-    warn_of_rise(training)
+    report_convergence(checkpoint, training, tokenizer, job, work)
 
 
 def _open_encoder(job: Job) -> "Checkpoint":
@@ -192,18 +192,6 @@ def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
             "a smaller --teacher_batch_size",
             n_texts,
             steps,
-        )
-
-
-def warn_of_rise(training: "Training") -> None:
-    """Warn where valid was still rising when fine-tuning ended: the teacher had more to learn."""
-    if training.is_rising:
-        figures = ", ".join(f"{100 * entry['accuracy']:.1f}" for entry in training.evaluations[-3:])
-        logger.warning(
-            "teacher: its accuracy on valid was still rising when fine-tuning ended after %.0f epochs (%s): give more "
-            "--teacher_epochs than that, or a higher --teacher_lr",
-            training.evaluations[-1]["epoch"],
-            figures,
         )
 
 
