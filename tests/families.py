@@ -58,7 +58,8 @@ def write_words(folder: Path, *, pads: bool = True) -> Path:
             single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
         )
         special |= {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    wrap: Any = PreTrainedTokenizerFast  # which has no types
+    wrap(tokenizer_object=tokenizer, **special).save_pretrained(folder)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Encoders of many families of transformers as teachers; benchmarks/families.py tries all of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_a_bare_encoder_is_opened_whole_with_a_new_head(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "try_export", lambda *_: None)  # which takes seconds a family
-    pads = {} if kind in PADDED else {"pads": False, "pad_token_id": None}
+    pads: dict[str, Any] = {} if kind in PADDED else {"pads": False, "pad_token_id": None}
     checkpoint = opened(write_family(kind, tmp_path, **pads))
     weights = open_bare_encoder(str(tmp_path)).state_dict()
     for name, weight in checkpoint.model.base_model.state_dict().items():
