@@ -153,8 +153,9 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
 def _open_job(options: DistillOptions, progress: Progress) -> Job:
     require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
     corpus = load_corpus(options.data, options.seed)
-    if options.analyzer == AUTO:
-        options = replace(options, analyzer=find_analyzer([example.text for example in corpus.splits["train"]]))
     job = Job(options, corpus, progress)
-    check_job(job)
+    if options.analyzer == AUTO:
+        texts = [example.text for example in corpus.splits["train"]]
+        job = replace(job, options=replace(options, analyzer=find_analyzer(texts)))
+    check_job(job, chose_analyzer=options.analyzer == AUTO)
     return job
