@@ -100,6 +100,24 @@ def test_what_cannot_be_deployed_is_one_line_before_it_is_trained(kind: str, sai
     assert "\n" not in str(raised.value)
 
 
+def test_the_exporter_writes_no_pages_on_what_it_cannot_trace(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_family("longformer", tmp_path, attention_window=[4, 4])
+    capfd.readouterr()
+    with pytest.raises(PotstillError, match="a longformer cannot be run on a text's tokens alone, or not as an ONNX"):
+        opened(tmp_path)
+    assert "def forward" not in "".join(capfd.readouterr())
+
+
+def test_layers_whose_kind_goes_by_their_number_are_not_cut(tmp_path: Path) -> None:
+    from potstill.teachers.layers import keep_layers
+
+    model = open_bare_encoder(str(write_family("jamba", tmp_path)))
+    with pytest.raises(PotstillError, match="--layers=1: which kind a jamba's layer is goes by its number"):
+        keep_layers(model, 1)
+
+
 def test_a_family_that_can_be_deployed_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "cache"))
     tried: list[object] = []

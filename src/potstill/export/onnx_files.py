@@ -5,11 +5,12 @@ ONNX Runtime's dynamic quantization.
 """
 
 import inspect
+import io
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TypeGuard
 
@@ -74,8 +75,7 @@ def _has_own_graph(model: PreTrainedModel) -> TypeGuard[StudentModel]:
 def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """Write what torch's exporter makes of a model: a graph of padded batches."""
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
-    with warnings.catch_warnings(), one_line_where_not_exportable(model):
+    with warnings.catch_warnings(), _silenced(), one_line_where_not_exportable(model):
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
         example = _random_inputs(model, inputs, 2, 7)
         with torch.inference_mode():
@@ -92,6 +92,18 @@ def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
         )
     assert program is not None
     program.save(path)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Without what the exporter says: that torchvision is absent, and pages on a model that it cannot trace."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager
