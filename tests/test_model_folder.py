@@ -79,3 +79,11 @@ def test_an_omitted_field_of_the_configuration_has_its_default(student: ModelFol
     assert (bare.labels, bare.temperature, bare.pad_id, bare.max_length) == (["no", "1"], 1.0, 0, 128)
     (student.path / "tokenizer_config.json").unlink()
     assert ModelFolder(student.path).max_length == NO_LIMIT
+
+
+def test_a_classifier_whose_labels_transformers_left_out_has_its_two_defaults(student: ModelFolder) -> None:
+    write_json(student.path / "config.json", {"architectures": ["BertForSequenceClassification"]})
+    assert ModelFolder(student.path).labels == ["LABEL_0", "LABEL_1"]
+    write_json(student.path / "config.json", {"architectures": ["BertModel"]})
+    with pytest.raises(PotstillError, match="no id2label in it"):
+        _ = ModelFolder(student.path).labels

@@ -62,6 +62,8 @@ class ModelFolder:
         :raises PotstillError: when the configuration has none, or not one for each number from 0.
         """
         names = self.config.get("id2label")
+        if names is None and "ForSequenceClassification" in str(self.config.get("architectures")):
+            names = {"0": "LABEL_0", "1": "LABEL_1"}  # the only ones that transformers does not write
         if not isinstance(names, dict) or not names:
             raise PotstillError(f"{self.path / CONFIG}: no id2label in it: not a classifier's folder")
         labels = [names.get(str(index)) for index in range(len(names))]

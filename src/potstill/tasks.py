@@ -4,7 +4,7 @@ A task is one entry of :data:`TASKS`, under its name in Hugging Face's ``problem
 module makes decisions or probabilities of logits. Owns no model and no file.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +119,7 @@ class SingleLabel:
         return functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
 
 
-SINGLE_LABEL = "single_label_classification"
+SINGLE_LABEL: Final = "single_label_classification"
 
 TASKS: dict[str, Task] = {SINGLE_LABEL: SingleLabel()}
 

@@ -11,7 +11,7 @@ from potstill.artifacts import read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import PEERS, Peer, PeerKind, PeerTask, Settings
+from potstill.evaluation.peers import PEERS, Peer, PeerFailed, PeerKind, PeerTask, Settings
 from potstill.export.onnx_files import save_model
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -44,6 +44,26 @@ def test_settings_are_chosen_on_valid_and_only_the_best_are_compressed(
     chosen, forms = peers.select("echo", PeerTask(valid, valid, tmp_path), peers.Data(valid, valid, test), seed=1)
     assert chosen is said[1] and compressed == [["a", "b"]]
     assert [form.precision for form in forms] == ["full", "small"]
+
+
+def test_settings_at_which_a_library_fails_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer]:
+        if settings["lr"] or seed == 2:
+            raise RuntimeError("Encountered NaN.")
+        yield Peer("full", lambda texts: ["a"] * len(texts), 2, 1)
+
+    monkeypatch.setitem(PEERS, "nan", PeerKind(train, ({"lr": 1}, {"lr": 0}), (), ""))
+    part = Labelled(["1", "2"], ["a", "b"])
+    data = peers.Data(part, part, part)
+    ((row, _),) = peers.measure_peer("nan", PeerTask(part, part, tmp_path), data, (1, 2, 3))
+    assert row.settings == {"lr": 0} and row.test == [0.5, 0.5]
+    assert "left out: nan fails with lr=1 (Encountered NaN.)" in capsys.readouterr().err
+    monkeypatch.setitem(PEERS, "nan", PeerKind(train, ({"lr": 1},), (), ""))
+    (tmp_path / "again").mkdir()
+    with pytest.raises(PeerFailed, match="nan fails with all of its settings"):
+        peers.select("nan", PeerTask(part, part, tmp_path / "again"), data, seed=1)
 
 
 def test_a_students_seconds_are_those_of_the_stages_before_it(tmp_path: Path) -> None:

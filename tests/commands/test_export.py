@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 import potstill
+from families import write_family
 from potstill.artifacts import read_json, read_manifest, write_json, write_manifest
 from potstill.cli import main
 from potstill.commands import export as stage
@@ -161,3 +162,18 @@ def test_a_label_that_the_model_lacks_is_named(student: Path, tmp_path: Path) ->
 def test_a_drop_that_is_no_number_of_points_is_refused(student: Path) -> None:
     with pytest.raises(PotstillError, match="must be between 0 and 100"):
         ExportOptions(student, max_drop=-1)
+
+
+def test_a_decoder_without_a_padding_token_is_exported_with_one(tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    folder = write_family("gpt2", tmp_path, pads=False, pad_token_id=None)
+    AutoModelForSequenceClassification.from_pretrained(folder).save_pretrained(folder)
+    assert read_json(folder / "config.json")["pad_token_id"] is None
+    export(ExportOptions(folder))
+    config = read_json(folder / "config.json")
+    assert config["pad_token_id"] == config["eos_token_id"]
+    texts = ["the film is fine", "dull", "the story is warm , a clever plot and it doesn't end"]
+    exported = potstill.load(folder)
+    alone = np.concatenate([exported.logits([text]) for text in texts])
+    np.testing.assert_allclose(exported.logits(texts), alone, atol=1e-4)

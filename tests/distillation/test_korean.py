@@ -1,5 +1,6 @@
 """The whole job in Korean on small stand-ins: the teacher reads natural text, the student its morphemes."""
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import load_corpus
 from potstill.corpus.transfer import read_transfer
 from potstill.distillation import prepared
+from potstill.distillation.checks import check_job
 from potstill.distillation.distill import distill
+from potstill.errors import PotstillError
 from potstill.morphology import morpheme_splitter
 from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
@@ -130,3 +133,26 @@ def test_another_analyzer_prepares_the_students_anew(run: Path, make_run: Callab
     make_run("kiwi", run)
     assert read_json(run / "student" / "config.json")["analyzer"] == "kiwi"
     assert (read_manifest(run / "prepared") or {})["inputs"]["analyzer"] == "kiwi"
+
+
+def test_an_analyzer_that_the_letters_chose_and_is_not_installed_is_told_as_their_choice(
+    korean_data: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None if name == "mecab" else found(name))
+    options = {"data": str(korean_data), "teacher": str(tiny_encoder), "out": tmp_path / "run"}
+    with pytest.raises(PotstillError, match=r"^--analyzer=auto chose mecab by the letters of train: this needs mecab"):
+        distill(DistillOptions(**options))  # type: ignore[arg-type]
+    with pytest.raises(PotstillError, match=r"^this needs mecab, not installed here: pip install"):
+        distill(DistillOptions(**options, analyzer="mecab"))  # type: ignore[arg-type]
+
+
+def test_an_analyzer_of_korean_on_english_is_a_warning(
+    tiny_data: Path, tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("mecab")
+    options = DistillOptions(data=str(tiny_data), teacher=str(tiny_encoder), out=tmp_path, analyzer="mecab")
+    job = Job(options, load_corpus(str(tiny_data), 1))
+    check_job(job)
+    assert "--analyzer=mecab splits Korean, and most letters of train are of another language" in caplog.text
+    assert job.pretrained is None

@@ -19,7 +19,9 @@ def labelled(n: int, seed: int) -> Labelled:
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    return measure_reference(train=labelled(60, 0), valid=labelled(20, 1), test=labelled(20, 2), seed=1)
+    measured = measure_reference(train=labelled(60, 0), valid=labelled(20, 1), test=labelled(20, 2), seed=1)
+    assert measured is not None
+    return measured
 
 
 def test_it_is_fitted_and_measured_like_a_model(reference: Reference) -> None:
@@ -58,4 +60,17 @@ def test_a_student_below_it_is_told_with_what_to_do(
 def test_two_labels_and_more_are_told_apart(names: tuple[str, ...]) -> None:
     texts = [f"a film that is {name}, number {number}" for number in range(20) for name in names]
     part = Labelled(texts, list(names) * 20)
-    assert measure_reference(train=part, valid=part, test=part, seed=1).accuracy == 1.0
+    measured = measure_reference(train=part, valid=part, test=part, seed=1)
+    assert measured is not None and measured.accuracy == 1.0
+
+
+def test_where_its_library_fails_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("empty vocabulary")
+
+    monkeypatch.setattr("sklearn.linear_model.LogisticRegression.fit", fail)
+    part = labelled(20, 0)
+    assert measure_reference(train=part, valid=part, test=part, seed=1) is None
+    assert "left out: tfidf fails" in caplog.text

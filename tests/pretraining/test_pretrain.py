@@ -24,7 +24,7 @@ from potstill.pretraining.pretrain import pretrain
 from potstill.training import pretrained
 from potstill.training.pretrained import find_pretrained, grow_vocabulary, open_pretrained
 from small_runs import small_run
-from standins import sentences
+from standins import sentences, write_student
 
 
 def options(source: Path, model: Path, out: Path, **changes: Any) -> PretrainOptions:
@@ -323,6 +323,18 @@ def test_the_package_for_korean_reads_morphemes() -> None:
     assert {"영화", "는", "##화"} <= set(base.words) and "영화는" not in base.words
     assert sum(file.stat().st_size for file in base.folder.iterdir() if file.is_file()) < 12e6
     assert find_pretrained(korean, "kiwi") is None
+
+
+def test_english_with_an_analyzer_of_korean_starts_from_no_pretrained_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("potstill.training.pretrained.Pretrained.known_share", lambda *_: 1.0)
+    assert find_pretrained(["how do i change the pin of my card?"], "mecab") is None
+    assert find_pretrained(["이 영화는 정말 좋았다."], "mecab") is not None
+
+
+def test_a_student_of_a_run_is_no_pretrained_one_but_has_word_vectors(tmp_path: Path) -> None:
+    folder = write_student(tmp_path)
+    with pytest.raises(PotstillError, match=f"a student of a run.*--embedding_path={folder} the word vectors"):
+        open_pretrained(str(folder))
 
 
 def test_an_encoder_that_gives_no_vectors_is_one_line(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

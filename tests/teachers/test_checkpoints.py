@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertConfig
+from transformers import AutoTokenizer
 
 from potstill.corpus.encoded import encode, limited
 from potstill.errors import PotstillError
@@ -16,7 +16,6 @@ from potstill.teachers.checkpoints import (
     TextForm,
     check_model_type,
     is_finetuned,
-    match_labels,
     open_encoder,
     open_finetuned,
     open_tokenizer,
@@ -25,28 +24,6 @@ from potstill.teachers.checkpoints import (
 from potstill.teachers.inference import in_torch, predict_logits
 
 Make = Callable[[dict[int, str]], Path]
-
-
-def config_of(*names: str) -> BertConfig:
-    return BertConfig(id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
-
-
-@pytest.mark.parametrize(
-    ("names", "labels", "order"),
-    [
-        (("NEGATIVE", "POSITIVE"), ["negative", "positive"], [0, 1]),
-        (("POSITIVE", "NEGATIVE"), ["negative", "positive"], [1, 0]),
-        (("NEGATIVE", "POSITIVE"), ["0", "1"], [0, 1]),
-        (("LABEL_0", "LABEL_1"), ["no", "yes"], [0, 1]),
-        (("1", "0"), ["0", "1"], [1, 0]),
-        (("a", "b"), ["no", "yes"], None),
-        (("a", "b", "c"), ["0", "1"], None),
-    ],
-)
-def test_labels_match_by_name_or_by_position(
-    names: tuple[str, ...], labels: list[str], order: list[int] | None
-) -> None:
-    assert match_labels(config_of(*names), labels) == order
 
 
 def test_logits_are_put_in_the_datas_order(classifier_folder: Make) -> None:
@@ -139,8 +116,3 @@ def test_lower_casing_outlives_saving(encoder: str, request: pytest.FixtureReque
 def test_a_text_form_longer_than_the_encoder_is_refused(tiny_encoder: Path) -> None:
     with pytest.raises(PotstillError, match="n_ctx is 1000"):
         open_tokenizer(str(tiny_encoder), TextForm(n_ctx=1000))
-
-
-def test_labels_that_differ_in_case_alone_keep_their_own_logits() -> None:
-    assert match_labels(config_of("Yes", "yes"), ["yes", "Yes"]) == [1, 0]
-    assert match_labels(config_of("yes", "yes"), ["Yes", "YES"]) is None

@@ -9,6 +9,7 @@ import pytest
 
 from potstill.artifacts import read_json, write_json
 from potstill.errors import PotstillError
+from potstill.tasks import SINGLE_LABEL
 from potstill.teachers import check_teacher, open_teacher
 from potstill.teachers.checkpoints import TextForm, open_encoder
 
@@ -49,7 +50,7 @@ def test_a_classifier_of_another_task_is_one_line_but_may_be_an_encoder(folder: 
     ):
         open_teacher(str(folder))
     encoder = open_encoder(str(folder), ["a", "b", "c"], dropout=0.1, form=TextForm(n_ctx=8), seed=1)
-    assert encoder.model.config.problem_type is None
+    assert encoder.model.config.problem_type == SINGLE_LABEL
 
 
 def test_a_teacher_that_is_nowhere_is_one_line(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The text that a model is trained on, as token ids in a folder."""
 
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from potstill.artifacts import read_manifest
 from potstill.corpus.encoded import Chunk
 from potstill.corpus.words import MASK_ID, build_tokenizer
 from potstill.errors import PotstillError
-from potstill.training.encoding import encode_to_folder, load_encoded
+from potstill.training import encoding
+from potstill.training.encoding import encode_to_folder, load_encoded, split_chunks
 
 MASKED = ["a [MASK] film", "a <mask> film"]
 
@@ -60,3 +62,25 @@ def test_text_logits_and_gold_labels_are_in_one_folder_whatever_the_chunks(
     assert manifest is not None and manifest["inputs"]["from"] == "here"
     with pytest.raises(PotstillError, match="encoded with another vocabulary"):
         load_encoded(folder, build_tokenizer(["another"], lower=True))
+
+
+def test_chunks_are_split_in_one_stream_and_keep_their_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def split(texts: Iterable[str], analyzer: str, *_: object) -> Iterator[str]:
+        calls.append(analyzer)
+        return (text.upper() for text in texts)
+
+    monkeypatch.setattr(encoding, "split_morphemes", split)
+    chunks = [Chunk(["a", "b"], np.array([0, 1])), Chunk([], np.array([], dtype=np.int64)), Chunk(["c"], np.array([2]))]
+    made = list(split_chunks(iter(chunks), "mecab"))
+    assert [(chunk.texts, chunk.label_ids.tolist()) for chunk in made if chunk.label_ids is not None] == [
+        (["A", "B"], [0, 1]),
+        ([], []),
+        (["C"], [2]),
+    ]
+    assert calls == ["mecab"], "each call starts its processes"
+
+
+def test_without_an_analyzer_texts_are_read_as_they_are() -> None:
+    assert [chunk.texts for chunk in split_chunks([Chunk(["a film"])], "")] == [["a film"]]

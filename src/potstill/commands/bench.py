@@ -27,7 +27,7 @@ from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
 from potstill.evaluation.measuring import Labelled
-from potstill.evaluation.peers import Peer, PeerTask, check_peer, train_peer
+from potstill.evaluation.peers import Peer, PeerTask, check_peer, train_first
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
@@ -232,11 +232,11 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
 
 
 def _train(name: str, encoder: str, data: Path, valid: Labelled, test: Labelled) -> list[_Entry]:
-    """A row for each form that a peer has."""
+    """A row for each form that a peer has; none where its library fails."""
     train = Labelled.of(read_examples(find_split(data, "train")))
     entries = []
     with TemporaryDirectory() as scratch:
-        for peer in train_peer(name, PeerTask(train, valid, Path(scratch), encoder)):
+        for peer in train_first(name, PeerTask(train, valid, Path(scratch), encoder)):
             is_right = np.array(peer.predict(test.texts), dtype=object) == np.array(test.labels, dtype=object)
             entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
     return entries

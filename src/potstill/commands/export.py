@@ -171,12 +171,21 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
     for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG):
         if (folder / name).is_file():
             link_or_copy(folder / name, work / name)
+    _note_padding(work, checkpoint.model.config.pad_token_id)
     export_onnx(checkpoint.model, checkpoint.tokenizer.model_input_names, work / ONNX_MODEL)
     if train is not None:
         mixed = np.random.default_rng(0).permutation(len(train))  # files are often sorted by label or length
         texts = [train[row].text for row in mixed]
         export_int8(checkpoint.model, work / ONNX_MODEL, checkpoint.tokenizer.backend_tokenizer, texts)
     return checkpoint.labels
+
+
+def _note_padding(work: Path, pad_id: int | None) -> None:
+    """Write the padding token into a configuration that has another or none: its graph finds a text's end by it."""
+    if pad_id not in (None, ModelFolder(work).pad_id):
+        config = ModelFolder(work).config
+        (work / CONFIG).unlink()  # a link to the model's own
+        write_json(work / CONFIG, config | {"pad_token_id": pad_id})
 
 
 def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Precision]:
@@ -227,8 +236,11 @@ def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> 
 def _install(work: Path, exported: Exported) -> None:
     """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
     folder = exported.folder
-    with replacing(folder, [PRECISION, *ONNX_FILES.values()]):
+    changed = [CONFIG] if (work / CONFIG).read_bytes() != (folder / CONFIG).read_bytes() else []
+    with replacing(folder, [PRECISION, *ONNX_FILES.values(), *changed]):
         (folder / PRECISION).unlink(missing_ok=True)
+        for name in changed:
+            (work / name).replace(folder / name)
         for file in ONNX_FILES.values():
             if (work / file).is_file():
                 (work / file).replace(folder / file)

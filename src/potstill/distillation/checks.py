@@ -1,8 +1,9 @@
 """Checks that everything that a job's options name exists, before any expensive work."""
 
+import logging
 from pathlib import Path
 
-from potstill.augment.analyzers import make_analyzer
+from potstill.augment.analyzers import make_analyzer, reads_language
 from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
@@ -10,12 +11,15 @@ from potstill.runs.job import Job
 from potstill.teachers import check_teacher
 from potstill.training.vector_sources import check_sources
 
+logger = logging.getLogger(__name__)
 
-def check_job(job: Job) -> None:
+
+def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     """Check the data, the teachers, the students, the analyzer and the word vectors.
 
     An analyzer and vectors that no student of the command needs are not checked.
 
+    :param chose_analyzer: whether the letters of train chose the analyzer, not the user.
     :raises PotstillError: when one does not exist, or the data is pairs of texts.
     """
     options = job.options
@@ -28,10 +32,24 @@ def check_job(job: Job) -> None:
         if isinstance(student, TransformerStudent) and student.name != TEACHER:
             _check_transformer_student(student)
     reads_words = any(isinstance(student, WordStudent) for student in students)
+    if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
+        _check_analyzer(job, chose_analyzer)  # before the pretrained student, whose morphemes it gives
     if reads_words and not job.pretrained:
         check_sources(options.embedding_path)
-    if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
-        make_analyzer(options.analyzer)
+
+
+def _check_analyzer(job: Job, is_chosen: bool) -> None:
+    name = job.options.analyzer
+    try:
+        make_analyzer(name)
+    except PotstillError as error:
+        if is_chosen:
+            raise PotstillError(f"--analyzer=auto chose {name} by the letters of train: {error}") from error
+        raise
+    if not reads_language(name, [example.text for example in job.corpus.splits["train"]]):
+        logger.warning(
+            "--analyzer=%s splits Korean, and most letters of train are of another language: leave it out", name
+        )
 
 
 def _check_transformer_student(student: TransformerStudent) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import tyro
 
+from potstill.artifacts import TRAINING, read_json
 from potstill.augment.analyzers import find_analyzer
 from potstill.corpus.splits import load_corpus
 from potstill.distillation.checks import check_job
+from potstill.distillation.convergence import TRAIN_ACCURACY
 from potstill.distillation.plan import plan
 from potstill.errors import require
 from potstill.evaluation.results import Evaluation, Score, read_evaluation, score_table
@@ -72,13 +74,24 @@ class Distilled:
             return []
         teacher = self.evaluation.teacher
         if teacher.accuracy < reference.accuracy:
-            advice = "the teacher is below it too: give more --teacher_epochs, or another --teacher"
+            training = self._teachers_training()
+            advice = f"the teacher is below it too{training}: give more --teacher_epochs, or another --teacher"
         else:
             advice = "the teacher is above it: give texts of the same kind with --unlabelled, or --effort best"
         return [
             f"{best.name}, the best student, is below {reference.name}, fitted in {reference.seconds:.1f} s: {advice}",
             "",
         ]
+
+    def _teachers_training(self) -> str:
+        """How far the teacher's fine-tuning came; empty where it was used as it is."""
+        file = self.folder / "teacher" / TRAINING
+        training = read_json(file) if file.is_file() else {}
+        if TRAIN_ACCURACY not in training:
+            return ""
+        ended = ", and was still rising when its fine-tuning ended" if training["is_rising"] else ""
+        train, valid = training[TRAIN_ACCURACY], self.evaluation.teacher.valid_accuracy
+        return f" (it has {100 * train:.1f}% of train right, {100 * valid:.1f}% of valid{ended})"
 
 
 @dataclass(frozen=True)
@@ -142,8 +155,9 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
 def _open_job(options: DistillOptions, progress: Progress) -> Job:
     require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
     corpus = load_corpus(options.data, options.seed)
-    if options.analyzer == AUTO:
-        options = replace(options, analyzer=find_analyzer([example.text for example in corpus.splits["train"]]))
     job = Job(options, corpus, progress)
-    check_job(job)
+    if options.analyzer == AUTO:
+        texts = [example.text for example in corpus.splits["train"]]
+        job = replace(job, options=replace(options, analyzer=find_analyzer(texts)))
+    check_job(job, chose_analyzer=options.analyzer == AUTO)
     return job

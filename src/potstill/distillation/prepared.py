@@ -1,9 +1,8 @@
 """``prepared`` and ``prepared-NAME``: a student's vocabulary, and the transfer set, train and valid as ids."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from potstill.distillation.inputs import hash_vectors, hash_weights
 from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
-from potstill.runtime.threads import available_cpus
-from potstill.training.encoding import encode_to_folder, split_morphemes
+from potstill.training.encoding import encode_to_folder, split_chunks, split_morphemes
 from potstill.training.pretrained import grow_vocabulary
 from potstill.training.vector_sources import is_from_teacher, open_vectors, split_vectors
 from potstill.training.vocabulary import Vocabulary, build_characters, build_vocabulary, save_vocabulary
@@ -59,25 +57,16 @@ def _learning_inputs(options: DistillOptions) -> dict[str, Any]:
 
 
 def _prepare_words(job: Job, work: Path) -> None:
-    vocabulary = _build_vocabulary(job, _split(job, _clean_texts(job)))
+    texts = split_morphemes(_clean_texts(job), job.options.word_analyzer, job.options.processes, job.progress)
+    vocabulary = _build_vocabulary(job, texts)
     save_vocabulary(vocabulary, work)
     sets: dict[str, _Chunks] = {name: partial(_split_chunks, job, chunks) for name, chunks in _find_sets(job).items()}
     _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.student_words, mask_token=MASK)
 
 
-def _split(job: Job, texts: Iterable[str]) -> Iterator[str]:
-    """Texts as students over word vectors read them: with a morphological analyzer as morphemes."""
-    if not job.options.word_analyzer:
-        return iter(texts)
-    processes = job.options.processes or available_cpus()
-    return split_morphemes(texts, job.options.word_analyzer, processes, job.progress)
-
-
 def _split_chunks(job: Job, chunks: _Chunks) -> Iterator[Chunk]:
-    """The chunks with their texts split, all in one stream: each call of :func:`_split` starts its processes."""
-    ahead, kept = tee(chunks())
-    split = _split(job, (str(text) for chunk in ahead for text in chunk.texts))
-    return (replace(chunk, texts=list(islice(split, len(chunk.texts)))) for chunk in kept)
+    """The chunks with their texts as students over word vectors read them."""
+    return split_chunks(chunks(), job.options.word_analyzer, job.options.processes, job.progress)
 
 
 def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:

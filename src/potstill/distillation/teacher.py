@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.distillation.convergence import report_convergence
 from potstill.distillation.inputs import hash_weights, training_inputs
 from potstill.errors import PotstillError
 from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
+from potstill.tasks import SINGLE_LABEL
 from potstill.training.options import Optimisation
 
 if TYPE_CHECKING:
     from potstill.teachers.checkpoints import Checkpoint
-    from potstill.training.trainer import Training
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +56,7 @@ class EnsembleTeacher:
 
     def build(self, job: Job, work: Path) -> None:
         """Write it with its ONNX file, its logits in the order of the data's labels."""
-        from potstill.teachers.checkpoints import open_finetuned
-
-        _take_as_it_is(open_finetuned(self.source, job.labels), job, work)
+        _take_as_it_is(self.source, job, work)
 
 
 def find_ensemble(options: DistillOptions) -> list[EnsembleTeacher]:
@@ -117,20 +118,31 @@ def _is_finetuned(job: Job) -> bool:
 
 
 def _make_teacher(job: Job, work: Path) -> None:
-    from potstill.teachers.checkpoints import open_finetuned
-
     if _is_finetuned(job):
         logger.info("teacher: %s is fine-tuned on these labels: used as it is", job.options.teacher)
-        _take_as_it_is(open_finetuned(job.options.teacher, job.labels), job, work)
+        _take_as_it_is(job.options.teacher, job, work)
     else:
         _fine_tune(job, work)
 
 
-def _take_as_it_is(checkpoint: "Checkpoint", job: Job, work: Path) -> None:
+def _take_as_it_is(source: str, job: Job, work: Path) -> None:
+    """Write a fine-tuned teacher as it is, its logits in the order of the data's labels.
+
+    :raises PotstillError: when it is below chance on valid: its labels are the wrong way round, or mean something else.
+    """
+    from potstill.teachers.checkpoints import open_finetuned
+    from potstill.teachers.label_matching import check_match
     from potstill.training.fitting import calibrate_and_save
 
+    checkpoint = open_finetuned(source, job.labels)
     valid = _encode_split(job, "valid", _limited_tokenizer(checkpoint))
-    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work)
+
+    def check(logits: NDArray[np.float32]) -> None:
+        assert checkpoint.match is not None and valid.label_ids is not None
+        checked = check_match(checkpoint.match, job.task.decide(logits), valid.label_ids, source)
+        logger.log(logging.WARNING if checked.is_doubtful else logging.INFO, "teacher: %s", checked)
+
+    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work, check=check)
 
 
 def _fine_tune(job: Job, work: Path) -> None:
@@ -152,18 +164,21 @@ def _fine_tune(job: Job, work: Path) -> None:
         description="fine-tuning the teacher",
         rounds=_rounds(job),
     )
-    warn_of_rise(training)
+    report_convergence(checkpoint, training, tokenizer, job, work)
 
 
 def _open_encoder(job: Job) -> "Checkpoint":
     """The encoder with a new last layer."""
-    from potstill.teachers.checkpoints import TextForm, is_classifier, open_encoder, own_labels, read_config
+    from potstill.teachers.checkpoints import TextForm, is_classifier, open_encoder, read_config
+    from potstill.teachers.label_matching import own_labels
 
     options = job.options
     config = read_config(options.teacher)
     if is_classifier(config):
-        others = ", ".join(own_labels(config))
-        logger.info("teacher: %s has other labels (%s): fine-tuned with a new last layer", options.teacher, others)
+        has = f"other labels ({', '.join(own_labels(config))})"
+        if config.problem_type not in (None, SINGLE_LABEL):
+            has = f"another task ({config.problem_type})"
+        logger.info("teacher: %s has %s: fine-tuned with a new last layer", options.teacher, has)
     form = TextForm(n_ctx=options.teacher_tokens)
     return open_encoder(options.teacher, job.labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
 
@@ -177,18 +192,6 @@ def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
             "a smaller --teacher_batch_size",
             n_texts,
             steps,
-        )
-
-
-def warn_of_rise(training: "Training") -> None:
-    """Warn where valid was still rising when fine-tuning ended: the teacher had more to learn."""
-    if training.is_rising:
-        figures = ", ".join(f"{100 * entry['accuracy']:.1f}" for entry in training.evaluations[-3:])
-        logger.warning(
-            "teacher: its accuracy on valid was still rising when fine-tuning ended after %.0f epochs (%s): give more "
-            "--teacher_epochs than that, or a higher --teacher_lr",
-            training.evaluations[-1]["epoch"],
-            figures,
         )
 
 

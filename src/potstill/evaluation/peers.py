@@ -7,8 +7,9 @@ model2vec's own extras hold transformers below 5.4.
 import contextlib
 import importlib.util
 import io
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -18,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from potstill.corpus.encoded import Text
-from potstill.errors import PotstillError, unknown_name
+from potstill.errors import PotstillError, reason, unknown_name
 from potstill.evaluation.measuring import Labelled
+
+logger = logging.getLogger(__name__)
 
 Settings = Mapping[str, Any]
 Predict = Callable[[Sequence[Text]], Sequence[str]]
@@ -73,17 +76,49 @@ class PeerKind:
     needs_encoder: bool = False
 
 
+class PeerFailed(PotstillError):
+    """A peer's own library has failed, with these settings on this data; with others it may not."""
+
+
 def train_peer(peer: str, task: PeerTask, settings: Settings | None = None, seed: int = 42) -> Iterator[Peer]:
     """Train a peer: first its full form, then its compressed one where there is one.
 
     :param peer: its name in :data:`PEERS`.
     :param settings: one of its kind's; default: the first of them.
+    :raises PeerFailed: when its library fails.
     :raises PotstillError: when a text is a pair, which peers do not take.
     """
     if any(not isinstance(text, str) for text in task.train.texts):
         raise PotstillError("pairs of texts: peers and students take single texts only")
-    kind = PEERS[peer]
-    return kind.train(task, kind.settings[0] if settings is None else settings, seed)
+    chosen = PEERS[peer].settings[0] if settings is None else settings
+    try:
+        yield from PEERS[peer].train(task, chosen, seed)
+    except (PotstillError, OSError):
+        raise
+    except Exception as error:  # any of its own kinds: fastText's is a RuntimeError, "Encountered NaN."
+        written = ", ".join(f"{name}={value}" for name, value in chosen.items())
+        raise PeerFailed(f"{peer} fails with {written} ({reason(error)})") from error
+
+
+def train_first(peer: str, task: PeerTask) -> list[Peer]:
+    """A peer's forms, with the first of its settings at which its library does not fail; the log says which it does at.
+
+    :return: none where it fails at all of them.
+    """
+    for settings in PEERS[peer].settings:
+        if forms := all_forms(train_peer(peer, task, settings)):
+            return forms
+    return []
+
+
+def all_forms(forms: Iterable[Peer]) -> list[Peer]:
+    """The forms of a peer up to one at which its library fails, which the log says."""
+    trained: list[Peer] = []
+    try:
+        trained.extend(forms)
+    except PeerFailed as failure:
+        logger.warning("left out: %s", failure)
+    return trained
 
 
 def check_peer(name: str) -> tuple[str, str]:

@@ -4,10 +4,13 @@ A student with ``to_onnx`` writes its own graph. Any other student, and a transf
 ONNX Runtime's dynamic quantization.
 """
 
+import inspect
+import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TypeGuard
 
@@ -21,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
 from potstill.corpus.encoded import encode, limited
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, reason
 from potstill.students import StudentModel
 from potstill.students.onnx_graph import IDS, OnnxGraph
 
@@ -30,6 +33,10 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
 _SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens of the batches that are compared
 _CALIBRATION_TEXTS, _CALIBRATION_TOKENS = 500, 200  # texts, and most tokens of each, that give the calibration ranges
+
+
+class NotExportable(PotstillError):
+    """A model that cannot be an ONNX file, whatever its weights are."""
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -48,6 +55,7 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """Write a classifier as an ONNX file with inputs ``[batch, length]`` and output ``logits``.
 
     :param inputs: the tokenizer's names of what the model takes; a student's own graph takes ``input_ids`` alone.
+    :raises NotExportable: when a model of its kind cannot be one.
     :raises PotstillError: when its logits are off by more than :data:`TOLERANCE`.
     """
     logger.info("exporting %s to ONNX", type(model).__name__)
@@ -66,11 +74,12 @@ def _has_own_graph(model: PreTrainedModel) -> TypeGuard[StudentModel]:
 
 def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     """Write what torch's exporter makes of a model: a graph of padded batches."""
-    example = _random_inputs(model, inputs, 2, 7)
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of torchvision's absence
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _silenced(), one_line_where_not_exportable(model):
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
+        example = _random_inputs(model, inputs, 2, 7)
+        with torch.inference_mode():
+            model(**example)
         program = torch.onnx.export(
             model,
             (),
@@ -83,6 +92,34 @@ def _trace(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
         )
     assert program is not None
     program.save(path)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Without what the exporter says: that torchvision is absent, and pages on a model that it cannot trace."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def one_line_where_not_exportable(model: PreTrainedModel) -> Iterator[None]:
+    """Turn whatever a model or the exporter raises into one line: some families of transformers need more than a text's
+    tokens, or compute what ONNX has no operator for."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__:
+            cause = cause.__cause__
+        raise NotExportable(
+            f"a {model.config.model_type} cannot be run on a text's tokens alone, or not as an ONNX file "
+            f"({reason(cause)})"
+        ) from error
 
 
 def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts: Sequence[str]) -> Path:
@@ -152,8 +189,9 @@ def _open(path: Path) -> onnxruntime.InferenceSession:
 
 def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(texts * length)
-    values = {name: torch.ones((texts, length), dtype=torch.long) for name in inputs}
-    vocabulary = int(model.config.vocab_size)
+    taken = inspect.signature(model.forward).parameters
+    values = {name: torch.ones((texts, length), dtype=torch.long) for name in inputs if name in taken}
+    vocabulary = int(model.config.get_text_config().vocab_size)
     values["input_ids"] = torch.randint(1, vocabulary, (texts, length), generator=generator)
     if "token_type_ids" in values:
         values["token_type_ids"] = torch.zeros((texts, length), dtype=torch.long)
@@ -162,15 +200,16 @@ def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length
 
 def _check(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     # An export that predicts differently must be an error here, not a surprise in use.
-    session = _open(path)
+    with one_line_where_not_exportable(model):
+        session = _open(path)
     names = {node.name for node in session.get_inputs()}
     for texts, length in _SHAPES:
-        values = _random_inputs(model, inputs, texts, length)
-        if "attention_mask" in names and length > 1:  # padding among the inputs
-            values["attention_mask"][0, length // 2 :] = 0
-        with torch.inference_mode():
+        with one_line_where_not_exportable(model), torch.inference_mode():
+            values = _random_inputs(model, inputs, texts, length)
+            if "attention_mask" in names and length > 1:  # padding among the inputs
+                values["attention_mask"][0, length // 2 :] = 0
             expected = model(**values).logits.numpy()
-        feed = {name: value.numpy() for name, value in values.items() if name in names}
-        error = float(np.abs(session.run(None, feed)[0] - expected).max())
+            feed = {name: value.numpy() for name, value in values.items() if name in names}
+            error = float(np.abs(session.run(None, feed)[0] - expected).max())
         if not error <= TOLERANCE:
             raise PotstillError(f"{path}: the ONNX file's logits are off by {error:.2g}: not usable, please report it")

@@ -23,8 +23,7 @@ from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
 from potstill.model_folder import ModelFolder
 from potstill.pretraining.options import PretrainJob
 from potstill.runs.job import Stage
-from potstill.runtime.threads import available_cpus
-from potstill.training.encoding import encode_to_folder, split_morphemes
+from potstill.training.encoding import encode_to_folder, split_chunks, split_morphemes
 from potstill.training.pretrained import SPLITTER
 from potstill.training.vocabulary import Vocabulary, load_vocabulary, save_vocabulary, with_special_rows
 
@@ -82,7 +81,7 @@ def _prepare(job: PretrainJob, work: Path) -> None:
     save_vocabulary(vocabulary, work)
     for name, is_held_out in (("train", False), ("valid", True)):
         encode_to_folder(
-            _chunks(job, is_held_out),
+            split_chunks(_chunks(job, is_held_out), job.options.analyzer, progress=job.progress),
             vocabulary.tokenizer,
             work / name,
             n_ctx=job.options.max_words,
@@ -99,7 +98,7 @@ def _build_vocabulary(job: PretrainJob) -> Vocabulary:
 
     options = job.options
     texts = (text for part in transfer_parts(job.folder / "vectors") for text in part.texts)
-    counts = count_words(_split(job, texts), lower=True)
+    counts = count_words(split_morphemes(texts, options.analyzer, progress=job.progress), lower=True)
     words = _most_frequent(counts, options.n_words)
     tokens = list(dict.fromkeys([*words, *find_pieces(_repeated(counts), options.n_pieces)]))
     tokenizer = open_tokenizer(options.encoder, TextForm(n_ctx=options.encoder_tokens))
@@ -118,13 +117,6 @@ def _repeated(counts: Counter[str]) -> list[str]:
     return sorted(word for word, count in counts.items() if count > 1)
 
 
-def _split(job: PretrainJob, texts: Iterator[str]) -> Iterator[str]:
-    """Texts as the student reads them."""
-    if not job.options.analyzer:
-        return texts
-    return split_morphemes(texts, job.options.analyzer, available_cpus(), job.progress)
-
-
 def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
     """The texts with their vectors less their mean, scaled so that their numbers are of size 1."""
     generator = np.random.default_rng(job.options.seed)
@@ -136,7 +128,7 @@ def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
         if not held_out:
             has_errors = generator.random(len(texts)) < job.options.typing_errors
             texts = misspell_some(texts, has_errors, generator)
-        yield Chunk(list(_split(job, iter(texts))), teacher_logits=(part.logits[rows] - mean) / size)
+        yield Chunk(texts, teacher_logits=(part.logits[rows] - mean) / size)
 
 
 def _spread(job: PretrainJob) -> tuple[NDArray[np.float32], np.float32]:

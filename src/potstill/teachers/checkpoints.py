@@ -1,6 +1,6 @@
 """Opening a Hugging Face checkpoint as a teacher: a bare encoder, or a classifier that is fine-tuned already."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,18 @@ from transformers.utils import logging as transformers_logging
 
 from potstill.errors import PotstillError, reason, require
 from potstill.model_folder import is_student_type
-from potstill.tasks import find_task
+from potstill.tasks import SINGLE_LABEL, find_task
+from potstill.teachers.label_matching import LabelMatch, match_labels, own_labels
+from potstill.teachers.trial import try_export
 
-# Layers that a classifier puts on an encoder: a checkpoint of the bare encoder lacks them.
-_HEAD = ("classifier.", "pre_classifier.", "score.", "pooler.", "classification_head.")
+# Fields that say what an earlier classification layer was for, and what is to be done to its logits.
+_OF_AN_EARLIER_TASK = (
+    "finetuning_task",
+    "function_to_apply",
+    "task_specific_params",
+    "sentence_transformers",
+    "sbert_ce_default_activation_function",
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,13 @@ class Checkpoint:
     """A teacher's model and tokenizer.
 
     :param labels: the label of each logit.
+    :param match: how they were found, of a classifier that is taken as it is.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     labels: list[str]
+    match: LabelMatch | None = None
 
 
 def resolve(name: str) -> str:
@@ -70,38 +80,18 @@ def check_transformer(name: str) -> None:
         raise PotstillError(f"{name}: a student; give a transformer's checkpoint, such as runs/NAME/teacher")
 
 
-def own_labels(config: PreTrainedConfig) -> list[str]:
-    """The names of a classifier's logits, in order."""
-    names = {int(index): str(name) for index, name in (config.id2label or {}).items()}
-    return [names[index] for index in sorted(names)]
-
-
 def is_classifier(config: PreTrainedConfig) -> bool:
     """Whether a checkpoint is a classifier, over whatever labels, and not a bare encoder."""
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
 def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
-    """Whether a checkpoint is a classifier over these labels, so that the user need not say so."""
-    return is_classifier(config) and match_labels(config, labels) is not None
-
-
-def match_labels(config: PreTrainedConfig, labels: list[str]) -> list[int] | None:
-    """For each of the data's labels the index of its logit in a classifier; None where the labels do not match.
-
-    Names match exactly, else without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
-    by position.
-    """
-    if sorted(own_labels(config)) == sorted(labels):
-        return [own_labels(config).index(label) for label in labels]
-    names = [name.lower() for name in own_labels(config)]
-    wanted = [label.lower() for label in labels]
-    if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
-        return [names.index(label) for label in wanted]
-    # LABEL_0 and 0 are no names: they mean a position.
-    by_position = [str(index) for index in range(len(labels))]
-    numbered = wanted == by_position or [name.removeprefix("label_") for name in names] == by_position
-    return list(range(len(labels))) if numbered and len(names) == len(labels) else None
+    """Whether a checkpoint is a classifier of one of these labels a text, so that the user need not say so."""
+    return (
+        is_classifier(config)
+        and config.problem_type in (None, SINGLE_LABEL)
+        and match_labels(config, labels) is not None
+    )
 
 
 @dataclass(frozen=True)
@@ -127,15 +117,15 @@ def open_encoder(
     :raises PotstillError: when there is no such checkpoint, or it lacks weights.
     """
     config = read_config(name, revision)
-    config.problem_type = None  # of the classification layer that is left out
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
+    _describe_head(config, labels)
     for field in ("classifier_dropout", "seq_classif_dropout"):
         if hasattr(config, field):
             setattr(config, field, dropout)
     set_seed(seed)
-    model = _open_model(name, config, revision, may_lack=_HEAD)
-    return Checkpoint(model, open_tokenizer(name, form, revision), labels)
+    model, tokenizer = _open_model(name, config, revision, new_head=True), open_tokenizer(name, form, revision)
+    _agree_on_padding(name, model, tokenizer)
+    try_export(name, model, tokenizer.model_input_names)
+    return Checkpoint(model, tokenizer, labels)
 
 
 def open_bare_encoder(name: str) -> PreTrainedModel:
@@ -146,7 +136,7 @@ def open_bare_encoder(name: str) -> PreTrainedModel:
     check_transformer(name)
     with _opening(name):
         model, info = AutoModel.from_pretrained(resolve(name), dtype="float32", output_loading_info=True)
-    _check_weights(name, info["missing_keys"], model.config, may_lack=("pooler.",))
+    _check_weights(name, model.config, info, _is_pooler)
     encoder: PreTrainedModel = model
     return encoder
 
@@ -164,16 +154,31 @@ def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
             f"fine-tune it first: potstill train"
         )
     find_task(config.problem_type, name)  # one of another task is refused
-    model = _open_model(name, config, "main", may_lack=())
+    model, tokenizer = _open_model(name, config, "main", new_head=False), open_tokenizer(name, None)
     own = own_labels(config)
-    if labels is not None:
-        order = match_labels(config, labels)
-        if order is None:
-            raise PotstillError(f"{name}: its labels are {', '.join(own)}, the data's are {', '.join(labels)}")
-        _reorder_logits(model, order)
-        model.config.id2label = dict(enumerate(labels))
-        model.config.label2id = {label: index for index, label in enumerate(labels)}
-    return Checkpoint(model, open_tokenizer(name, None), labels or own)
+    match = None if labels is None else match_labels(config, labels)
+    if labels is not None and match is None:
+        raise PotstillError(f"{name}: its labels are {', '.join(own)}, the data's are {', '.join(labels)}")
+    if match:
+        _reorder_logits(model, match.order)
+    _describe_head(model.config, labels or own)
+    _agree_on_padding(name, model, tokenizer)
+    return Checkpoint(model, tokenizer, labels or own, match)
+
+
+def _describe_head(config: PreTrainedConfig, labels: list[str]) -> None:
+    """Let a configuration say what its classification layer gives: one of these labels a text.
+
+    What it said of an earlier layer goes: Hugging Face's pipeline and Sentence Transformers would do to the logits what
+    that layer needed.
+    """
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = SINGLE_LABEL
+    config.get_text_config().use_cache = False  # of a decoder that writes; torch's exporter knows no such cache
+    for field in _OF_AN_EARLIER_TASK:
+        if hasattr(config, field):
+            delattr(config, field)
 
 
 def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> PreTrainedTokenizerFast:
@@ -186,8 +191,8 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
         tokenizer: Any = AutoTokenizer.from_pretrained(resolve(name), revision=revision)
     if not getattr(tokenizer, "is_fast", False):
         raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
-    positions = getattr(read_config(name, revision), "max_position_embeddings", None)
-    if positions and tokenizer.model_max_length > positions:
+    positions = getattr(read_config(name, revision).get_text_config(), "max_position_embeddings", None) or 0
+    if 0 < positions < tokenizer.model_max_length:  # XLNet's -1 is no limit
         # RoBERTa's positions start after the padding's, so that two of them are never a token's.
         tokenizer.model_max_length = positions - 2
     fast: PreTrainedTokenizerFast = tokenizer
@@ -215,7 +220,7 @@ def _lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     )
 
 
-def _open_model(name: str, config: PreTrainedConfig, revision: str, may_lack: tuple[str, ...]) -> PreTrainedModel:
+def _open_model(name: str, config: PreTrainedConfig, revision: str, *, new_head: bool) -> PreTrainedModel:
     with _opening(name):
         model, info = AutoModelForSequenceClassification.from_pretrained(
             resolve(name),
@@ -223,20 +228,52 @@ def _open_model(name: str, config: PreTrainedConfig, revision: str, may_lack: tu
             revision=revision,
             dtype="float32",
             output_loading_info=True,
-            ignore_mismatched_sizes=bool(may_lack),
+            ignore_mismatched_sizes=new_head,
         )
-    _check_weights(name, info["missing_keys"], config, may_lack)
+    encoder = f"{model.base_model_prefix}."
+    _check_weights(name, config, info, lambda key: new_head and (_is_pooler(key) or not key.startswith(encoder)))
     opened: PreTrainedModel = model
     return opened
 
 
-def _check_weights(name: str, missing: Iterable[str], config: PreTrainedConfig, may_lack: tuple[str, ...]) -> None:
-    lacking = sorted(key for key in missing if not any(head in f"{key}." for head in may_lack))
+def _is_pooler(key: str) -> bool:
+    return "pooler." in key
+
+
+def _check_weights(
+    name: str, config: PreTrainedConfig, info: Mapping[str, Any], may_lack: Callable[[str], bool]
+) -> None:
+    """Check that a checkpoint has the weights of its model.
+
+    :param info: what transformers tells of the loading; a weight of another size was not loaded.
+    :param may_lack: whether a weight of a name may be new.
+    """
+    of_other_size = {key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]}
+    lacking = sorted(key for key in of_other_size.union(info["missing_keys"]) if not may_lack(key))
     if lacking:
         raise PotstillError(
             f"{name}: {len(lacking)} weights of a {config.model_type} are missing ({lacking[0]}, ...): "
             f"half a checkpoint, or one of another kind"
         )
+
+
+def _agree_on_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Let a model, its tokenizer and whoever reads their files have one padding token.
+
+    A decoder's classifier finds a text's last token by it, and many were trained without one. They get the token that
+    ends a text.
+    """
+    text_config = model.config.get_text_config()  # the model's own, or that of the part that reads text
+    n_tokens = int(getattr(text_config, "vocab_size", len(tokenizer)))
+    ids = (getattr(text_config, "pad_token_id", None), tokenizer.pad_token_id, tokenizer.eos_token_id)
+    pad_id = next((index for index in ids if isinstance(index, int) and 0 <= index < n_tokens), None)
+    if pad_id is None:
+        raise PotstillError(
+            f"{name}: neither a padding token nor one that ends a text: write the pad_token_id into its config.json"
+        )
+    text_config.pad_token_id = model.config.pad_token_id = pad_id
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = str(tokenizer.convert_ids_to_tokens(pad_id))
 
 
 def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:

@@ -25,6 +25,9 @@ def keep_layers(model: PreTrainedModel, layers: int) -> None:
         raise PotstillError(f"--layers={layers}: a {model.config.model_type} has no list of layers to take some from")
     if layers > before:
         raise PotstillError(f"--layers={layers}: it has {before} layers")
+    kinds = getattr(type(model.config), "layer_types", None)
+    if isinstance(kinds, property) and kinds.fset is None:  # Jamba's
+        raise PotstillError(f"--layers={layers}: which kind a {model.config.model_type}'s layer is goes by its number")
     kept = np.linspace(0, before - 1, layers).round().astype(int)
     for module, name in stacks:
         stack = getattr(module, name)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,39 @@ from potstill.corpus.encoded import Chunk, Encoded, encode_chunks, limited, toke
 from potstill.corpus.words import MASK, UNK, UNK_ID, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
+from potstill.runtime.threads import available_cpus
 
 logger = logging.getLogger(__name__)
 
 _COUNTED_AT_ONCE = 10_000_000  # tokens
 
 
-def split_morphemes(texts: Iterable[str], analyzer: str, processes: int, progress: Progress = silent) -> Iterator[str]:
+def split_morphemes(
+    texts: Iterable[str], analyzer: str, processes: int = 0, progress: Progress = silent
+) -> Iterator[str]:
     """What a student with a morphological analyzer reads: the texts' morphemes, separated by spaces.
 
     The same morphemes as :func:`potstill.morphology.morpheme_splitter` gives in prediction, in several processes.
 
     :param texts: with any model's mask tokens.
+    :param analyzer: ``""``: the student reads the texts as they are.
+    :param processes: 0: the processors this process may use.
     """
+    if not analyzer:
+        return iter(texts)
+    processes = processes or available_cpus()
     unified = map(unify_masks, texts)
     analyses = analyse_texts(unified, analyzer, form="split", processes=processes, progress=progress)
     return (" ".join(analysis.words) for analysis in analyses)
+
+
+def split_chunks(
+    chunks: Iterable[Chunk], analyzer: str, processes: int = 0, progress: Progress = silent
+) -> Iterator[Chunk]:
+    """The chunks with their texts as :func:`split_morphemes` gives them, all in one stream: a call starts processes."""
+    ahead, kept = tee(chunks)
+    split = split_morphemes((str(text) for chunk in ahead for text in chunk.texts), analyzer, processes, progress)
+    return (replace(chunk, texts=list(islice(split, len(chunk.texts)))) for chunk in kept)
 
 
 def encode_to_folder(

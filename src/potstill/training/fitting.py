@@ -1,9 +1,13 @@
 """Makes a student for its vocabulary; trains a model, calibrates it and saves it with its ONNX file."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from potstill.artifacts import TEMPERATURE, TRAINING, write_json
 from potstill.corpus.encoded import Encoded
@@ -123,11 +127,17 @@ def fit(
 
 
 def calibrate_and_save(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", valid_set: Encoded, work: Path
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    valid_set: Encoded,
+    work: Path,
+    *,
+    check: Callable[[NDArray[np.float32]], None] = lambda logits: None,
 ) -> None:
     """Fit a model's temperature on valid, write it to the configuration, and save the model with its ONNX file.
 
     :param valid_set: with label ids.
+    :param check: is given the logits on valid; what it raises keeps the model from being saved.
     """
     from potstill.export.onnx_files import save_model
     from potstill.teachers.inference import in_torch, predict_logits
@@ -135,6 +145,7 @@ def calibrate_and_save(
 
     assert valid_set.label_ids is not None
     logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
+    check(logits)
     temperature = fit_temperature(logits, valid_set.label_ids, find_task(model.config.problem_type))
     # The logits stay as they are, so that the temperature changes no label.
     setattr(model.config, TEMPERATURE, round(temperature, 4))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.artifacts import CONFIG, TOKENIZER, WEIGHTS, hash_file, read_object
+from potstill.augment.analyzers import reads_language
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_tokenizer
 from potstill.corpus.vectors import VectorSource
 from potstill.corpus.words import N_SPECIAL, build_tokenizer, count_words, splitter_hash
@@ -135,7 +136,13 @@ def open_pretrained(source: str) -> Pretrained:
             f"packages {', '.join(PACKAGES)}"
         )
     pretrained = Pretrained(folder)
-    if not is_student_type(pretrained.config.get("model_type")) or SPLITTER not in pretrained.config:
+    is_student = is_student_type(pretrained.config.get("model_type"))
+    if is_student and SPLITTER not in pretrained.config:
+        raise PotstillError(
+            f"{source}: a student of a run, which knows one task: --student_init takes what potstill pretrain made, "
+            f"--embedding_path={source} the word vectors of a student"
+        )
+    if not is_student:
         raise PotstillError(f"{source}: not a pretrained student; make one with: potstill pretrain")
     if pretrained.config[SPLITTER] != splitter_hash():
         raise PotstillError(f"{source}: made by another version, which splits words otherwise; pretrain it again")
@@ -147,6 +154,8 @@ def find_pretrained(texts: Sequence[str], analyzer: str) -> Pretrained | None:
 
     :param analyzer: whose morphemes students read; ``""``: they read words.
     """
+    if analyzer and not reads_language(analyzer, texts):  # a Korean one knows two thirds of an English text's words
+        return None
     for name in PACKAGES:
         if _find_package(name) is not None:
             pretrained = open_pretrained(name)

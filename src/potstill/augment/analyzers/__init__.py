@@ -8,7 +8,7 @@ from potstill.augment.analyzers.spacy import SpacyAnalyzer
 from potstill.augment.analyzers.whitespace import WhitespaceAnalyzer
 from potstill.corpus.analysis import Analyzer
 from potstill.errors import PotstillError, unknown_name
-from potstill.morphology import MORPHOLOGIES
+from potstill.morphology import MORPHOLOGIES, is_morphological
 
 ANALYZERS: dict[str, type[Analyzer]] = {
     "spacy": SpacyAnalyzer,
@@ -23,8 +23,17 @@ _SAMPLE = 2_000  # texts, about, spread over the data
 
 def find_analyzer(texts: Sequence[str]) -> str:
     """The analyzer of texts' language: mecab where most letters are Korean, else spacy."""
+    return "mecab" if _is_korean(texts) else "spacy"
+
+
+def reads_language(name: str, texts: Sequence[str]) -> bool:
+    """Whether texts may be in the language of a morphological analyzer, by their letters."""
+    return analyzer_language(name) != "ko" or not is_morphological(name) or _is_korean(texts)
+
+
+def _is_korean(texts: Sequence[str]) -> bool:
     sample = unicodedata.normalize("NFC", "".join(texts[:: max(1, len(texts) // _SAMPLE)]))
-    return "mecab" if 2 * len(_KOREAN.findall(sample)) > sum(map(str.isalpha, sample)) else "spacy"
+    return 2 * len(_KOREAN.findall(sample)) > sum(map(str.isalpha, sample))
 
 
 def make_analyzer(name: str) -> Analyzer:
