@@ -165,7 +165,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with locked(path, patience=_PATIENCE):  # two at once would write into one temporary file
             try:
                 yield partial
-                with partial.open("rb") as file:
+                with partial.open("r+b") as file:  # Windows syncs no file that is open for reading alone
                     os.fsync(file.fileno())
                 partial.replace(path)
             finally:
@@ -340,8 +340,8 @@ def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, A
     sizes: dict[str, int] = {}
     hashes: dict[str, str] = {}
     for path in files:
-        with path.open("rb") as file:
+        with path.open("r+b") as file:
             os.fsync(file.fileno())
-            sizes[str(path.relative_to(folder))] = path.stat().st_size
-            hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+            hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return {"files": sizes, HASHES: hashes}

@@ -7,6 +7,7 @@ ends: a file that a kill has left is taken over.
 import errno
 import logging
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -74,8 +75,11 @@ def _take(path: Path, lock: Path, deadline: float) -> int:
 
 
 def _try_lock(descriptor: int) -> bool:
-    import fcntl  # not on Windows, where a student can still be loaded
-
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        _warn_once()
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -89,7 +93,7 @@ def _try_lock(descriptor: int) -> bool:
 
 @cache
 def _warn_once() -> None:
-    logger.warning("this file system has no locks: do not start the same command twice")
+    logger.warning("no locks on this system or file system: do not start the same command twice")
 
 
 def _is_at(lock: Path, descriptor: int) -> bool:
@@ -103,8 +107,8 @@ def _is_at(lock: Path, descriptor: int) -> bool:
 def _sign(descriptor: int) -> None:
     with suppress(OSError):  # a full disk: the lock holds without a name
         os.truncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {os.uname().nodename}".encode())
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
 
 
 def _holder(descriptor: int) -> str:
-    return shown(os.pread(descriptor, 200, 0).decode(errors="replace")) or "another process"
+    return shown(os.read(descriptor, 200).decode(errors="replace")) or "another process"

@@ -4,6 +4,7 @@ The checkpoints and their content are Hugging Face's too: a training resumes fro
 folder.
 """
 
+import atexit
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import broadcast_object_list
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import Module
 from torch.utils.data import DataLoader
 from transformers import (
@@ -28,7 +29,7 @@ from transformers.trainer_callback import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from potstill.corpus.encoded import Encoded
-from potstill.distributed import is_first, leave_at_exit, n_processes, rank
+from potstill.distributed import is_first, n_processes, rank
 from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
 from potstill.tasks import Task, find_task
@@ -102,7 +103,8 @@ def train_model(
         raise PotstillError(
             f"--batch_size={options.batch_size}: {n_processes()} processes share it; give a multiple of their number"
         )
-    leave_at_exit()
+    if n_processes() > 1:
+        atexit.register(_leave_others)
     transformers_logging.disable_progress_bar()  # progress is shown by the caller's bars
     steps_an_epoch = -(-len(train) // options.batch_size)
     epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
@@ -132,6 +134,17 @@ def train_model(
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     history = [_evaluation(entry) for entry in trainer.state.log_history if f"eval_{_LOSS}" in entry]
     return Training(float(trainer.state.best_metric or 0.0), history, seconds, is_rising(history))
+
+
+def _leave_others() -> None:
+    """End this process's connections to the others.
+
+    Gloo's threads, still at work while Python is being taken down, otherwise abort a process that has done all its work
+    (https://github.com/pytorch/pytorch/issues/190489). NCCL needs nothing, and would wait
+    here for a process that failed.
+    """
+    if distributed.is_initialized() and distributed.get_backend() == "gloo":
+        distributed.destroy_process_group()
 
 
 def is_rising(evaluations: list[dict[str, float]]) -> bool:
