@@ -8,8 +8,10 @@ from standins import sentences
 
 N_TOKENS = 400
 _SIZES: dict[str, int] = {
-    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "emb_dim", "embed_dim", "word_embed_proj_dim"), 32),
-    **dict.fromkeys(("embedding_size", "rank", "input_embedding_size"), 16),
+    **dict.fromkeys(
+        ("hidden_size", "embedding_size", "d_model", "n_embd", "dim", "emb_dim", "word_embed_proj_dim"), 32
+    ),
+    **dict.fromkeys(("rank", "input_embedding_size"), 16),
     **dict.fromkeys(("num_attention_heads", "num_heads", "n_head", "n_heads", "num_key_value_heads"), 2),
     **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2),
     **dict.fromkeys(("head_dim", "d_kv", "attention_head_size", "d_head"), 16),
@@ -18,6 +20,7 @@ _SIZES: dict[str, int] = {
     **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2),
     **dict.fromkeys(("max_position_embeddings", "n_positions", "n_ctx"), 130),
     "vocab_size": N_TOKENS,
+    "rotary_dim": 8,
 }
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _IDS = {"pad_token_id": 0, "bos_token_id": 2, "cls_token_id": 2, "eos_token_id": 3, "sep_token_id": 3}

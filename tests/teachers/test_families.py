@@ -1,4 +1,4 @@
-"""Encoders of many families of transformers as teachers; benchmarks/families.py tries all of them."""
+"""Encoders of many families of transformers as teachers; benchmarks/teacher_families.py tries all of them."""
 
 from pathlib import Path
 from typing import Any
