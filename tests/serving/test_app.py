@@ -1,5 +1,6 @@
 """The server's responses over real HTTP."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,8 @@ def test_health_is_short(client: Client) -> None:
         (b"{", 422, "the body is not JSON: "),
         (b"", 422, ""),
         (b"\xff\xfe", 422, ""),
-        (b"[" * 100_000, 400, ""),
+        (b"[" * 100_000, 400, "the body is not JSON in UTF-8"),
+        ('{"text": "\u00e9"}'.encode("latin-1"), 400, "the body is not JSON in UTF-8"),
     ],
 )
 def test_a_request_without_a_prediction_is_refused_with_a_reason(
@@ -82,6 +84,18 @@ def test_a_request_without_a_prediction_is_refused_with_a_reason(
 def test_the_texts_at_the_limits_are_predicted(client: Client) -> None:
     assert client.post("/predict", {"texts": ["a"] * 64}).status == 200
     assert client.post("/predict", {"text": "a" * 10_000}).status == 200
+
+
+def test_a_compressed_body_is_refused_with_a_reason(client: Client) -> None:
+    reply = client.post("/predict", gzip.compress(b'{"text": "a"}'), **{"content-encoding": "gzip"})
+    assert reply.status == 415 and "without content-encoding" in reply.json["error"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/", "/models"])
+def test_a_head_is_that_of_the_whole_response(client: Client, path: str) -> None:
+    head, whole = client.ask("HEAD", path), client.get(path)
+    assert (head.status, head.text) == (200, "")
+    assert head.headers["content-length"] == whole.headers["content-length"]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/predict", 405)])

@@ -203,9 +203,11 @@ async def _validation_error(_: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnyHTTPException)
-    pages = f"{request.scope.get('root_path', '')}/docs"
-    detail = f"there is no such path: {pages} lists them" if error.detail == "Not Found" else error.detail
-    return _json({"error": detail}, error.status_code, error.headers)
+    ours = {
+        "Not Found": f"there is no such path: {request.scope.get('root_path', '')}/docs lists them",
+        "There was an error parsing the body": "the body is not JSON in UTF-8, or is nested too deeply",
+    }
+    return _json({"error": ours.get(error.detail, error.detail)}, error.status_code, error.headers)
 
 
 async def _overloaded(_: Request, __: Exception) -> Response:

@@ -72,8 +72,10 @@ class Guard:
             return
         began, status = time.perf_counter(), 500
         path = self._route(scope["path"])
-        # In ASGI the path has the root path before it.
-        scope = {**scope, "path": self._root_path + path, "root_path": self._root_path}
+        # In ASGI the path has the root path before it. A request for the head alone, as load balancers send, is that of
+        # the whole: the server leaves out the body.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        scope = {**scope, "method": method, "path": self._root_path + path, "root_path": self._root_path}
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -143,6 +145,8 @@ class Guard:
 
         One that is too large is read to its end, but not kept: so its client sees the response.
         """
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise Refused(415, "the body is compressed: send it as it is, without content-encoding", _CLOSE)
         limit = self._limits.max_body
         too_large = Refused(413, f"the body is larger than {limit} bytes: send fewer texts at once", _CLOSE)
         declared = headers.get(b"content-length", b"0")
