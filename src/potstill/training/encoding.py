@@ -24,7 +24,7 @@ _COUNTED_AT_ONCE = 10_000_000  # tokens
 def split_morphemes(texts: Iterable[str], analyzer: str, processes: int, progress: Progress = silent) -> Iterator[str]:
     """What a student with a morphological analyzer reads: the texts' morphemes, separated by spaces.
 
-    The same morphemes as :func:`potstill.morphology.morpheme_splitter` gives in prediction, in several processes.
+    The same morphemes as :func:`potstill.morphology.MorphemeSplitter` gives in prediction, in several processes.
 
     :param texts: with any model's mask tokens.
     """
