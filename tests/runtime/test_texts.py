@@ -110,7 +110,8 @@ def test_pairs_are_for_teachers(student: Path, teacher: Path) -> None:
     with pytest.raises(PotstillError, match="a pair of texts: students take single texts only"):
         potstill.load(student).predict(pairs)
     reader = potstill.load(teacher, threads=1)
-    np.testing.assert_array_equal(reader.logits([[*pair] for pair in pairs])  # type: ignore[misc], reader.logits(pairs))
+    lists: Any = [[*pair] for pair in pairs]
+    np.testing.assert_array_equal(reader.logits(lists), reader.logits(pairs))
     with pytest.raises(PotstillError, match="text 2 is a pair and text 1 a single text"):
         reader.predict(["a", ("b", "c")])
     with pytest.raises(PotstillError, match="text 2 is not a string"):

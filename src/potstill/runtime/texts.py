@@ -42,7 +42,8 @@ def check_texts(texts: Iterable[Any], *, pairs: bool) -> list[Text]:
     """The texts, or pairs of texts, of whatever holds them.
 
     :param pairs: whether the model takes pairs.
-    :raises PotstillError: naming the first that is no text, empty or not Unicode; or when pairs and single texts are mixed.
+    :raises PotstillError: naming the first that is no text, empty or not Unicode; or when pairs and single texts are
+        mixed.
     """
     items = as_list(texts)
     for number, item in enumerate(items, start=1):
