@@ -12,7 +12,7 @@ from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
 from potstill.augment.tagging import analyse_texts
 from potstill.corpus.analysis import Analyzer, Token, split_words
-from potstill.morphology import MORPHOLOGIES, is_morphological, morpheme_splitter
+from potstill.morphology import MORPHOLOGIES, MorphemeSplitter, is_morphological
 from potstill.reporting.card import find_language
 from potstill.runs.options import DistillOptions
 
@@ -76,7 +76,7 @@ def test_neither_letters_of_hangul_nor_last_sounds_are_special() -> None:
 
 def test_students_read_its_morphemes() -> None:
     assert is_morphological("turkish")
-    assert morpheme_splitter("turkish")(["kitaplar burada"]) == ["kitap lar bura da"]
+    assert MorphemeSplitter("turkish")(["kitaplar burada"]) == ["kitap lar bura da"]
     assert DistillOptions("data", Path("out"), "teacher", analyzer="turkish").word_analyzer == "turkish"
 
 

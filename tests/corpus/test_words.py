@@ -1,8 +1,10 @@
 """How text becomes words."""
 
+import unicodedata
+
 import pytest
 
-from potstill.corpus.words import MASK, build_tokenizer, count_words, word_splitter
+from potstill.corpus.words import MASK, as_words, build_tokenizer, count_words, word_splitter
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,14 @@ def test_a_students_tokenizer_knows_its_words_and_the_mask() -> None:
 
 def test_counting_leaves_masks_out() -> None:
     assert count_words(["A [MASK] film", "a<mask>film"], lower=True) == {"a": 2, "film": 2}
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_word_is_the_same_in_each_form_of_unicode(form: str, lower: bool) -> None:
+    text = unicodedata.normalize(form, "Été, 영화 ΣΑΣ J\u030c")
+    counts = count_words([text], lower)
+    assert counts == count_words([unicodedata.normalize("NFC", text)], lower)
+    ids = build_tokenizer(counts, lower).encode(text).ids
+    assert len(ids) == 5 and 1 not in ids
+    assert as_words(text) == as_words(unicodedata.normalize("NFC", text))

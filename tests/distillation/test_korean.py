@@ -19,7 +19,7 @@ from potstill.distillation import prepared
 from potstill.distillation.checks import check_job
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
-from potstill.morphology import morpheme_splitter
+from potstill.morphology import MorphemeSplitter
 from potstill.runs.job import Job
 from potstill.runs.options import DistillOptions
 
@@ -115,7 +115,7 @@ def test_typing_errors_are_made_in_natural_text_before_it_is_split(
     job = Job(options, load_corpus(options.data, 42))
     prepared.word_text_stage(job).build(job, tmp_path)
     encoded = Encoded.load(tmp_path / "transfer")
-    (morphemes,) = morpheme_splitter("mecab")([typed])
+    (morphemes,) = MorphemeSplitter("mecab")([typed])
     ids = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(morphemes).ids
     assert len(ids) > 4 and encoded.token_ids.tolist() == ids * len(encoded)
 

@@ -15,7 +15,7 @@ from potstill.artifacts import read_json, write_json
 from potstill.corpus.words import build_tokenizer, unify_masks
 from potstill.errors import PotstillError
 from potstill.export.onnx_files import save_model
-from potstill.morphology import morpheme_splitter
+from potstill.morphology import MorphemeSplitter
 from potstill.training.encoding import split_morphemes
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
@@ -149,7 +149,7 @@ def test_a_student_of_morphemes_takes_no_pairs(korean_student: Path) -> None:
 def test_texts_are_split_alike_in_training_and_in_prediction(analyzer: str) -> None:
     texts = ["그 영화는 [MASK]었다", "<mask>가 재미있음ㅋㅋ  ^^", "don't 3.5점", "갔을걸요"]
     expected = [unify_masks(text) for text in texts]
-    assert list(split_morphemes(texts, analyzer, processes=1)) == morpheme_splitter(analyzer)(expected)
+    assert list(split_morphemes(texts, analyzer, processes=1)) == MorphemeSplitter(analyzer)(expected)
 
 
 def test_a_student_of_morphemes_runs_without_torch(korean_student: Path) -> None:

@@ -1,5 +1,6 @@
 """The word encoder gives the ids that the tokenizer gives, whatever the text."""
 
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from tokenizers.normalizers import NFKC
+from tokenizers.normalizers import NFKC, Lowercase
 from tokenizers.pre_tokenizers import Whitespace
 
 from potstill.corpus.characters import build_character_tokenizer
@@ -15,7 +16,7 @@ from potstill.corpus.words import build_tokenizer
 from potstill.runtime import word_encoder
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 
-WORDS = ["a", "b", "do", "n't", "it", "'s", "film", "u", ".", "1,000", "straße", "영화", "ab"]
+WORDS = ["a", "b", "do", "n't", "it", "'s", "film", "u", ".", "1,000", "straße", "영화", "ab", "été"]
 TEXTS = [
     "a b",
     "  a   b  ",
@@ -26,6 +27,7 @@ TEXTS = [
     "a\tb\nab\u00a0ab\u2003b\x1cb",
     "STRASSE Straße İi ΣΑΣ ς",
     "영화 👍🏽 e\u0301te",
+    unicodedata.normalize("NFD", "Été été 영화 \u1100 \u1161 a \u0301b \u01f0 J\u030c"),
     "x" * 100 + " " + "a" * 41,
     "Films doon abb dob uns b##o ##o",
 ]
@@ -43,7 +45,14 @@ def of_pieces(lower: bool) -> Tokenizer:
     return build_tokenizer([*WORDS, *"bdou", "##o", "##n", "##b", "fi", "##lms"], lower)
 
 
-KINDS = [of_words, of_characters, of_pieces]
+def of_parts(lower: bool) -> Tokenizer:
+    """As students were that did not compose characters."""
+    tokenizer = of_words(lower)
+    tokenizer.normalizer = Lowercase() if lower else None
+    return tokenizer
+
+
+KINDS = [of_words, of_characters, of_pieces, of_parts]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,6 +95,7 @@ def test_many_threads_at_once_get_the_same_ids() -> None:
 
 def test_only_a_students_own_tokenizer_splits_at_spaces() -> None:
     assert splits_at_spaces(build_tokenizer(WORDS, lower=True))
+    assert splits_at_spaces(of_parts(lower=True)) and splits_at_spaces(of_parts(lower=False))
     assert splits_at_spaces(Tokenizer.from_str(build_tokenizer(WORDS, lower=False).to_str()))
     other = Tokenizer(WordLevel({"a": 0}, unk_token="a"))
     assert not splits_at_spaces(other)

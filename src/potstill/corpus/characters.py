@@ -4,13 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tokenizers import Regex, Tokenizer
-from tokenizers.normalizers import NFC, Lowercase, Normalizer
-from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import Metaspace, Split, WhitespaceSplit
 from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 from tokenizers.processors import TemplateProcessing
 
-from potstill.corpus.words import MASK, N_SPECIAL, build_tokenizer, unify_masks
+from potstill.corpus.words import MASK, N_SPECIAL, build_tokenizer, text_normalizer, unify_masks
 
 SPACE, SPACE_ID = "▁", N_SPECIAL  # white space of any length, and both ends of a text
 
@@ -26,15 +24,10 @@ def build_character_tokenizer(characters: Iterable[str], lower: bool) -> Tokeniz
     :param lower: whether text is lower-cased first; the characters must then be lower-case too.
     """
     tokenizer = build_tokenizer([SPACE, *characters], lower)
-    tokenizer.normalizer = _normalizer(lower)
     spaced = Metaspace(replacement=SPACE, prepend_scheme="always", split=False)
     tokenizer.pre_tokenizer = PreTokenizers([WhitespaceSplit(), spaced, Split(Regex("."), behavior="isolated")])
     tokenizer.post_processor = TemplateProcessing(single=f"$A {SPACE}", special_tokens=[(SPACE, SPACE_ID)])
     return tokenizer
-
-
-def _normalizer(lower: bool) -> Normalizer:
-    return Normalizers([NFC(), Lowercase()] if lower else [NFC()])
 
 
 def reads_characters(tokenizer: Tokenizer) -> bool:
@@ -50,7 +43,7 @@ def _parts(tokenizer: Tokenizer) -> list[bytes]:
 
 def frequent_characters(texts: Iterable[str], lower: bool) -> list[str]:
     """The characters of texts, the most frequent ones first; mask tokens are left out."""
-    normalizer, counts = _normalizer(lower), Counter[str]()
+    normalizer, counts = text_normalizer(lower), Counter[str]()
     for text in texts:
         counts.update(normalizer.normalize_str(unify_masks(text).replace(MASK, " ")))
     return [character for character, _ in counts.most_common() if not character.isspace()]

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
+from potstill.corpus.words import text_normalizer
+
 _MARKS = "▁Ġ"  # what tokenizers put before a word's first piece
 _FREQUENT = 20_000  # rows that tell how large the numbers of a table are
 
@@ -143,12 +145,13 @@ def cut_to_vocabulary(
 
     :param words: of the training text, always kept.
     :param n_frequent: how many of the source's most frequent words to add.
-    :param lower: whether the student lower-cases; upper-case words of the source are then never looked up.
+    :param lower: whether the student lower-cases; words of the source that its tokenizer never gives are left out.
     :param seed: of the vectors of words that the source lacks.
     :return: the vocabulary, and float32 ``[len(vocabulary), width]``.
     """
     # Not all words of the source: its whole table would be most of the student's size. GloVe has 400,000 words, a
     # student of SST-2 26,034.
-    frequent = [word for word in vectors.frequent_words(n_frequent) if not lower or word == word.lower()]
+    normalize = text_normalizer(lower).normalize_str
+    frequent = [word for word in vectors.frequent_words(n_frequent) if word == normalize(word)]
     vocabulary = list(dict.fromkeys([*words, *frequent]))
     return vocabulary, vectors.look_up(vocabulary, np.random.default_rng(seed))

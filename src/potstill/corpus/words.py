@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.models import WordLevel, WordPiece
-from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import NFC, Lowercase, Normalizer
+from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import PreTokenizer, Split
 
 PAD, UNK = "<pad>", "<unk>"
@@ -47,12 +48,20 @@ def splitter_hash() -> str:
     return hashlib.sha256(_WORD.encode()).hexdigest()[:8]
 
 
+def text_normalizer(lower: bool) -> Normalizer:
+    """What every student's tokenizer does to a text first: Unicode's form NFC, then lower case if wanted.
+
+    Keyboards and file systems write é, or a syllable of Hangul, as one character or as its parts.
+    """
+    return Normalizers([NFC(), Lowercase()] if lower else [NFC()])
+
+
 def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
     """The tokenizer of a student.
 
     :param words: the vocabulary in id order, from id :data:`N_SPECIAL` on. With pieces (``##ing``) among them, a word
         that is not in it is cut into its longest first part that is, and pieces; without them it is unknown.
-    :param lower: whether text is lower-cased first; the words must then be lower-case too.
+    :param lower: whether text is lower-cased first. The words must be as :func:`text_normalizer` gives them.
     """
     # All of it is in tokenizer.json, which Hugging Face and the runtime both read, so that both split text alike.
     vocabulary = {PAD: PAD_ID, UNK: UNK_ID, MASK: MASK_ID}
@@ -60,8 +69,7 @@ def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:
         vocabulary.setdefault(word, len(vocabulary))
     has_pieces = any(is_piece(word) for word in vocabulary)
     tokenizer = Tokenizer((WordPiece if has_pieces else WordLevel)(vocabulary, unk_token=UNK))
-    if lower:
-        tokenizer.normalizer = Lowercase()
+    tokenizer.normalizer = text_normalizer(lower)
     tokenizer.pre_tokenizer = word_splitter()
     tokenizer.add_special_tokens([AddedToken(MASK, normalized=False)])
     return tokenizer
@@ -84,15 +92,17 @@ def unify_masks(text: str, mask_token: str = MASK) -> str:
 
 
 def as_words(text: str) -> str:
-    """A text as its words, lower-cased and divided by spaces: equal for texts that differ in spacing or case alone."""
-    return " ".join(word for word, _ in word_splitter().pre_tokenize_str(text.lower()))
+    """A text as its words, divided by spaces: equal for texts that differ in spacing, case or Unicode's form alone."""
+    return " ".join(
+        word for word, _ in word_splitter().pre_tokenize_str(text_normalizer(lower=True).normalize_str(text))
+    )
 
 
 def count_words(texts: Iterable[str], lower: bool) -> Counter[str]:
     """How often each word occurs, split as the student splits; mask tokens are left out."""
-    splitter = word_splitter()
+    splitter, normalizer = word_splitter(), text_normalizer(lower)
     counts: Counter[str] = Counter()
     for text in texts:
         text = unify_masks(text).replace(MASK, " ")
-        counts.update(word for word, _ in splitter.pre_tokenize_str(text.lower() if lower else text))
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
     return counts

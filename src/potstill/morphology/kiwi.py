@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from potstill.corpus.analysis import Token, refuse_model
 from potstill.errors import require
+from potstill.forks import keep_in_children
 from potstill.morphology.korean import KoreanAnalyzer
 
 
@@ -25,9 +26,12 @@ class KiwiAnalyzer(KoreanAnalyzer):
 
         self.version = "-".join(map(version, self.packages))
         self._kiwi = Kiwi(num_workers=1)  # several processes tag
+        keep_in_children(self._kiwi)
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
         """The morphemes of each text."""
         # Compatible jamo: an ending such as ㄴ다 in letters that people type and other analyzers write.
-        for morphemes in self._kiwi.tokenize(texts, compatible_jamo=True):
+        # One text at a time: a list goes to Kiwi's own threads, which a child process has not. One is as fast.
+        for text in texts:
+            morphemes = self._kiwi.tokenize(text, compatible_jamo=True)
             yield [Token(morpheme.form, str(morpheme.tag), morpheme.start, morpheme.end) for morpheme in morphemes]

@@ -3,7 +3,7 @@
 The rule works on probabilities, so that the server applies the same one to the probabilities of its queues.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError
+from potstill.runtime.estimator import FittedClassifier
+from potstill.runtime.texts import as_list
 from potstill.tasks import Task, find_task
 
 
@@ -36,7 +38,7 @@ class CascadePredictions:
     from_fallback: NDArray[np.bool_]
 
 
-class Cascade:
+class Cascade(FittedClassifier):
     """A student, and the fallback that predicts where the student's confidence is below a threshold.
 
     :param below: the threshold: a probability above 0.
@@ -72,8 +74,9 @@ class Cascade:
         """The fallback's probabilities, float32 ``[n_texts, n_labels]``, in the order of ``classes_``."""
         return probabilities[:, self._columns]
 
-    def predict_with_source(self, texts: Sequence[Text]) -> CascadePredictions:
+    def predict_with_source(self, texts: Iterable[Text]) -> CascadePredictions:
         """Predict with the student, then with the fallback what is below the threshold; say which model it was."""
+        texts = as_list(texts)  # read twice
         probabilities = self._student.predict_proba(texts)
         is_below = self.below_threshold(probabilities)
         if is_below.any():
@@ -82,11 +85,11 @@ class Cascade:
             probabilities[is_below] = self.in_student_order(self._fallback.predict_proba(for_fallback))
         return CascadePredictions(probabilities, from_fallback=is_below)
 
-    def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """The probability of each label, from either model, float32 ``[len(texts), len(classes_)]``."""
         return self.predict_with_source(texts).probabilities
 
-    def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
+    def predict(self, texts: Iterable[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
         labels: NDArray[np.object_] = self.classes_[self.task.decide_from_probabilities(self.predict_proba(texts))]
         return labels

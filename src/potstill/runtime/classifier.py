@@ -3,23 +3,23 @@
 Runs students and, from the same three files, teachers. Needs neither torch nor transformers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import has_half
 from potstill.corpus.safe_loading import open_tokenizer
-from potstill.errors import PotstillError
 from potstill.model_folder import ModelFolder
-from potstill.morphology import morpheme_splitter
+from potstill.morphology import MorphemeSplitter
+from potstill.runtime.estimator import FittedClassifier
 from potstill.runtime.hub import find_folder
 from potstill.runtime.padded_graph import PaddedGraph
 from potstill.runtime.session import OnnxSession
 from potstill.runtime.student_graph import StudentGraph
+from potstill.runtime.texts import check_texts
 from potstill.runtime.threads import available_cpus
 from potstill.tasks import Task
 
@@ -37,9 +37,21 @@ class Graph(Protocol):
         """Of each text the words and the unknown ones, int64 ``[n_texts, 2]``; None where tokens are no words."""
 
 
-class Classifier:
+class Source(NamedTuple):
+    """Where a classifier comes from: what :func:`load` was given."""
+
+    path: str
+    threads: int | None
+    precision: str | None
+
+
+class Classifier(FittedClassifier):
     """A text classifier; make one with :func:`load`. Any number of threads may use it at once.
 
+    Pickled, and so copied or sent to another process, it is the arguments of :func:`load`: its files must be there.
+
+    :param pairs: whether it takes pairs of texts too.
+    :param source: what it was loaded from.
     :param split: texts to their morphemes, for a student that reads those.
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
     :ivar temperature: what the logits are divided by before they become probabilities. It is fitted on valid, as
@@ -54,59 +66,56 @@ class Classifier:
         *,
         temperature: float,
         task: Task,
+        pairs: bool,
+        source: Source,
         split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self.classes_ = np.array(labels, dtype=object)
         self.temperature = temperature
         self.task = task
         self._graph = graph
+        self._pairs = pairs
+        self._source = source
         self._split = split
 
-    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def __repr__(self) -> str:
+        return f"<potstill classifier {self._source.path}: {', '.join(self.classes_)}>"
+
+    def __reduce__(self) -> tuple[Callable[..., "Classifier"], Source]:
+        return load, self._source
+
+    def logits(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """The model's logits.
 
-        :param texts: raw texts; pairs of texts for a teacher of pairs.
+        :param texts: raw texts, in whatever gives them one after another: a list, an array, a series, an iterator;
+            pairs of texts for a teacher of pairs.
         :return: float32 ``[len(texts), len(classes_)]``.
-        :raises PotstillError: for an empty text, or one that is not Unicode.
+        :raises PotstillError: for a text that is no string, empty, or not Unicode.
         """
-        if isinstance(texts, str):
-            raise PotstillError("predict takes a list of texts: write [text] for one")
-        for number, text in enumerate(texts, start=1):
-            for part in (text,) if isinstance(text, str) else text:
-                if not part or part.isspace():
-                    raise PotstillError(f"text {number} is empty: give it words or leave it out")
-                if has_half(part):
-                    raise PotstillError(f"text {number} has half a surrogate pair: give valid Unicode")
-        return self._graph.logits(self.encode(texts))
+        return self._graph.logits(self.encode(check_texts(texts, pairs=self._pairs)))
 
     def encode(self, texts: Sequence[Any]) -> Any:
         """The tokens of texts in the graph's own form: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:
-            texts = self._split([_single(text) for text in texts])
+            texts = self._split(texts)
         return self._graph.encode(texts)
 
-    def count_words(self, texts: Sequence[Text]) -> NDArray[np.int64] | None:
+    def count_words(self, texts: Iterable[Text]) -> NDArray[np.int64] | None:
         """How many words of texts the model knows.
 
         :return: of each text its words and the unknown ones of them, int64 ``[len(texts), 2]``; None for a model whose
             tokens are no words.
         """
-        return self._graph.count_words(self.encode(texts))
+        return self._graph.count_words(self.encode(check_texts(texts, pairs=self._pairs)))
 
-    def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """The probability of each label, float32 ``[len(texts), len(classes_)]``, at the calibrated temperature."""
         return self.task.probabilities(self.logits(texts), self.temperature)
 
-    def predict(self, texts: Sequence[Text]) -> NDArray[np.object_]:
+    def predict(self, texts: Iterable[Text]) -> NDArray[np.object_]:
         """The likeliest label of each text, ``[len(texts)]``."""
         labels: NDArray[np.object_] = self.classes_[self.task.decide(self.logits(texts))]
         return labels
-
-
-def _single(text: Text) -> str:
-    if not isinstance(text, str):
-        raise PotstillError("a pair of texts: students take single texts only")
-    return text
 
 
 def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
@@ -121,7 +130,8 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     folder = ModelFolder(find_folder(path))
     _, tokenizer_file, onnx_file = folder.files(precision)
     labels, pad_id, analyzer = folder.labels, folder.pad_id, folder.config.get("analyzer")
-    split = morpheme_splitter(str(analyzer)) if analyzer else None
+    split = MorphemeSplitter(str(analyzer)) if analyzer else None
+    source = Source(str(folder.path.absolute()) if Path(path).exists() else str(path), threads, precision)
     threads = threads or available_cpus()
     tokenizer = open_tokenizer(tokenizer_file)
     tokenizer.enable_truncation(folder.max_length)
@@ -134,5 +144,7 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         labels,
         temperature=folder.temperature,
         task=folder.task,
+        pairs=not folder.is_student,
+        source=source,
         split=split,
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors
 from potstill.errors import PotstillError
+from potstill.forks import PerProcess
 from potstill.runtime.memory import LIMIT, limit_memory
 
 UNFIT = "the model does not belong to its tokenizer or configuration, or is damaged; export it again"
@@ -31,6 +32,7 @@ class OnnxSession:
 
     def __init__(self, file: Path, n_labels: int, threads: int) -> None:
         self._n_labels = n_labels
+        file = file.absolute()  # a child process may open it again, from another folder
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -40,10 +42,12 @@ class OnnxSession:
         with OneLineErrors(f"{file}: {DAMAGED}"):
             # From 1.24 on ONNX Runtime takes no weights from outside of the file's folder: 1.20 and 1.23 took them from
             # ../secret, an absolute path or a symbolic link.
-            self._session = onnxruntime.InferenceSession(
-                str(file), options, ["CPUExecutionProvider"], enable_fallback=0
-            )  # there is no other to fall back to, and trying it is told on standard output
-            inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+            self._session = PerProcess(
+                lambda: onnxruntime.InferenceSession(
+                    str(file), options, ["CPUExecutionProvider"], enable_fallback=0
+                )  # there is no other to fall back to, and trying it is told on standard output
+            )
+            inputs, outputs = self._session.get().get_inputs(), self._session.get().get_outputs()
             fits = [node.name in _INPUTS and node.type == "tensor(int64)" and len(node.shape) == 2 for node in inputs]
         if not fits or not all(fits) or outputs[0].type != "tensor(float)":
             raise PotstillError(f"{file}: does not take a tokenizer's numbers and give logits; export the model again")
@@ -60,7 +64,7 @@ class OnnxSession:
         settings = _shrinking() if inputs["input_ids"].size > _LARGE else None
         with OneLineErrors(UNFIT):
             try:
-                logits: NDArray[np.float32] = self._session.run(None, inputs, settings)[0]
+                logits: NDArray[np.float32] = self._session.get().run(None, inputs, settings)[0]
             except Exception as error:
                 if _NO_MEMORY in str(error):
                     raise PotstillError(_TOO_LARGE) from None

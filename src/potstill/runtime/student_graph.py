@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.corpus.words import UNK_ID
+from potstill.forks import PerProcess
 from potstill.runtime.session import UNFIT, OnnxSession
 from potstill.runtime.word_encoder import WordEncoder, splits_at_spaces
 
@@ -29,7 +30,7 @@ class StudentGraph:
         self._session = session
         self._tokenizer = tokenizer
         self._words = WordEncoder(tokenizer) if splits_at_spaces(tokenizer) else None
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = PerProcess(lambda: ThreadPoolExecutor(threads)) if threads > 1 else None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text."""
@@ -53,7 +54,7 @@ class StudentGraph:
     def _run_by_length(self, ids: list[list[int]]) -> NDArray[np.float32]:
         batches = self._batches([len(words) for words in ids])
         logits = self._session.empty_logits(len(ids))
-        run = self._pool.map if self._pool else map
+        run = self._pool.get().map if self._pool else map
         for rows, part in zip(batches, run(lambda rows: self._run([ids[row] for row in rows]), batches), strict=True):
             logits[rows] = part
         return logits

@@ -7,10 +7,10 @@ import unicodedata
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel, WordPiece
-from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Lowercase, Normalizer
 
 from potstill.corpus.characters import SPACE, SPACE_ID, reads_characters
-from potstill.corpus.words import MASK, PAD, UNK, word_splitter
+from potstill.corpus.words import MASK, PAD, UNK, text_normalizer, word_splitter
 
 _REMEMBERED = 1 << 16  # pieces; a text's words are mostly the frequent ones, which come first
 _LONGEST = 40  # characters of a piece that is remembered
@@ -25,7 +25,7 @@ class WordEncoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._known: dict[str, list[int]] = {}
-        self._lowers = isinstance(tokenizer.normalizer, Lowercase)
+        self._lowers = tokenizer.normalizer is not None and tokenizer.normalizer.normalize_str("A") == "a"
         self._last: list[int] = tokenizer.encode("").ids  # what comes after the last piece
         self._characters = _plain_characters(tokenizer) if reads_characters(tokenizer) else None
 
@@ -81,4 +81,12 @@ def splits_at_spaces(tokenizer: Tokenizer) -> bool:
     if reads_characters(tokenizer):
         return True
     splitter = getattr(tokenizer.pre_tokenizer, "__getstate__", bytes)()
-    return isinstance(tokenizer.normalizer, Lowercase | None) and splitter == word_splitter().__getstate__()
+    return _keeps_spaces(tokenizer.normalizer) and splitter == word_splitter().__getstate__()
+
+
+def _keeps_spaces(normalizer: Normalizer | None) -> bool:
+    """Whether it is a student's own; earlier ones did not compose characters."""
+    if isinstance(normalizer, Lowercase | None):
+        return True
+    own = [text_normalizer(lower).__getstate__() for lower in (True, False)]
+    return getattr(normalizer, "__getstate__", bytes)() in own

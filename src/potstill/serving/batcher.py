@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from potstill.forks import PerProcess
+
 Predict = Callable[[list[str]], NDArray[np.float32]]
 MAX_WAITING = 4096  # texts: seconds of work for a teacher; a later client should retry
 
@@ -42,7 +44,7 @@ class Batcher:
         self._waiting: deque[_Job] = deque()
         self._n_waiting = 0
         self._worker: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._thread = PerProcess(lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="model"))
 
     async def predict(self, texts: list[str]) -> NDArray[np.float32]:
         """The model's probabilities for one request's texts, float32 ``[len(texts), n_labels]``.
@@ -65,14 +67,14 @@ class Batcher:
 
     def close(self) -> None:
         """Let the thread end once its call is done."""
-        self._thread.shutdown(wait=False)
+        self._thread.get().shutdown(wait=False)
 
     async def _work(self) -> None:
         """Call the model until nothing waits."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             jobs = self._take()
-            results = await loop.run_in_executor(self._thread, self._call, jobs)
+            results = await loop.run_in_executor(self._thread.get(), self._call, jobs)
             for job, result in zip(jobs, results, strict=True):
                 if job.result.done():  # the request has been cancelled
                     continue

@@ -19,7 +19,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK, UNK_ID
-from potstill.morphology import morpheme_splitter
+from potstill.morphology import MorphemeSplitter
 from potstill.progress import Progress, silent
 from potstill.students.onnx_graph import OnnxGraph
 from potstill.tasks import find_task
@@ -179,7 +179,7 @@ class MorphemeTokenizer(PreTrainedTokenizerFast):
     # With an __init__ of its own Hugging Face would rebuild it from its vocabulary, without our splitting.
     @cached_property
     def _split(self) -> Callable[[Sequence[str]], list[str]]:
-        return morpheme_splitter(self.init_kwargs["analyzer"])
+        return MorphemeSplitter(self.init_kwargs["analyzer"])
 
     def _encode_plus(self, text: Any, *args: Any, **kwargs: Any) -> BatchEncoding:
         split = self._split([text])[0] if isinstance(text, str) else self._split(text)

@@ -28,7 +28,7 @@ def split_morphemes(
 ) -> Iterator[str]:
     """What a student with a morphological analyzer reads: the texts' morphemes, separated by spaces.
 
-    The same morphemes as :func:`potstill.morphology.morpheme_splitter` gives in prediction, in several processes.
+    The same morphemes as :func:`potstill.morphology.MorphemeSplitter` gives in prediction, in several processes.
 
     :param texts: with any model's mask tokens.
     :param analyzer: ``""``: the student reads the texts as they are.

@@ -20,7 +20,7 @@ from potstill.corpus.vectors import VectorSource
 from potstill.corpus.words import N_SPECIAL, build_tokenizer, count_words, splitter_hash
 from potstill.errors import PotstillError
 from potstill.model_folder import is_student_type
-from potstill.morphology import morpheme_splitter
+from potstill.morphology import MorphemeSplitter
 from potstill.training.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Pretrained:
     def known_share(self, texts: Sequence[str]) -> float:
         """The share of the texts' words, or morphemes, that it knows as wholes."""
         sample = texts[:_SAMPLE]
-        counts = count_words(morpheme_splitter(self.analyzer)(sample) if self.analyzer else sample, lower=True)
+        counts = count_words(MorphemeSplitter(self.analyzer)(sample) if self.analyzer else sample, lower=True)
         ids = self.tokenizer.get_vocab()
         return sum(n for word, n in counts.items() if word in ids) / max(1, sum(counts.values()))
 
