@@ -14,6 +14,7 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.examples import has_half
 from potstill.corpus.safe_loading import open_tokenizer
 from potstill.errors import PotstillError
+from potstill.files import reading
 from potstill.model_folder import ModelFolder
 from potstill.morphology import morpheme_splitter
 from potstill.runtime.hub import find_folder
@@ -118,8 +119,9 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
         that the student reads through is not installed.
     """
-    folder = ModelFolder(find_folder(path))
-    _, tokenizer_file, onnx_file = folder.files(precision)
+    with reading(Path(path)):
+        folder = ModelFolder(find_folder(path))
+        _, tokenizer_file, onnx_file = folder.files(precision)
     labels, pad_id, analyzer = folder.labels, folder.pad_id, folder.config.get("analyzer")
     split = morpheme_splitter(str(analyzer)) if analyzer else None
     threads = threads or available_cpus()
