@@ -69,7 +69,9 @@ def breaking_off(description: str, total: int) -> Iterator[Any]:
 def be_one_of_two() -> None:
     """What each of the two does, in the test's folder."""
     left = Path(f"left-by-{os.environ['RANK']}.json").absolute()
-    atexit.register(lambda: write_json(left, not torch.distributed.is_initialized()))  # the first to come is called last
+    atexit.register(
+        lambda: write_json(left, not torch.distributed.is_initialized())
+    )  # the first to come is called last
     with suppress(KeyboardInterrupt):
         train(Path("begun-by-two"), breaking_off)
     weights, evaluations = train(Path("begun-by-one"))
