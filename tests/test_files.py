@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 import potstill
-from potstill.artifacts import atomic_file, atomic_folder, check_apart, is_standard_output, read_manifest, write_json
+from potstill.artifacts import (
+    atomic_file,
+    atomic_folder,
+    check_apart,
+    hash_file,
+    is_standard_output,
+    read_manifest,
+    write_json,
+)
 from potstill.cli import main
 from potstill.corpus.examples import read_examples
 from potstill.corpus.safe_loading import open_array, open_tokenizer
@@ -21,6 +29,7 @@ from potstill.corpus.splits import load_corpus
 from potstill.corpus.vector_files import load_vectors
 from potstill.errors import PotstillError
 from potstill.files import check_input, rereadable
+from potstill.reporting.report import ReportOptions, report_runs
 from standins import write_data, write_student
 
 LONG = "x" * 300
@@ -240,6 +249,28 @@ def test_a_name_that_is_too_long_is_one_line_everywhere(
         main([*command.split(), "--quiet"])
     printed = capsys.readouterr().err
     assert raised.value.code == 2 and printed.startswith("potstill: ") and printed.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file of Linux that gives an error of the disk")
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.npy", "a.vec.gz", "tokenizer.json"])
+def test_an_error_of_the_disk_is_no_damage(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.symlink_to("/proc/self/mem")
+    readers: dict[str, Callable[[], object]] = {
+        ".npy": lambda: open_array(path),
+        ".gz": lambda: load_vectors(str(path)),
+        ".json": lambda: open_tokenizer(path),
+    }
+    for read in (readers.get(path.suffix, lambda: read_examples(path)), lambda: hash_file(path)):
+        with pytest.raises(PotstillError, match=r"cannot be read \(Input/output error\); check the disk"):
+            read()
+
+
+def test_a_page_does_not_take_the_place_of_a_figure_that_it_shows(finished: Path) -> None:
+    before = (finished / "run.json").read_bytes()
+    with pytest.raises(PotstillError, match=r"run\.json: is an input too"):
+        report_runs(ReportOptions((finished,), finished / "run.json"))
+    assert (finished / "run.json").read_bytes() == before
 
 
 # Root may read everything: these commands run without that right, which setpriv takes away.

@@ -73,8 +73,11 @@ def shards(folder: "Path | UPath") -> list[Path]:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    :raises PotstillError: when it cannot be read.
+    """
+    with reading(Path(str(path))), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

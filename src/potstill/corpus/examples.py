@@ -24,7 +24,7 @@ from potstill.corpus.columns import (
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError, reason, require, shown
-from potstill.files import check_input, is_stream, reading, rereadable
+from potstill.files import check_input, check_readable, is_stream, reading, rereadable
 
 logger = logging.getLogger(__name__)
 
@@ -296,6 +296,7 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
         ValueError,
         OverflowError,
     ) as error:  # damaged pages, text that is not UTF-8
+        check_readable(rereadable(path))
         raise PotstillError(
             f"{path}: not a Parquet file, cut short or damaged ({reason(error)}); make it again"
         ) from None

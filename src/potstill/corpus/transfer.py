@@ -19,7 +19,7 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_lines
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, reason, require, shown
-from potstill.files import reading, rereadable
+from potstill.files import check_readable, reading, rereadable
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -145,6 +145,7 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
                     yield _from_columns(batch.column("text"), batch.column("logits"), path, n_rows)
                 n_rows += len(batch)
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
+        check_readable(rereadable(path))
         raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason(error)})") from None
 
 

@@ -15,7 +15,7 @@ from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.errors import PotstillError, reason
-from potstill.files import reading, rereadable
+from potstill.files import check_readable, reading, rereadable
 from potstill.labelling import ENGINES, Engine
 from potstill.progress import Progress, silent
 from potstill.tasks import Task
@@ -99,6 +99,8 @@ def _open_parquet(file: "Path | UPath") -> Iterator[Any]:
         with reading(Path(str(file))), source.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as table:
             yield table
     except pyarrow.ArrowInvalid as error:
+        if isinstance(file, Path):
+            check_readable(rereadable(file))
         raise PotstillError(f"{file}: not a Parquet file, cut short or damaged ({reason(error)})") from None
 
 

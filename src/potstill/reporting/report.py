@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import REPORT, is_standard_output, text_output
+from potstill.artifacts import REPORT, check_apart, is_standard_output, text_output
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.reporting.run import read_run
@@ -63,6 +63,7 @@ def report_runs(options: ReportOptions, progress: Progress = silent) -> Reported
             runs.append(read_run(folder, name))
             bar.update(1)
     out = options.out or options.runs[0] / REPORT
+    check_apart(out, [file for folder in options.runs for file in folder.rglob("*") if file.name != REPORT])
     with text_output(out) as file:
         file.write(render_page(runs, options.price))
     return Reported(out, len(runs))
