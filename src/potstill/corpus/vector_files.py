@@ -14,7 +14,7 @@ from potstill.corpus.characters import reads_characters
 from potstill.corpus.examples import read_lines
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
-from potstill.errors import PotstillError, reason, require
+from potstill.errors import NO_HOME, PotstillError, reason, require
 from potstill.files import check_input, reading
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ def _fetch(name: str) -> Path:
         raise PotstillError(
             f"{name}: neither word vectors here nor a model that the hub gives ({reason(error)})"
         ) from None
+    except RuntimeError:  # pathlib's, of a user without a home
+        raise PotstillError(f"{name}: {NO_HOME}") from None
     return Path(files)
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TOKENIZER, TOKENIZER_CONFIG
-from potstill.errors import PotstillError
+from potstill.errors import NO_HOME, PotstillError
 
 _FILES = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, PRECISION, *ONNX_FILES.values()]
 _NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -25,3 +25,5 @@ def find_folder(name: str | Path) -> Path:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
         raise PotstillError(f"{name}: neither a folder here nor a model that the hub gives ({reason})") from None
+    except RuntimeError:  # pathlib's, of a user without a home
+        raise PotstillError(f"{name}: {NO_HOME}") from None
