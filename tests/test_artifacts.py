@@ -1,5 +1,10 @@
 """Writing whole or not at all."""
 
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -217,3 +222,60 @@ def test_a_lock_that_a_kill_has_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".a.lock").write_text("process 1 on elsewhere")
     assert read_manifest(tmp_path / "a") is not None
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.fixture
+def group_may_write() -> Iterator[None]:
+    """A umask that no library has by itself."""
+    before = os.umask(0o002)
+    yield
+    os.umask(before)
+
+
+def write_privately(path: Path) -> None:
+    """What safetensors does: a temporary file of its own, which only its owner may read, is renamed."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    os.close(descriptor)
+    Path(name).replace(path)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_that_a_library_wrote_privately_gets_the_usual_mode(group_may_write: None, tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a") as partial:
+        write_privately(partial)
+    with atomic_folder(tmp_path / "b", {}) as work:
+        (work / "c").mkdir()
+        write_privately(work / "c" / "d")
+    assert mode(tmp_path / "a") == mode(tmp_path / "b" / "c" / "d") == mode(tmp_path / "b" / "manifest.json") == 0o664
+    assert len(list((tmp_path / "b").iterdir())) == 2
+
+
+def test_the_umask_is_obeyed_where_it_is_strict(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_json(tmp_path / "a", 1)
+        make(tmp_path / "b", {})
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "a") == mode(tmp_path / "b" / "a.txt") == 0o600
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(PotstillError, match=r"cannot write here \(Is a directory\)"), atomic_file(tmp_path):
+        pytest.fail("the work began")
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "한" * 85])
+def test_a_name_as_long_as_names_may_be_is_written(name: str, tmp_path: Path) -> None:
+    write_json(tmp_path / name, 1)
+    make(tmp_path / f"{name[:-1]}y", {})
+    assert read_json(tmp_path / name) == 1 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_was_read_for_what_is_written_is_named(tmp_path: Path) -> None:
+    complaint = r"^/elsewhere/a: cannot be read or written \(Permission denied\)"
+    with pytest.raises(PotstillError, match=complaint), atomic_file(tmp_path / "a"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere/a")

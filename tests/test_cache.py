@@ -83,3 +83,17 @@ def test_a_place_that_cannot_be_written_is_named(
     with open_cache("kiwi", "1") as cache:
         assert cache.look_up(["fine"]) == {}
     assert "not used" in caplog.text
+
+
+def test_a_user_without_a_home_has_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POTSTILL_CACHE")
+
+    def no_home(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    with open_cache("kiwi", "1") as cache:
+        cache.store({"fine": 1})
+        assert cache.look_up(["fine"]) == {}
+    assert not list(tmp_path.iterdir())

@@ -12,12 +12,15 @@ import logging
 import os
 import re
 import shutil
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from potstill.errors import PotstillError
+from potstill.files import beside, reading, target_of
 from potstill.locks import Locked, lock_of, locked
 
 if TYPE_CHECKING:
@@ -26,12 +29,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _UNWRITABLE = (
-    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM,
-    errno.EROFS,
+    errno.EACCES, errno.EBUSY, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.ENODEV, errno.ENOSPC, errno.ENOTDIR, errno.ENXIO, errno.EPERM, errno.EROFS,
 )  # fmt: skip
 _PATIENCE = 5.0  # seconds: most files are written in less
 _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
+STANDARD = Path("-")  # standard input or output
 MANIFEST, HASHES = "manifest.json", "hashes"
 # In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
 FORMAT = 2
@@ -71,8 +75,11 @@ def shards(folder: "Path | UPath") -> list[Path]:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    :raises PotstillError: when it cannot be read.
+    """
+    with reading(Path(str(path))), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -87,11 +94,8 @@ def read_json(path: "Path | UPath") -> Any:
     :raises PotstillError: when it is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PotstillError(f"{path}: no such file") from None
-    except OSError as error:
-        raise PotstillError(f"{path}: cannot be read ({error.strerror})") from None
+        with reading(Path(str(path))):
+            return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not JSON or not UTF-8; a number or a nesting beyond Python's limits
         raise PotstillError(f"{path}: not a JSON file ({error}); was it cut short or edited?") from None
 
@@ -119,11 +123,11 @@ def working_folder(folder: Path) -> Path:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
+    return beside(path, "partial")
 
 
 def _replaced(path: Path) -> Path:
-    return path.with_name(f".{path.name}.replaced")
+    return beside(path, "replaced")
 
 
 @contextmanager
@@ -137,6 +141,10 @@ def writing(path: Path) -> Iterator[None]:
         reason = _why_unwritable(error)
         if reason is None:
             raise
+        if (other := _other_place(error, path)) is not None:
+            raise PotstillError(
+                f"{other}: cannot be read or written ({reason}); free the place or choose another"
+            ) from error
         raise PotstillError(f"{path}: cannot write here ({reason}); free the place or choose another") from error
 
 
@@ -153,23 +161,109 @@ def _why_unwritable(error: Exception) -> str | None:
     return next((os.strerror(code) for code in _UNWRITABLE if os.strerror(code) in text), None)
 
 
+def _other_place(error: Exception, path: Path) -> str | None:
+    """The file that an error names, if it is not where we write: one that was read for it."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str) or Path(name).is_relative_to(path.parent):
+        return None
+    return None if Path(name).is_relative_to(target_of(path).parent) or path.is_relative_to(name) else name
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write; on success it becomes ``path``, on failure it is removed.
 
+    A link stays: its target is replaced. A device or a pipe, which no file can take the place of, is given itself.
+    The file has the mode that any new one has, also where a library wrote it through a private file of its own.
+
     :raises PotstillError: when the place cannot be written, or another process writes it for long.
     """
-    partial = _partial(path)
     with writing(path):
+        if _is_stream(path):
+            yield path
+            return
+        path, partial = target_of(path), _partial(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path, patience=_PATIENCE):  # two at once would write into one temporary file
             try:
+                partial.unlink(missing_ok=True)
+                partial.touch()
+                mode = partial.stat().st_mode
                 yield partial
-                with partial.open("r+b") as file:  # Windows syncs no file that is open for reading alone
-                    os.fsync(file.fileno())
+                _flush(partial, mode)
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a device or a pipe: it is written to, never replaced.
+
+    :raises OSError: when it is a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return not stat.S_ISREG(mode)
+
+
+def _flush(file: Path, mode: int) -> None:
+    """Give a new file its mode, and have it on the disk."""
+    if file.stat().st_mode != mode:
+        file.chmod(stat.S_IMODE(mode))
+    with file.open("r+b") as opened:  # Windows syncs no file that is open for reading alone
+        os.fsync(opened.fileno())
+
+
+@contextmanager
+def text_output(path: Path) -> Iterator[IO[str]]:
+    """Open what a user names to write text to, as :func:`atomic_file` does; standard output under any name too.
+
+    :raises PotstillError: when the place cannot be written.
+    """
+    if is_standard_output(path):
+        if sys.stdout is None:
+            raise PotstillError("standard output is closed: send it somewhere, or name a file")
+        with writing(Path("standard output")):
+            yield sys.stdout
+            sys.stdout.flush()
+        return
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        yield file
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether a path means standard output: ``-``, ``/dev/stdout``, or the file that it goes to."""
+    if path == STANDARD:
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def check_apart(output: Path, inputs: Iterable[Path]) -> None:
+    """Check that an output is none of the files that it is made from.
+
+    :raises PotstillError: when it is one, under whatever name.
+    """
+    for path in inputs:
+        if _is_same(path, output) and not _is_device(path):
+            raise PotstillError(f"{output}: is an input too, and would be overwritten: choose another output")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one is missing, or cannot be reached: whoever opens it says so
+        return False
+
+
+def _is_device(path: Path) -> bool:
+    return path.is_char_device() or path.is_block_device()
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -246,6 +340,7 @@ def _may_be_replaced(folder: Path) -> bool:
 
 def _settle(folder: Path) -> None:
     """Finish a replacement that a kill interrupted, if the new folder is complete; else restore the old one."""
+    folder = target_of(folder)
     if _complete_manifest(_partial(folder)) is not None and _may_be_replaced(folder):
         _put_in_place(folder)
     elif folder.exists():
@@ -270,12 +365,12 @@ def atomic_folder(folder: Path, inputs: dict[str, Any]) -> Iterator[Path]:
     The working folder outlives a failure: the next call resumes in it if it has the same inputs; else it starts with an
     empty one. Files whose name starts with a dot are scratch and are dropped at the end.
 
-    :param folder: the artifact; an older one stays untouched until the new one is complete.
+    :param folder: the artifact; an older one stays untouched until the new one is complete. A link to it stays a link.
     :param inputs: what the artifact depends on, in JSON form; kept in the manifest.
     :raises PotstillError: when the place cannot be written, another process works on it, or something is there that
         potstill has not made.
     """
-    work = _partial(folder)
+    folder, work = target_of(folder), _partial(folder)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder):
@@ -336,12 +431,25 @@ def artifact_files(folder: Path) -> list[Path]:
 
 
 def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Sizes and hashes by name; the files are flushed to the disk first."""
+    """Sizes and hashes by name; the files are flushed to the disk first, and get the mode that a new file has.
+
+    Libraries write some through a private temporary file, which another user, such as a container's, could not read.
+    """
     sizes: dict[str, int] = {}
     hashes: dict[str, str] = {}
+    mode = _mode_of_new_files(folder)
     for path in files:
-        with path.open("r+b") as file:
-            os.fsync(file.fileno())
+        _flush(path, mode)
+        with path.open("rb") as file:
             sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
             hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return {"files": sizes, HASHES: hashes}
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """What the umask, or the folder's access list, says: a file tells, and no other thread's umask is changed."""
+    probe = folder / ".mode"
+    probe.touch()
+    mode = probe.stat().st_mode
+    probe.unlink()
+    return mode

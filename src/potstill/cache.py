@@ -67,13 +67,22 @@ def open_cache(kind: str, version: str | None) -> Iterator[Cache]:
     :param version: of what computes them; each version has its own file. None: nothing is kept.
     """
     name = re.sub(r"[^\w.+-]+", "-", f"{kind}-{version}")
-    path = Path(os.environ.get("POTSTILL_CACHE") or _FOLDER).expanduser() / f"{name}.sqlite"
-    connection = _connect(path) if version is not None else None
+    folder = _folder() if version is not None else None
+    path = (folder or Path()) / f"{name}.sqlite"
+    connection = _connect(path) if folder else None
     if connection is None:
         yield Cache(path, None)
         return
     with closing(connection):
         yield Cache(path, connection)
+
+
+def _folder() -> Path | None:
+    """Where the files are; None for a user without a home."""
+    try:
+        return Path(os.environ.get("POTSTILL_CACHE") or _FOLDER).expanduser()
+    except RuntimeError:
+        return None
 
 
 def _connect(path: Path) -> sqlite3.Connection | None:

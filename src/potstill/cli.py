@@ -27,6 +27,7 @@ from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.ending import Terminated, terminable
 from potstill.errors import PotstillError
+from potstill.files import describe
 from potstill.pretraining.options import PretrainOptions
 from potstill.pretraining.pretrain import pretrain
 from potstill.progress import Bar, silent
@@ -101,6 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = signal.Signals(terminated.number).name
         print(f"potstill: ended by {name}; the same command resumes from here", file=sys.stderr)
         sys.exit(_BY_SIGNAL + terminated.number)
+    except OSError as error:
+        if error.errno is None:  # a library's own error, which happens to be an OSError
+            raise
+        print(f"potstill: {describe(error, None, 'cannot be read or written')}", file=sys.stderr)
+        _drop_output()
+        sys.exit(_USER_ERROR)
     except KeyboardInterrupt:
         print("potstill: interrupted; the same command resumes from here", file=sys.stderr)
         sys.exit(_BY_SIGNAL + signal.SIGINT)

@@ -2,6 +2,8 @@
 
 import importlib.util
 
+NO_HOME = "what the hub gives is kept below a home, which this user lacks: name a folder in the variable HF_HOME"
+
 
 class PotstillError(Exception):
     """Something the user can fix: one line that says what is wrong, where, and how to fix it."""

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from potstill.errors import PotstillError, shown
+from potstill.files import beside
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,7 @@ def locked(path: Path, file: Path | None = None, *, patience: float = 0) -> Iter
 
 def lock_of(path: Path) -> Path:
     """The hidden file next to ``path`` that is locked."""
-    named = path.absolute()  # "." has no name
-    return named.with_name(f".{named.name}.lock")
+    return beside(path, "lock")
 
 
 def _take(path: Path, lock: Path, deadline: float) -> int:

@@ -43,8 +43,8 @@ def _file_fault(folder: Path, name: str, manifest: dict[str, Any]) -> str | None
         return f"{file}: has {size} bytes, {MANIFEST} says {expected}"
     try:
         altered = hash_file(file) != manifest[HASHES].get(name)
-    except OSError as error:
-        return f"{file}: cannot be read ({error.strerror})"
+    except PotstillError as error:
+        return str(error)
     return f"{file}: was altered: its hash is not the one in {MANIFEST}" if altered else None
 
 

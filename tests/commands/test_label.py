@@ -1,6 +1,8 @@
 """Labelling Parquet files, on this machine and behind a URL; fsspec's memory stands in for a bucket."""
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,10 +118,10 @@ def test_an_output_of_another_version_is_not_continued(teacher: str, bucket: Any
 @pytest.mark.parametrize(
     ("texts", "complaint"),
     [
-        ("missing", "missing: no Parquet file, and no folder of such"),
-        ("memory://nowhere/x", "no Parquet file"),
+        ("missing", "missing: no file of texts, and no folder of Parquet files"),
+        ("memory://nowhere/x", "no file of texts"),
         ("foo://bucket/x", "foo://bucket/x: cannot be reached"),
-        ("empty", "no Parquet file"),
+        ("empty", "no file of texts"),
         ("named", "no column 'text'; it has words, id: rename one"),
         ("damaged", "0.parquet: not a Parquet file"),
         ("holes", "0.parquet:2: no text"),
@@ -142,3 +144,39 @@ def test_a_url_without_its_library_is_one_line(teacher: str, monkeypatch: pytest
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "upath" else True)
     with pytest.raises(PotstillError, match=r"this needs upath, not installed here: pip install 'potstill\[ray\]'"):
         label_files(LabelOptions(f"{BUCKET}/texts", "out", teacher))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "a fine film\n\ndull\n"),
+        ("a.tsv", "a fine film\ndull\n"),
+        ("a.csv", "sentence;label\na fine film;1\ndull;0\n"),
+        ("a.jsonl", '{"text": "a fine film"}\n{"text": "dull", "label": 0}\n'),
+    ],
+)
+def test_a_file_of_any_form_is_labelled(name: str, content: str, teacher: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    labelled = label_files(LabelOptions(str(tmp_path / name), str(tmp_path / "out"), teacher))
+    assert labelled.n_texts == 2 and read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]
+
+
+def test_parquet_has_the_names_of_columns_of_other_forms(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    write(tmp_path / "texts", TEXTS, column="sentence")
+    label_files(LabelOptions(str(tmp_path / "texts"), str(tmp_path / "out"), teacher))
+    assert read_transfer(tmp_path / "out").texts == [text for part in TEXTS for text in part]
+
+
+def test_a_transfer_set_is_not_labelled_into_itself(local: Path, teacher: str) -> None:
+    for name in (local, next(iter(shards(local)))):
+        with pytest.raises(PotstillError, match="out: is an input too"):
+            label_files(LabelOptions(str(name), str(local), teacher))
+    assert read_manifest(local)
+
+
+def test_a_pipe_is_labelled(teacher: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    threading.Thread(target=(tmp_path / "pipe").write_text, args=("a fine film\ndull\n",), daemon=True).start()
+    label_files(LabelOptions(str(tmp_path / "pipe"), str(tmp_path / "out"), teacher))
+    assert read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]

@@ -40,6 +40,12 @@ def test_a_run_leaves_every_stage_complete_and_a_table_of_three(finished: Path) 
     assert all(score["total"] == 20 and score["p50_ms"] > 0 and score["megabytes"] > 0 for score in scores)
 
 
+def test_every_file_has_the_mode_that_a_new_one_has(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    expected = (tmp_path / "new").stat().st_mode
+    assert [file for file in finished.rglob("*") if file.is_file() and file.stat().st_mode != expected] == []
+
+
 def test_teacher_and_student_are_calibrated_on_valid_and_the_table_says_what_it_gained(finished: Path) -> None:
     for folder in ("teacher", "students/cnn", "students/cnn-gold", "student"):
         temperature = read_json(finished / folder / "config.json")["calibration_temperature"]

@@ -7,6 +7,7 @@ import huggingface_hub
 import pytest
 
 import potstill
+from potstill.corpus.vector_files import load_vectors
 from potstill.errors import PotstillError
 
 
@@ -50,3 +51,16 @@ def test_a_model_neither_here_nor_on_the_hub_is_one_line(tmp_path: Path, monkeyp
     ) as raised:
         potstill.load("user/none")
     assert "\n" not in str(raised.value)
+
+
+def test_a_user_without_a_home_is_told_where_to_keep_what_the_hub_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home(name: str, allow_patterns: list[str]) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", no_home)
+    monkeypatch.chdir(tmp_path)
+    for read in (potstill.load, load_vectors):
+        with pytest.raises(PotstillError, match=r"user/name: .* name a folder in the variable HF_HOME"):
+            read("user/name")

@@ -1,4 +1,4 @@
-"""Label files: a teacher's logits on Parquet files of texts, here or wherever fsspec reaches, as a transfer set."""
+"""Label files: a teacher's logits on files of texts, here or wherever fsspec reaches, as a transfer set."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
+from potstill.artifacts import (
+    HASHES,
+    MANIFEST,
+    atomic_folder,
+    check_apart,
+    hash_file,
+    hash_json,
+    new_manifest,
+    own_manifest,
+    shards,
+)
 from potstill.errors import PotstillError, require
+from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
-from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
+from potstill.labelling.label import count_rows, label_texts, texts_of_files
 from potstill.progress import Progress, silent
 from potstill.teachers import Backend, open_teacher
 
@@ -20,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Let a fine-tuned teacher label the texts of Parquet files, here or on a Ray cluster."""
+    """Let a fine-tuned teacher label the texts of files, here or on a Ray cluster."""
 
     input: str
-    """A Parquet file with a column text, or a folder of such: a path, or a URL that fsspec knows (s3://bucket/texts)."""
+    """Texts: a file (.txt: a text a line; .csv, .jsonl, .parquet: column text) or a folder of Parquet files; of Parquet
+    also a URL that fsspec knows (s3://bucket/texts)."""
     output: str
     """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
     input and teacher, it makes the missing shards."""
@@ -58,25 +70,33 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
     """
     require("train", "torch", "transformers", "pyarrow", "onnxscript")
     files = _find_files(options.input)
+    if "://" not in options.output:
+        check_apart(Path(options.output), [Path(options.input), *(Path(str(file.parent)) for file in files)])
     rows = {file.name: count_rows(file) for file in files}
     teacher = open_teacher(options.teacher, backend=options.labelling)
     inputs = {
-        "texts": {file.name: [rows[file.name], file.stat().st_size] for file in files},
+        "texts": {file.name: [rows[file.name], _size(file)] for file in files},
         "teacher": teacher.identity,
     }
     with _working_folder(options.output, inputs) as work:
-        texts = texts_of_parquet(files, sum(rows.values()))
+        texts = texts_of_files(files, sum(rows.values()))
         label_texts(texts, teacher, work, engine=options.engine, progress=progress)
     return LabelledTexts(options.output, sum(rows.values()))
 
 
 def _find_files(name: str) -> "list[Path | UPath]":
     place = _place(name)
+    if isinstance(place, Path) and is_input(place):
+        return [place]
     paths: Iterable[Any] = place.glob("*.parquet") if place.is_dir() else [place] if place.is_file() else []
     files = sorted(paths)
     if not files:
-        raise PotstillError(f"{name}: no Parquet file, and no folder of such")
+        raise PotstillError(f"{name}: no file of texts, and no folder of Parquet files")
     return files
+
+
+def _size(file: "Path | UPath") -> int:
+    return (rereadable(file) if isinstance(file, Path) else file).stat().st_size
 
 
 def _place(name: str) -> "Path | UPath":

@@ -2,23 +2,22 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import atomic_file, writing
+from potstill.artifacts import STANDARD, check_apart, is_standard_output, text_output
 from potstill.errors import PotstillError
+from potstill.files import check_input, reading
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
 
 _LINES = 1024  # in memory at once
 _SHOWN = 5  # bad lines that the error lists
-_STANDARD = Path("-")
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,9 @@ class PredictOptions:
 
     student: Annotated[Path, tyro.conf.Positional]
     """A student's folder, or that of an exported teacher."""
-    input: Path = _STANDARD
+    input: Path = STANDARD
     """Texts, one a line, in UTF-8; -: standard input."""
-    output: Path = _STANDARD
+    output: Path = STANDARD
     """A label for each line, in the same order; -: standard output."""
     proba: bool = False
     """After the label the probability of each label too, divided by tabs, in the order of the model's labels."""
@@ -47,7 +46,7 @@ class Predicted:
     labels: list[str]
 
     def __str__(self) -> str:
-        if self.output == _STANDARD:
+        if is_standard_output(self.output):
             return ""  # standard output holds the labels and nothing else
         return f"{self.output}: {self.n_lines} lines labelled with {', '.join(self.labels)}"
 
@@ -93,10 +92,13 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
 
     :raises PotstillError: at the end, when lines had no text; their lines of the output are empty.
     """
+    if options.input != STANDARD:
+        check_input(options.input)
+        check_apart(options.output, [options.input])
     classifier = load(options.student, asked_threads())
-    lines = _Lines("standard input" if options.input == _STANDARD else str(options.input))
-    with _open_input(options.input) as file, _open_output(options.output) as out, progress("predicting", 0) as bar:
-        texts_to_come = lines.read(file)
+    lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
+    texts_to_come = lines.read(_raw_lines(options.input))
+    with text_output(options.output) as out, progress("predicting", 0) as bar:
         while texts := list(islice(texts_to_come, _LINES)):
             out.writelines(f"{row}\n" for row in _rows(classifier, texts, options.proba))
             out.flush()
@@ -121,22 +123,12 @@ def _rows(classifier: Classifier, texts: list[str | None], proba: bool) -> list[
     return ["" if text is None else next(next_rows) for text in texts]
 
 
-@contextmanager
-def _open_input(path: Path) -> Iterator[IO[bytes]]:
-    if path == _STANDARD:
-        yield sys.stdin.buffer
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    if path == STANDARD:
+        if sys.stdin is None:
+            raise PotstillError("standard input is closed: pipe texts into it, or give --input FILE")
+        with reading(Path("standard input")):
+            yield from sys.stdin.buffer
         return
-    if not path.is_file():
-        raise PotstillError(f"{path}: no such file; give one with a text a line, or - for standard input")
-    with path.open("rb") as file:
-        yield file
-
-
-@contextmanager
-def _open_output(path: Path) -> Iterator[IO[str]]:
-    if path == _STANDARD:
-        with writing(Path("standard output")):
-            yield sys.stdout
-        return
-    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
-        yield file
+    with reading(path), path.open("rb") as file:
+        yield from file

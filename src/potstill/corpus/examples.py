@@ -5,22 +5,29 @@ import gzip
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BufferedIOBase
-from itertools import count, zip_longest
+from itertools import chain, count, zip_longest
 from pathlib import Path
 
+from potstill.corpus.columns import (
+    COLUMNS,
+    LABEL_COLUMN,
+    PAIR_COLUMNS,
+    TEXT_COLUMNS,
+    check_names,
+    find_delimiter,
+    is_header,
+)
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError, reason, require, shown
+from potstill.files import check_input, check_readable, is_stream, reading, rereadable
 
 logger = logging.getLogger(__name__)
 
-TEXT_COLUMNS = ("text", "sentence", "sentence1", "text_a")
-PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
-LABEL_COLUMN = "label"
-_COLUMNS = (*TEXT_COLUMNS, *PAIR_COLUMNS, LABEL_COLUMN)
 LONGEST_LINE = 1 << 24  # bytes; a file without line ends is no text
 UNLABELLED = "dummy"  # the label of a text that has none, as in the recipe's augmented.raw
 
@@ -98,10 +105,11 @@ def read_texts(path: Path) -> Iterator[str]:
 
 def _find_reader(path: Path) -> "Reader":
     reader = READERS.get(path.suffix.lower())
+    if reader is None and not path.suffix and is_stream(path):
+        reader = _read_tsv  # /dev/stdin and <(...) have no ending
     if reader is None:
         raise PotstillError(f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}")
-    if not path.is_file():
-        raise PotstillError(f"{path}: no such file")
+    check_input(path)
     return reader
 
 
@@ -139,9 +147,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     :raises PotstillError: when the file is missing or damaged or a line is not UTF-8.
     """
     blank = 0
-    if not path.is_file():
-        raise PotstillError(f"{path}: no such file")
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with _open(path) as file:
         for number, text in _decoded(path, file):
             line = text.rstrip("\r\n")
             if line.strip():
@@ -149,6 +155,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             else:
                 blank += 1
     _tell_of(path, blank)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BufferedIOBase]:
+    source = rereadable(path)
+    with gzip.open(source) if path.suffix == ".gz" else source.open("rb") as file:
+        yield file
 
 
 def _tell_of(path: Path, blank: int) -> None:
@@ -163,7 +176,8 @@ def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
     """
     try:
         for number in count(1):
-            raw = file.readline(LONGEST_LINE + 1)
+            with reading(path):
+                raw = file.readline(LONGEST_LINE + 1)
             if not raw:
                 return
             if len(raw) > LONGEST_LINE:
@@ -174,9 +188,16 @@ def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
 
 
 def _read_tsv(path: Path, labelled: bool) -> Iterator[Row]:
+    is_first = True
     for number, line in read_lines(path):
         fields = line.split("\t")
         where = f"{path}:{number}"
+        if is_first and is_header(fields):
+            raise PotstillError(
+                f"{where}: names of columns ({shown(', '.join(fields))}), not a text; .txt and .tsv have no header: "
+                f"remove the line: sed -i {number}d FILE"
+            )
+        is_first = False
         if not labelled:
             if len(fields) > 1:
                 raise PotstillError(f"{where}: a tab in a text without label; take it out, or cut -f1 the file")
@@ -196,18 +217,22 @@ def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_LINE)
     names: list[str] = []
     blank = 0
-    with path.open("rb") as file:
-        reader = csv.reader((line for _, line in _decoded(path, file)), strict=True)
+    with _open(path) as file:
+        lines = (line for _, line in _decoded(path, file))
+        start, delimiter, skips = _csv_form(lines)
+        reader = csv.reader(chain(start, lines), strict=True, delimiter=delimiter, skipinitialspace=skips)
         try:
             for fields in reader:
                 where = f"{path}:{reader.line_num}"
                 if not fields:
                     blank += 1
                 elif not names:
-                    names = fields
-                    _check_names(where, names)
+                    names = [name.strip() for name in fields]
+                    check_names(where, names)
                 elif len(fields) > len(names):
-                    raise PotstillError(f"{where}: more fields than the header has; quote commas inside a text")
+                    raise PotstillError(
+                        f"{where}: more fields than the header has; quote texts with {delimiter!r} in them"
+                    )
                 else:
                     yield pick_columns(str(path), reader.line_num, dict(zip_longest(names, fields)), labelled)
         except csv.Error as error:
@@ -215,11 +240,15 @@ def _read_csv(path: Path, labelled: bool) -> Iterator[Row]:
     _tell_of(path, blank)
 
 
-def _check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse two columns of one name, of which only one could be read."""
-    for name in _COLUMNS:
-        if names.count(name) > 1:
-            raise PotstillError(f"{where}: two columns '{name}'; rename or remove one")
+def _csv_form(lines: Iterator[str]) -> tuple[list[str], str, bool]:
+    """The lines up to the header, the sign that divides it, and whether spaces follow that sign, in the rows too."""
+    start: list[str] = []
+    for line in lines:
+        start.append(line)
+        if line.strip():
+            delimiter = find_delimiter(line)
+            return start, delimiter, f"{delimiter} " in line
+    return start, ",", False
 
 
 def _decode(path: Path, number: int, raw: bytes) -> str:
@@ -252,12 +281,12 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
 
     number = 0
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
             names = file.schema_arrow.names
-            _check_names(str(path), names)
+            check_names(str(path), names)
             pick_columns(str(path), 1, dict.fromkeys(names), labelled)
             # Only these columns: others may hold what Python cannot, such as a date after the year 9999.
-            for batch in file.iter_batches(columns=[name for name in _COLUMNS if name in names]):
+            for batch in file.iter_batches(columns=[name for name in COLUMNS if name in names]):
                 for record in batch.to_pylist():
                     number += 1
                     yield pick_columns(str(path), number, record, labelled)
@@ -267,6 +296,7 @@ def _read_parquet(path: Path, labelled: bool) -> Iterator[Row]:
         ValueError,
         OverflowError,
     ) as error:  # damaged pages, text that is not UTF-8
+        check_readable(rereadable(path))
         raise PotstillError(
             f"{path}: not a Parquet file, cut short or damaged ({reason(error)}); make it again"
         ) from None

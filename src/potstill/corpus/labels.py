@@ -6,6 +6,7 @@ from pathlib import Path
 from potstill.artifacts import atomic_file
 from potstill.corpus.examples import Example, read_lines
 from potstill.errors import PotstillError, shown
+from potstill.files import is_input
 
 
 def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
@@ -53,6 +54,6 @@ def read_labels(path: Path) -> list[str]:
 
     :raises PotstillError: when there are none: the data folder is not prepared yet.
     """
-    if not path.is_file():
+    if not is_input(path):
         raise PotstillError(f"{path}: no such file; make it with: potstill preprocess")
     return [line for _, line in read_lines(path)]

@@ -11,7 +11,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.errors import PotstillError, reason
+from potstill.errors import NO_HOME, PotstillError, reason
+from potstill.files import check_readable, rereadable
 
 DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
@@ -21,10 +22,12 @@ class OneLineErrors:
     """Turn whatever a library raises on bad content into one line.
 
     :param complaint: the message; the library's reason follows in brackets.
+    :param path: the file that is read, if it is one: what the system does not give is not called damaged.
     """
 
-    def __init__(self, complaint: str) -> None:
-        self._complaint = complaint
+    def __init__(self, complaint: str, path: Path | None = None) -> None:
+        self._complaint = complaint if path is None else f"{path}: {complaint}"
+        self._path = path
 
     def __enter__(self) -> None:
         pass
@@ -32,8 +35,11 @@ class OneLineErrors:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None or isinstance(error, PotstillError):
             return
+        if self._path is not None:
+            check_readable(self._path)
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":  # Rust's, which is no Exception
-            raise PotstillError(f"{self._complaint} ({reason(error)})") from None
+            has_no_home = "home directory" in str(error)  # pathlib's
+            raise PotstillError(f"{self._complaint} ({NO_HOME if has_no_home else reason(error)})") from None
 
 
 def open_array(path: Path) -> NDArray[Any]:
@@ -41,11 +47,10 @@ def open_array(path: Path) -> NDArray[Any]:
 
     :raises PotstillError: when it is missing, damaged, or holds other things than numbers.
     """
-    if not path.is_file():
-        raise PotstillError(f"{path}: no such file")
-    with OneLineErrors(f"{path}: not a numeric .npy file"), np.errstate(over="ignore"):
+    source = rereadable(path)
+    with OneLineErrors("not a numeric .npy file", path), np.errstate(over="ignore"):
         # Not np.load: it opens zip archives too, and takes the memory that a header asks for (3.6 PB in a test).
-        array = npy.open_memmap(path, mode="r")
+        array = npy.open_memmap(source, mode="r")
         if array.dtype.kind not in "fiu":
             raise ValueError(f"it holds {array.dtype}")
     return array
@@ -56,7 +61,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
     :raises PotstillError: when it is damaged, or cannot encode an unknown word.
     """
-    with OneLineErrors(f"{path}: {DAMAGED}"):
+    with OneLineErrors(DAMAGED, path):
         tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_padding()
         tokenizer.no_truncation()

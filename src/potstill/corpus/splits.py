@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from potstill.artifacts import hash_file
+from potstill.corpus.columns import LABEL_COLUMN
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import LABEL_COLUMN, READERS, Example, check_row, pick_columns, read_examples
+from potstill.corpus.examples import READERS, Example, check_row, pick_columns, read_examples
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.errors import PotstillError, require, shown
+from potstill.files import is_input, rereadable
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def find_split(folder: Path, split: str) -> Path:
     """
     if not folder.is_dir():
         raise PotstillError(f"{folder}: no such folder")
-    files = [folder / f"{split}{ending}" for ending in READERS if (folder / f"{split}{ending}").is_file()]
+    files = [folder / f"{split}{ending}" for ending in READERS if is_input(folder / f"{split}{ending}")]
     if not files:
         raise PotstillError(
             f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet"
@@ -68,15 +70,15 @@ def load_corpus(source: str, seed: int) -> Corpus:
     :raises PotstillError: naming the place, for bad data.
     """
     path = Path(source)
-    is_split = path.is_file()
+    is_split = is_input(path)
     if path.is_dir():
         files = {split: find_split(path, split) for split in SPLITS}
         splits = {split: read_examples(file) for split, file in files.items()}
-        hashes = {file.name: hash_file(file) for file in files.values()}
-    elif path.is_file():
+        hashes = {file.name: hash_file(rereadable(file)) for file in files.values()}
+    elif is_split:
         splits = split_examples(read_examples(path), seed)
         files = dict.fromkeys(SPLITS, path)
-        hashes = {path.name: hash_file(path)}
+        hashes = {path.name: hash_file(rereadable(path))}
     elif path.suffix in READERS or source.startswith((".", "/", "~")):
         raise PotstillError(f"{source}: no such file or folder")
     else:

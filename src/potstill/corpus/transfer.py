@@ -19,6 +19,7 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_lines
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, reason, require, shown
+from potstill.files import check_readable, reading, rereadable
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -134,7 +135,7 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
             names = file.schema_arrow.names
             if not {"text", "logits"} <= set(names):
                 raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
@@ -143,9 +144,8 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
                 if len(batch):
                     yield _from_columns(batch.column("text"), batch.column("logits"), path, n_rows)
                 n_rows += len(batch)
-    except FileNotFoundError:
-        raise PotstillError(f"{path}: no such file") from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
+        check_readable(rereadable(path))
         raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason(error)})") from None
 
 

@@ -15,6 +15,7 @@ from potstill.corpus.examples import read_lines
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.errors import PotstillError, require
+from potstill.files import check_input, reading
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ def load_vectors(source: str) -> VectorSource:
     :raises PotstillError: naming file and line, when it is none of these.
     """
     check_vectors(source)
+    with reading(Path(source)):
+        return _load(source)
+
+
+def _load(source: str) -> VectorSource:
     if source in PACKAGES:
         return PACKAGES[source]()
     path = Path(source)
@@ -48,7 +54,11 @@ def check_vectors(source: str) -> None:
 
     :raises PotstillError: when they do not.
     """
-    if source not in PACKAGES and not Path(source).exists() and not _is_hub_name(source):
+    with reading(Path(source)):
+        if source not in PACKAGES and Path(source).exists() and not Path(source).is_dir():
+            check_input(Path(source))
+        is_there = source in PACKAGES or Path(source).exists() or _is_hub_name(source)
+    if not is_there:
         raise PotstillError(
             f"{source}: no such word vectors; give a GloVe text file, a .npy with its word list, the folder of a "
             f"static model, teacher, or one of the packages {', '.join(PACKAGES)}"
@@ -131,7 +141,7 @@ def _load_static(folder: Path) -> PieceVectors:
     if weights is None or not (weights.parent / TOKENIZER).is_file():
         raise PotstillError(f"{folder}: not a static model: it lacks {TOKENIZER} or model.safetensors")
     with (
-        OneLineErrors(f"{weights}: {DAMAGED}"),
+        OneLineErrors(DAMAGED, weights),
         safe_open(weights, framework="numpy") as file,
     ):
         name = next((name for name in _STATIC_NAMES if name in file.keys()), None)  # noqa: SIM118

@@ -12,6 +12,7 @@ from potstill.augment.sampling import Rules
 from potstill.corpus.examples import read_texts
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.words import as_words
+from potstill.files import rereadable
 from potstill.labelling import POOLS
 from potstill.runs.contents import read_split
 from potstill.runs.job import Job, Stage
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def augmented_stage(job: Job) -> Stage:
     """The texts that the teacher is to label."""
     options = job.options
-    inputs: dict[str, Any] = {"unlabelled": [hash_file(path) for path in options.unlabelled]}
+    inputs: dict[str, Any] = {"unlabelled": [hash_file(rereadable(path)) for path in options.unlabelled]}
     if options.augment:
         inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(_rules(job))}
     return Stage("augmented", ("data",), inputs, _make_augmented)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import hash_file, hash_json, shards
+from potstill.files import is_input, rereadable
 from potstill.model_folder import ModelFolder
 from potstill.training.options import Optimisation
 from potstill.training.vector_sources import is_from_teacher, split_vectors
@@ -24,7 +25,7 @@ def hash_weights(checkpoint: str) -> str | None:
 
 def hash_transfer(path: Path) -> str:
     """The hash of a transfer set's file, or of its shards."""
-    return hash_json([hash_file(file) for file in (shards(path) if path.is_dir() else [path])])
+    return hash_json([hash_file(rereadable(file)) for file in (shards(path) if path.is_dir() else [path])])
 
 
 def hash_vectors(source: str) -> list[str]:
@@ -36,4 +37,4 @@ def _hash_part(source: Path) -> str:
     if source.is_dir():
         return hash_json([hash_file(file) for file in sorted(source.rglob("*")) if file.suffix in _STATIC_MODEL])
     files = [source, source.with_suffix(".txt")] if source.suffix == ".npy" else [source]
-    return hash_json([hash_file(file) for file in files]) if source.is_file() else str(source)
+    return hash_json([hash_file(rereadable(file)) for file in files]) if is_input(source) else str(source)

@@ -10,7 +10,7 @@ from potstill.distillation.augmented import augmented_stage
 from potstill.distillation.inputs import hash_transfer
 from potstill.distillation.teacher import find_ensemble
 from potstill.errors import PotstillError
-from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
+from potstill.labelling.label import count_rows, label_texts, texts_of_files
 from potstill.runs.job import Job, Stage
 from potstill.teachers import open_teacher
 
@@ -52,7 +52,7 @@ def _label(stage: str, job: Job, folder: Path) -> None:
     """Write one teacher's logits on the augmented texts."""
     teacher = open_teacher(str(job.folder / stage), backend=job.options.labelling_backend)
     file = job.folder / "augmented" / TEXTS
-    texts = texts_of_parquet([file], count_rows(file))
+    texts = texts_of_files([file], count_rows(file))
     label_texts(texts, teacher, folder, engine=job.options.engine, progress=job.progress)
 
 

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from potstill.artifacts import atomic_folder, shards
+from potstill.corpus.columns import TEXT_COLUMNS
 from potstill.corpus.encoded import Text
+from potstill.corpus.examples import read_texts
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.errors import PotstillError, reason
+from potstill.files import check_readable, reading, rereadable
 from potstill.labelling import ENGINES, Engine
 from potstill.progress import Progress, silent
 from potstill.tasks import Task
@@ -34,30 +37,52 @@ class Unlabelled:
     shards: Callable[[], Iterator[Sequence[Text]]]
 
 
-def texts_of_parquet(files: "Sequence[Path | UPath]", n_texts: int) -> Unlabelled:
-    """The texts of Parquet files, one file after another.
+def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int) -> Unlabelled:
+    """The texts of files, Parquet or what :func:`potstill.corpus.examples.read_texts` reads, one file after another.
 
     :param n_texts: how many rows they have, see :func:`count_rows`.
     """
-    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _column(file)))
+    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file)))
 
 
 def count_rows(file: "Path | UPath") -> int:
-    """The rows of a Parquet file.
+    """The texts of a file.
 
-    :raises PotstillError: when it is not one, or has no column ``text``.
+    :raises PotstillError: when it is not one of texts, such as a Parquet file without a column ``text``.
     """
+    if _is_lines(file):
+        return sum(1 for _ in read_texts(file))
     with _open_parquet(file) as table:
-        if "text" not in table.schema_arrow.names:
-            raise PotstillError(f"{file}: no column 'text'; it has {', '.join(table.schema_arrow.names)}: rename one")
+        _text_column(file, table)
         return int(table.metadata.num_rows)
+
+
+def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
+    """Whether a file is read line by line: all but Parquet, which can be read by fsspec, and in columns."""
+    return isinstance(file, Path) and file.suffix.lower() != ".parquet"
+
+
+def _text_column(file: "Path | UPath", table: Any) -> str:
+    names = table.schema_arrow.names
+    column = next((name for name in TEXT_COLUMNS if name in names), None)
+    if column is None:
+        raise PotstillError(f"{file}: no column 'text'; it has {', '.join(names)}: rename one")
+    return column
+
+
+def _texts(file: "Path | UPath") -> Iterator[str]:
+    if _is_lines(file):
+        yield from read_texts(file)
+    else:
+        yield from _column(file)
 
 
 def _column(file: "Path | UPath") -> Iterator[str]:
     number = 0
     with _open_parquet(file) as table:
-        for batch in table.iter_batches(columns=["text"]):
-            for text in batch.column("text").to_pylist():
+        name = _text_column(file, table)
+        for batch in table.iter_batches(columns=[name]):
+            for text in batch.column(name).to_pylist():
                 number += 1
                 if not isinstance(text, str):
                     raise PotstillError(f"{file}:{number}: no text; leave the row out")
@@ -70,9 +95,12 @@ def _open_parquet(file: "Path | UPath") -> Iterator[Any]:
     import pyarrow.parquet
 
     try:
-        with file.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as table:
+        source = rereadable(file) if isinstance(file, Path) else file
+        with reading(Path(str(file))), source.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as table:
             yield table
     except pyarrow.ArrowInvalid as error:
+        if isinstance(file, Path):
+            check_readable(rereadable(file))
         raise PotstillError(f"{file}: not a Parquet file, cut short or damaged ({reason(error)})") from None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from potstill.artifacts import hash_file
 from potstill.augment.analyzers import make_analyzer
 from potstill.errors import PotstillError
+from potstill.files import check_input, rereadable
 from potstill.labelling import Engine
 from potstill.morphology import is_morphological
 from potstill.progress import Progress, silent
@@ -65,8 +66,7 @@ class PretrainOptions:
         if self.analyzer and not is_morphological(self.analyzer):
             raise PotstillError(f"--analyzer={self.analyzer}: splits no morphemes; leave it out")
         for path in self.text:
-            if not path.is_file():
-                raise PotstillError(f"{path}: no such file")
+            check_input(path)
         self.optimisation  # noqa: B018  # checks its values
 
     @property
@@ -104,7 +104,7 @@ class PretrainJob:
     @cached_property
     def sources(self) -> dict[str, Any]:
         """The hashes of the files of texts."""
-        return {str(path): hash_file(path) for path in self.options.text}
+        return {str(path): hash_file(rereadable(path)) for path in self.options.text}
 
     def check(self) -> None:
         """Check the encoder, the student and the analyzer, before any expensive work.

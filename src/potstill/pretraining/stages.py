@@ -19,7 +19,7 @@ from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK, build_tokenizer, count_words, splitter_hash
 from potstill.errors import PotstillError
-from potstill.labelling.label import count_rows, label_texts, texts_of_parquet
+from potstill.labelling.label import count_rows, label_texts, texts_of_files
 from potstill.model_folder import ModelFolder
 from potstill.pretraining.options import PretrainJob
 from potstill.runs.job import Stage
@@ -71,7 +71,7 @@ def _make_vectors(job: PretrainJob, work: Path) -> None:
     file = job.folder / "texts" / TEXTS
     encoder = SentenceEncoder(job.options.encoder, n_ctx=job.options.encoder_tokens)
     label_texts(
-        texts_of_parquet([file], count_rows(file)), encoder, work, engine=job.options.engine, progress=job.progress
+        texts_of_files([file], count_rows(file)), encoder, work, engine=job.options.engine, progress=job.progress
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from potstill.artifacts import atomic_file
+from potstill.artifacts import check_apart, is_standard_output, text_output
 from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import UNLABELLED, Example, read_examples
@@ -67,6 +67,8 @@ class Augmented:
     n_texts: int
 
     def __str__(self) -> str:
+        if is_standard_output(self.path):
+            return ""  # it holds the texts and nothing else
         return f"{self.path}: {self.n_texts} texts from {self.n_sources}"
 
 
@@ -75,10 +77,11 @@ def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmen
 
     :raises PotstillError: for bad data, pairs of texts, or an analyzer that is not installed.
     """
+    check_apart(options.output, [options.input])
     examples = read_examples(options.input)
     check_single(examples, str(options.input))
     n_texts = 0
-    with atomic_file(options.output) as partial, partial.open("w", encoding="utf-8") as file:
+    with text_output(options.output) as file:
         for source, text in _new_texts([example.text for example in examples], options, progress):
             label = examples[source].label if options.preserve_label else UNLABELLED
             file.write(f"{' '.join(text.split())}\t{label}\n")

@@ -12,6 +12,7 @@ from potstill.artifacts import (
     RAW,
     TRANSFER,
     atomic_folder,
+    check_apart,
     read_manifest,
     working_folder,
 )
@@ -98,6 +99,7 @@ def _train_teacher(options: TrainOptions, config: TeacherConfig, labels: list[st
     if options.augmented:
         raise PotstillError(f"--augmented is for students: a teacher learns gold labels, and then labels {RAW}")
     name, revision = options.bert_model_name_or_path, options.bert_revision
+    check_apart(options.bert_output_dir, [Path(name)])
     check_model_type(name, config.model_type, revision)
     checkpoint = open_encoder(
         name,

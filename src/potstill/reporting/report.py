@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import REPORT, atomic_file
+from potstill.artifacts import REPORT, check_apart, is_standard_output, text_output
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.reporting.run import read_run
@@ -44,6 +44,8 @@ class Reported:
     n_runs: int
 
     def __str__(self) -> str:
+        if is_standard_output(self.out):
+            return ""  # it holds the page and nothing else
         return f"{self.out}: {self.n_runs} {'run' if self.n_runs == 1 else 'runs'}; open it in a browser"
 
 
@@ -61,8 +63,9 @@ def report_runs(options: ReportOptions, progress: Progress = silent) -> Reported
             runs.append(read_run(folder, name))
             bar.update(1)
     out = options.out or options.runs[0] / REPORT
-    with atomic_file(out) as partial:
-        partial.write_text(render_page(runs, options.price), encoding="utf-8")
+    check_apart(out, [file for folder in options.runs for file in folder.rglob("*") if file.name != REPORT])
+    with text_output(out) as file:
+        file.write(render_page(runs, options.price))
     return Reported(out, len(runs))
 
 

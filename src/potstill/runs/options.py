@@ -10,6 +10,7 @@ import tyro
 from potstill.augment.sampling import Rules
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
+from potstill.files import check_input, reading
 from potstill.labelling import Engine
 from potstill.morphology import is_morphological
 from potstill.teachers import Backend
@@ -173,8 +174,11 @@ class DistillOptions:
 
     def __post_init__(self) -> None:
         for path in self.transfer:
-            if not path.exists():
-                raise PotstillError(f"{path}: no such transfer set")
+            with reading(path):
+                if not path.exists():
+                    raise PotstillError(f"{path}: no such transfer set")
+                if not path.is_dir():
+                    check_input(path)
         if self.bf16 and self.fp32:
             raise PotstillError("--bf16 and --fp32: give one of them")
         for name in ("unlabelled", "ensemble"):
@@ -185,8 +189,7 @@ class DistillOptions:
                 "--hard_labeling gives labels, --loss and --gold_weight are for logits: give one of them"
             )
         for path in self.unlabelled:
-            if not path.is_file():
-                raise PotstillError(f"{path}: no such file")
+            check_input(path)
         if self.student_init not in (AUTO, NONE) and (self.embedding_path != "auto" or self.cased):
             other = "--cased" if self.cased else "--embedding_path"
             raise PotstillError(f"--student_init has word vectors, of lower-case words: leave {other} out, or it")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.corpus.safe_loading import open_tokenizer
+from potstill.files import reading
 from potstill.model_folder import ModelFolder
 from potstill.morphology import MorphemeSplitter
 from potstill.runtime.estimator import FittedClassifier
@@ -127,8 +128,9 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     :raises PotstillError: when the folder is missing, not a model's, or a file in it is damaged; or when the analyzer
         that the student reads through is not installed.
     """
-    folder = ModelFolder(find_folder(path))
-    _, tokenizer_file, onnx_file = folder.files(precision)
+    with reading(Path(path)):
+        folder = ModelFolder(find_folder(path))
+        _, tokenizer_file, onnx_file = folder.files(precision)
     labels, pad_id, analyzer = folder.labels, folder.pad_id, folder.config.get("analyzer")
     split = MorphemeSplitter(str(analyzer)) if analyzer else None
     source = Source(str(folder.path.absolute()) if Path(path).exists() else str(path), threads, precision)

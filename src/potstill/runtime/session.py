@@ -39,7 +39,7 @@ class OnnxSession:
         options.log_severity_level = 4  # what is wrong is raised
         # Tried for students and lost: no memory patterns (3 microseconds slower), no arena (the same).
         limit_memory(options)
-        with OneLineErrors(f"{file}: {DAMAGED}"):
+        with OneLineErrors(DAMAGED, file):
             # From 1.24 on ONNX Runtime takes no weights from outside of the file's folder: 1.20 and 1.23 took them from
             # ../secret, an absolute path or a symbolic link.
             self._session = PerProcess(

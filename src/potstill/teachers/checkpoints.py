@@ -21,6 +21,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from potstill.errors import PotstillError, reason, require
+from potstill.files import check_readable_files, reading
 from potstill.model_folder import is_student_type
 from potstill.tasks import SINGLE_LABEL, find_task
 from potstill.teachers.label_matching import LabelMatch, match_labels, own_labels
@@ -296,7 +297,10 @@ def _opening(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if Path(name).exists():
+        with reading(Path(name)):
+            is_here = Path(name).exists()
+        if is_here:
+            check_readable_files(Path(name))
             raise PotstillError(
                 f"{name}: not a checkpoint that can be loaded, or half of one ({reason(error)})"
             ) from error

@@ -86,7 +86,7 @@ class Pretrained:
         """
         from safetensors.numpy import load_file
 
-        with OneLineErrors(f"{self.folder / WEIGHTS}: {DAMAGED}"):
+        with OneLineErrors(DAMAGED, self.folder / WEIGHTS):
             return {name: array.astype(np.float32) for name, array in load_file(self.folder / WEIGHTS).items()}
 
     def known_share(self, texts: Sequence[str]) -> float:
@@ -215,7 +215,7 @@ def start_from(model: "PreTrainedModel", pretrained: Pretrained) -> None:
         for name, array in pretrained.weights().items()
         if name != _EMBEDDING and not name.startswith(_OUTPUT)
     }
-    with OneLineErrors(f"{pretrained.folder / WEIGHTS}: {DAMAGED}"):
+    with OneLineErrors(DAMAGED, pretrained.folder / WEIGHTS):
         missing, unexpected = model.load_state_dict(weights, strict=False)
         if unexpected or any(name != _EMBEDDING and not name.startswith(_OUTPUT) for name in missing):
             raise ValueError("other layers than its configuration says")
