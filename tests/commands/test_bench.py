@@ -108,6 +108,18 @@ def test_the_command_prints_both_tables_and_writes_json_and_plot(
     assert len(picture.findall("{http://www.w3.org/2000/svg}circle")) == 3
 
 
+@pytest.mark.parametrize("name", ["out/bench.json", "out/bench.svg", "out"])
+def test_what_is_in_the_way_of_the_figures_is_named_before_anything_is_measured(
+    name: str, models: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    monkeypatch.setattr(stage, "_time_all", None)
+    with pytest.raises(PotstillError, match=rf"{name}: (exists and was not made|cannot write here)"):
+        bench(BenchOptions((models / "cnn",), tiny_data, batch=(1,), out=tmp_path / "out"))
+    assert (tmp_path / name).read_text() == "{}"
+
+
 def test_in_the_plot_fast_is_left_and_accurate_is_up() -> None:
     root = ElementTree.fromstring(draw_svg([Point("a <b>", 0.05, 80), Point("c", 5, 90)]))
     slow_y, fast_y = (float(dot.get("cy", "")) for dot in reversed(root.findall("{*}circle")))

@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, write_json
+from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, not_ours, read_object, write_json, writing
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
@@ -187,6 +187,8 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     :raises PotstillError: when a folder, the data or a peer's library is missing, or a label of test is not the
         model's.
     """
+    if options.out:
+        _check_out(options.out)
     peers = [check_peer(name) for name in options.peers]
     examples = read_examples(find_split(options.data, "test"))
     test, valid = Labelled.of(examples), Labelled.of(read_examples(find_split(options.data, "valid")))
@@ -310,6 +312,20 @@ def _summarise(calls: list[_Call], threads: int, batch: int) -> Timing:
         model_ms=None if tokenise_ms is None else max(0.0, p50 - tokenise_ms),
         texts_per_second=1000 * batch * len(total) / float(total.sum()),
     )
+
+
+def _check_out(out: Path) -> None:
+    """Check, before anything is measured, that the figures can be written and replace none but older ones.
+
+    :raises PotstillError: when they cannot.
+    """
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    if (out / BENCH).exists():
+        if "rows" not in read_object(out / BENCH):
+            raise not_ours(out / BENCH)
+    elif (out / BENCH_PLOT).exists():
+        raise not_ours(out / BENCH_PLOT)
 
 
 def _write(rows: list[Benched], out: Path) -> None:
