@@ -1,6 +1,7 @@
 """How text becomes words."""
 
 import unicodedata
+from typing import Literal
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_counting_leaves_masks_out() -> None:
 
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_word_is_the_same_in_each_form_of_unicode(form: str, lower: bool) -> None:
+def test_a_word_is_the_same_in_each_form_of_unicode(form: Literal["NFC", "NFD"], lower: bool) -> None:
     text = unicodedata.normalize(form, "Été, 영화 ΣΑΣ J\u030c")
     counts = count_words([text], lower)
     assert counts == count_words([unicodedata.normalize("NFC", text)], lower)

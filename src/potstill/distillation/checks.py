@@ -9,6 +9,7 @@ from potstill.errors import PotstillError
 from potstill.runs.job import Job
 from potstill.teachers import check_teacher
 from potstill.training.vector_sources import check_sources
+from potstill.training.word_check import warn_of_unknown_words
 
 
 def check_job(job: Job) -> None:
@@ -30,6 +31,9 @@ def check_job(job: Job) -> None:
     reads_words = any(isinstance(student, WordStudent) for student in students)
     if reads_words and not job.pretrained:
         check_sources(options.embedding_path)
+        if not options.word_analyzer:
+            train, valid = ([example.text for example in job.corpus.splits[split]] for split in ("train", "valid"))
+            warn_of_unknown_words(train, valid, lower=not options.cased)
     if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
         make_analyzer(options.analyzer)
 
