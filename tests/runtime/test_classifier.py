@@ -1,5 +1,6 @@
 """Prediction without torch."""
 
+import pickle
 import shutil
 import subprocess
 import sys
@@ -189,3 +190,11 @@ def test_the_temperature_of_the_configuration_divides_the_logits(student: Path, 
 def test_a_precision_without_a_file_names_the_command_that_makes_it(student: Path) -> None:
     with pytest.raises(PotstillError, match=r"no model.int8.onnx in it; make it with: potstill export .* --int8"):
         potstill.load(student, precision="int8")
+
+
+def test_the_tokenizer_of_a_student_of_morphemes_can_be_pickled(korean_student: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(korean_student)
+    expected = tokenizer(RAW)["input_ids"]
+    assert pickle.loads(pickle.dumps(tokenizer))(RAW)["input_ids"] == expected

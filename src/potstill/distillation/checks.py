@@ -10,6 +10,7 @@ from potstill.errors import PotstillError
 from potstill.runs.job import Job
 from potstill.teachers import check_teacher
 from potstill.training.vector_sources import check_sources
+from potstill.training.word_check import warn_of_unknown_words
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
         _check_analyzer(job, chose_analyzer)  # before the pretrained student, whose morphemes it gives
     if reads_words and not job.pretrained:
         check_sources(options.embedding_path)
+        if not options.word_analyzer:
+            train, valid = ([example.text for example in job.corpus.splits[split]] for split in ("train", "valid"))
+            warn_of_unknown_words(train, valid, lower=not options.cased)
 
 
 def _check_analyzer(job: Job, is_chosen: bool) -> None:

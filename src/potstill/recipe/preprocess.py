@@ -22,6 +22,7 @@ from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model
 from potstill.training.encoding import encode_to_folder
 from potstill.training.vector_sources import open_vectors
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
+from potstill.training.word_check import warn_of_unknown_words
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def _preprocess_student(
             raise PotstillError("--embedding_path is for word vectors; a student of characters has none: leave it out")
         vocabulary = build_characters(texts, config.lowercase)
     else:
+        valid_texts = [text for chunk in sources[1].chunks() for text in chunk.texts]
+        warn_of_unknown_words(list(map(str, train.texts)), list(map(str, valid_texts)), lower=config.lowercase)
         vocabulary = build_vocabulary(
             texts,
             open_vectors(options.embedding_path, options.bert_model_name_or_path, progress),
