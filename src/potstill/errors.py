@@ -2,7 +2,6 @@
 
 import importlib.util
 
-
 NO_HOME = "what the hub gives is kept below a home, which this user lacks: name a folder in the variable HF_HOME"
 
 

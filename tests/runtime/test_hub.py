@@ -62,5 +62,5 @@ def test_a_user_without_a_home_is_told_where_to_keep_what_the_hub_gives(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", no_home)
     monkeypatch.chdir(tmp_path)
     for read in (potstill.load, load_vectors):
-        with pytest.raises(PotstillError, match="user/name: .* name a folder in the variable HF_HOME"):
+        with pytest.raises(PotstillError, match=r"user/name: .* name a folder in the variable HF_HOME"):
             read("user/name")
