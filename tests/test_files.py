@@ -13,15 +13,7 @@ from pathlib import Path
 import pytest
 
 import potstill
-from potstill.artifacts import (
-    atomic_file,
-    atomic_folder,
-    check_apart,
-    hash_file,
-    is_standard_output,
-    read_manifest,
-    write_json,
-)
+from potstill.artifacts import atomic_file, atomic_folder, hash_file, read_manifest, write_json
 from potstill.cli import main
 from potstill.corpus.examples import read_examples
 from potstill.corpus.safe_loading import open_array, open_tokenizer
@@ -29,6 +21,7 @@ from potstill.corpus.splits import load_corpus
 from potstill.corpus.vector_files import load_vectors
 from potstill.errors import PotstillError
 from potstill.files import check_input, rereadable
+from potstill.outputs import check_apart, is_standard_output
 from potstill.reporting.report import ReportOptions, report_runs
 from standins import write_data, write_student
 

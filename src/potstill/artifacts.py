@@ -13,11 +13,10 @@ import os
 import re
 import shutil
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from potstill.errors import PotstillError
 from potstill.files import beside, reading, target_of
@@ -35,7 +34,6 @@ _UNWRITABLE = (
 _PATIENCE = 5.0  # seconds: most files are written in less
 _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter")  # numpy's, torch's
 
-STANDARD = Path("-")  # standard input or output
 MANIFEST, HASHES = "manifest.json", "hashes"
 # In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
 FORMAT = 2
@@ -216,54 +214,6 @@ def _flush(file: Path, mode: int) -> None:
         file.chmod(stat.S_IMODE(mode))
     with file.open("r+b") as opened:  # Windows syncs no file that is open for reading alone
         os.fsync(opened.fileno())
-
-
-@contextmanager
-def text_output(path: Path) -> Iterator[IO[str]]:
-    """Open what a user names to write text to, as :func:`atomic_file` does; standard output under any name too.
-
-    :raises PotstillError: when the place cannot be written.
-    """
-    if is_standard_output(path):
-        if sys.stdout is None:
-            raise PotstillError("standard output is closed: send it somewhere, or name a file")
-        with writing(Path("standard output")):
-            yield sys.stdout
-            sys.stdout.flush()
-        return
-    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
-        yield file
-
-
-def is_standard_output(path: Path) -> bool:
-    """Whether a path means standard output: ``-``, ``/dev/stdout``, or the file that it goes to."""
-    if path == STANDARD:
-        return True
-    try:
-        return os.path.samestat(path.stat(), os.fstat(1))
-    except OSError:
-        return False
-
-
-def check_apart(output: Path, inputs: Iterable[Path]) -> None:
-    """Check that an output is none of the files that it is made from.
-
-    :raises PotstillError: when it is one, under whatever name.
-    """
-    for path in inputs:
-        if _is_same(path, output) and not _is_device(path):
-            raise PotstillError(f"{output}: is an input too, and would be overwritten: choose another output")
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    try:
-        return path.samefile(other)
-    except OSError:  # one is missing, or cannot be reached: whoever opens it says so
-        return False
-
-
-def _is_device(path: Path) -> bool:
-    return path.is_char_device() or path.is_block_device()
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

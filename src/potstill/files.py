@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from potstill.errors import PotstillError
 
@@ -104,15 +103,20 @@ def rereadable(path: Path) -> Path:
 @cache
 def _copy_of(path: Path) -> Path:
     """What a pipe or a device gives, in a temporary file that is removed at the end of the process."""
-    copy = Path(_scratch().name) / f"{len(list(Path(_scratch().name).iterdir()))}{path.suffix}"
+    copy = _scratch() / f"{len(list(_scratch().iterdir()))}{path.suffix}"
     with reading(path), path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
     return copy
 
 
 @cache
-def _scratch() -> "TemporaryDirectory[str]":
-    return TemporaryDirectory(prefix="potstill-")
+def _scratch() -> Path:
+    import atexit
+    import tempfile  # here: potstill.load to the first answer does without it
+
+    folder = Path(tempfile.mkdtemp(prefix="potstill-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def beside(path: Path, kind: str) -> Path:

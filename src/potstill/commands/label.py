@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potstill.artifacts import (
-    HASHES,
-    MANIFEST,
-    atomic_folder,
-    check_apart,
-    hash_file,
-    hash_json,
-    new_manifest,
-    own_manifest,
-    shards,
-)
+from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
 from potstill.labelling.label import count_rows, label_texts, texts_of_files
+from potstill.outputs import check_apart
 from potstill.progress import Progress, silent
 from potstill.teachers import Backend, open_teacher
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import STANDARD, check_apart, is_standard_output, text_output
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
+from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from potstill.artifacts import check_apart, is_standard_output, text_output
 from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import UNLABELLED, Example, read_examples
 from potstill.errors import PotstillError
 from potstill.labelling import POOLS, Engine
 from potstill.morphology import is_morphological
+from potstill.outputs import check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import available_cpus
 

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from potstill.artifacts import (
-    LABELS,
-    RAW,
-    TRANSFER,
-    atomic_folder,
-    check_apart,
-    read_manifest,
-    working_folder,
-)
+from potstill.artifacts import LABELS, RAW, TRANSFER, atomic_folder, read_manifest, working_folder
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.labels import read_labels
 from potstill.corpus.splits import find_split
 from potstill.distributed import is_first
 from potstill.errors import PotstillError, require
+from potstill.outputs import check_apart
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model_config
 from potstill.recipe.preprocess import fresh_encoded

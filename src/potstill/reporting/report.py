@@ -7,8 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import REPORT, check_apart, is_standard_output, text_output
+from potstill.artifacts import REPORT
 from potstill.errors import PotstillError, require
+from potstill.outputs import check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.reporting.run import read_run
 
