@@ -26,7 +26,7 @@ class KiwiAnalyzer(KoreanAnalyzer):
 
         self.version = "-".join(map(version, self.packages))
         self._kiwi = Kiwi(num_workers=1)  # several processes tag
-        keep_in_children(self._kiwi)
+        keep_in_children(self)  # a weak reference to what Kiwi itself is ends in a crash of the garbage collector
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Token]]:
         """The morphemes of each text."""
