@@ -1,5 +1,6 @@
 """What a user names as input or output: links, devices, pipes, and what the system refuses."""
 
+import io
 import os
 import shutil
 import stat
@@ -21,7 +22,7 @@ from potstill.corpus.splits import load_corpus
 from potstill.corpus.vector_files import load_vectors
 from potstill.errors import PotstillError
 from potstill.files import check_input, rereadable
-from potstill.outputs import check_apart, is_standard_output
+from potstill.outputs import check_apart, is_standard_output, text_output
 from potstill.reporting.report import ReportOptions, report_runs
 from standins import write_data, write_student
 
@@ -328,3 +329,11 @@ def test_a_user_without_a_name_and_a_home_may_do_everything(
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no folder named ~
+
+
+def test_what_goes_through_standard_output_is_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    with text_output(Path("-")) as out:
+        out.write("부정\n")
+    assert written.getvalue().decode() == "부정\n"

@@ -1,5 +1,6 @@
 """The command line: commands by name. The only place that sets up logging, prints and exits."""
 
+import io
 import logging
 import os
 import signal
@@ -56,6 +57,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "verify": (VerifyOptions, verify),
 }
 
+_RESUMING = ("demo", "distill", "label", "pretrain", "train")
 _USER_ERROR = 2
 _BY_SIGNAL = 128  # plus the signal's number, as of a process that a signal ends
 
@@ -100,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except Terminated as terminated:
         name = signal.Signals(terminated.number).name
-        print(f"potstill: ended by {name}; the same command resumes from here", file=sys.stderr)
+        print(f"potstill: ended by {name}; {_what_is_left(words[0])}", file=sys.stderr)
         sys.exit(_BY_SIGNAL + terminated.number)
     except OSError as error:
         if error.errno is None:  # a library's own error, which happens to be an OSError
@@ -109,8 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _drop_output()
         sys.exit(_USER_ERROR)
     except KeyboardInterrupt:
-        print("potstill: interrupted; the same command resumes from here", file=sys.stderr)
+        print(f"potstill: interrupted; {_what_is_left(words[0])}", file=sys.stderr)
         sys.exit(_BY_SIGNAL + signal.SIGINT)
+
+
+def _what_is_left(verb: str) -> str:
+    return "the same command resumes from here" if verb in _RESUMING else "nothing that was there has changed"
 
 
 def _drop_output() -> None:
@@ -166,6 +172,9 @@ def _set_up(general: General) -> None:
     level = logging.WARNING if general.quiet or not is_first() else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("potstill").setLevel(level)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore")  # the libraries' own; ours are errors
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):  # before torch is loaded

@@ -1,5 +1,6 @@
 """Outputs that a user names: files, links, devices, pipes, and standard output under any of its names."""
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ def text_output(path: Path) -> Iterator[IO[str]]:
     if is_standard_output(path):
         if sys.stdout is None:
             raise PotstillError("standard output is closed: send it somewhere, or name a file")
+        if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")  # as files are; a pipe's is cp1252 on Windows
         with writing(Path("standard output")):
             yield sys.stdout
             sys.stdout.flush()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import potstill
 from potstill.cli import main
 from potstill.commands import predict as stage
+from potstill.errors import PotstillError
 from standins import write_student
 
 TEXTS = ["a b c", "d", "e f a b c d e f", "f f", "b"]
@@ -61,6 +63,46 @@ def test_bad_lines_are_named_and_keep_their_place(
     assert f"{tmp_path / 'in.txt'}:4: not UTF-8)" in printed
     labels = (tmp_path / "out").read_text().split("\n")
     assert [bool(label) for label in labels] == [True, False, True, False, True, False]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_text(student: Path, tmp_path: Path) -> None:
+    for name, mark in (("with", b"\xef\xbb\xbf"), ("without", b"")):
+        (tmp_path / f"{name}.txt").write_bytes(mark + b"a b\nc\n")
+        main(["predict", str(student), f"--input={tmp_path / f'{name}.txt'}", f"--output={tmp_path / name}", "--proba"])
+    assert (tmp_path / "with").read_text() == (tmp_path / "without").read_text()
+
+
+def test_a_text_that_the_model_cannot_take_loses_no_other_label(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_LINES", 3)
+    classifier = potstill.load(student)
+
+    def predict(texts: list[str]) -> Any:
+        if "e" in texts:
+            raise PotstillError("the model needs more than 4 GB of memory")
+        return classifier.predict(texts)
+
+    monkeypatch.setattr(stage, "load", lambda *_: SimpleNamespace(predict=predict, classes_=classifier.classes_))
+    (tmp_path / "in.txt").write_text("a\nb\nc\nd\ne\nf\n")
+    with pytest.raises(SystemExit):
+        main(["predict", str(student), f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'out'}"])
+    assert f"1 of 6 lines got an empty line instead of a label ({tmp_path / 'in.txt'}:5: the model needs" in (
+        capsys.readouterr().err
+    )
+    expected = [*classifier.predict(["a", "b", "c", "d"]), "", *classifier.predict(["f"])]
+    assert (tmp_path / "out").read_text().splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("in.csv", 'text,label\n"a b, c",x\nd,y\n'), ("in.jsonl", '{"text": "a b, c"}\n{"text": "d"}\n')],
+)
+def test_a_table_has_its_texts_in_a_column(name: str, content: str, student: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    main(["predict", str(student), f"--input={tmp_path / name}", f"--output={tmp_path / 'out'}"])
+    labels = potstill.load(student).predict(["a b, c", "d"])
+    assert (tmp_path / "out").read_text().splitlines() == labels.tolist()
 
 
 def test_texts_are_labelled_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,12 @@ def test_counting_leaves_masks_out() -> None:
     assert count_words(["A [MASK] film", "a<mask>film"], lower=True) == {"a": 2, "film": 2}
 
 
+def test_invisible_characters_are_no_part_of_words() -> None:
+    tokenizer = build_tokenizer(["a", "film"], lower=True)
+    assert tokenizer.encode("\ufeffA fi\u00adlm\u200b").ids == tokenizer.encode("a film").ids
+    assert count_words(["fi\u00adlm"], lower=True) == {"film": 1}
+
+
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_a_word_is_the_same_in_each_form_of_unicode(form: Literal["NFC", "NFD"], lower: bool) -> None:

@@ -66,6 +66,12 @@ def test_a_student_knows_which_words_it_does_not_know(student: Path) -> None:
     assert none is not None and none.shape == (0, 2)
 
 
+def test_a_text_of_invisible_characters_is_one_unknown_word(student: Path) -> None:
+    classifier = potstill.load(student)
+    unknown, invisible = classifier.logits(["\u2603", "\u200b"])
+    assert np.array_equal(unknown, invisible)
+
+
 def test_a_batch_has_texts_of_one_length_within_the_budget(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
     run = OnnxSession.run

@@ -30,6 +30,7 @@ TEXTS = [
     unicodedata.normalize("NFD", "Été été 영화 \u1100 \u1161 a \u0301b \u01f0 J\u030c"),
     "x" * 100 + " " + "a" * 41,
     "Films doon abb dob uns b##o ##o",
+    "a\u00adb a\u200bb \u200b \ufeffab e\u200b\u0301",
 ]
 
 

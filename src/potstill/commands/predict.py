@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from potstill.corpus.examples import READERS, read_texts
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
@@ -27,7 +28,7 @@ class PredictOptions:
     student: Annotated[Path, tyro.conf.Positional]
     """A student's folder, or that of an exported teacher."""
     input: Path = STANDARD
-    """Texts, one a line, in UTF-8; -: standard input."""
+    """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; -: standard input."""
     output: Path = STANDARD
     """A label for each line, in the same order; -: standard output."""
     proba: bool = False
@@ -64,7 +65,7 @@ class _Lines:
         for raw in file:
             self.n_lines += 1
             try:
-                text = raw.decode("utf-8").rstrip("\r\n")
+                text = raw.decode("utf-8-sig" if self.n_lines == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
                 self._refuse("not UTF-8")
                 yield None
@@ -73,10 +74,20 @@ class _Lines:
                 self._refuse("no text")
             yield text if text.strip() else None
 
+    def count(self, texts: Iterable[str]) -> Iterator[str]:
+        """The texts of a file that is no list of lines."""
+        for text in texts:
+            self.n_lines += 1
+            yield text
+
     def _refuse(self, reason: str) -> None:
+        self.refuse(self.n_lines, reason)
+
+    def refuse(self, line: int, reason: str) -> None:
+        """Note a line without a label; lines count from 1."""
         self.n_bad += 1
         if self.n_bad <= _SHOWN:
-            self.bad.append(f"{self.name}:{self.n_lines}: {reason}")
+            self.bad.append(f"{self.name}:{line}: {reason}")
 
     def check(self) -> None:
         if self.n_bad:
@@ -97,14 +108,32 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
         check_apart(options.output, [options.input])
     classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
-    texts_to_come = lines.read(_raw_lines(options.input))
+    is_table = options.input.suffix.lower() in READERS and options.input.suffix.lower() != ".txt"
+    texts_to_come: Iterator[str | None] = (
+        lines.count(read_texts(options.input)) if is_table else lines.read(_raw_lines(options.input))
+    )
     with text_output(options.output) as out, progress("predicting", 0) as bar:
         while texts := list(islice(texts_to_come, _LINES)):
-            out.writelines(f"{row}\n" for row in _rows(classifier, texts, options.proba))
+            out.writelines(f"{row}\n" for row in _label(classifier, texts, options.proba, lines))
             out.flush()
             bar.update(len(texts))
     lines.check()
     return Predicted(options.output, lines.n_lines, classifier.classes_.tolist())
+
+
+def _label(classifier: Classifier, texts: list[str | None], proba: bool, lines: _Lines) -> list[str]:
+    """The lines of the output for the texts that were read last; empty for one that the model cannot take."""
+    try:
+        return _rows(classifier, texts, proba)
+    except PotstillError:  # of one text, such as one that is too large: the others have a label
+        rows = []
+        for line, text in enumerate(texts, lines.n_lines - len(texts) + 1):
+            try:
+                rows += _rows(classifier, [text], proba)
+            except PotstillError as error:
+                lines.refuse(line, str(error))
+                rows.append("")
+        return rows
 
 
 def _rows(classifier: Classifier, texts: list[str | None], proba: bool) -> list[str]:

@@ -8,7 +8,14 @@ from tokenizers.pre_tokenizers import Metaspace, Split, WhitespaceSplit
 from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 from tokenizers.processors import TemplateProcessing
 
-from potstill.corpus.words import MASK, N_SPECIAL, build_tokenizer, text_normalizer, unify_masks
+from potstill.corpus.words import (
+    MASK,
+    N_SPECIAL,
+    build_tokenizer,
+    is_students_normalizer,
+    text_normalizer,
+    unify_masks,
+)
 
 SPACE, SPACE_ID = "▁", N_SPECIAL  # white space of any length, and both ends of a text
 
@@ -32,13 +39,13 @@ def build_character_tokenizer(characters: Iterable[str], lower: bool) -> Tokeniz
 
 def reads_characters(tokenizer: Tokenizer) -> bool:
     """Whether :func:`build_character_tokenizer` made a tokenizer."""
-    return any(_parts(tokenizer) == _parts(build_character_tokenizer([], lower)) for lower in (True, False))
+    own = build_character_tokenizer([], lower=True)
+    return is_students_normalizer(tokenizer.normalizer) and _splitting(tokenizer) == _splitting(own)
 
 
-def _parts(tokenizer: Tokenizer) -> list[bytes]:
-    """A tokenizer without its vocabulary."""
-    parts = (tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.post_processor)
-    return [getattr(part, "__getstate__", bytes)() for part in parts]
+def _splitting(tokenizer: Tokenizer) -> list[bytes]:
+    """What a tokenizer does to a normalized text, without its vocabulary."""
+    return [getattr(part, "__getstate__", bytes)() for part in (tokenizer.pre_tokenizer, tokenizer.post_processor)]
 
 
 def frequent_characters(texts: Iterable[str], lower: bool) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.models import WordLevel, WordPiece
-from tokenizers.normalizers import NFC, Lowercase, Normalizer
+from tokenizers.normalizers import NFC, Lowercase, Normalizer, Replace
 from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import PreTokenizer, Split
 
@@ -49,11 +49,25 @@ def splitter_hash() -> str:
 
 
 def text_normalizer(lower: bool) -> Normalizer:
-    """What every student's tokenizer does to a text first: Unicode's form NFC, then lower case if wanted.
+    """What every student's tokenizer does to a text first: no invisible characters, NFC, and lower case if wanted.
 
-    Keyboards and file systems write é, or a syllable of Hangul, as one character or as its parts.
+    Keyboards and file systems write é, or a syllable of Hangul, as one character or as its parts. Web pages have soft
+    hyphens and spaces of no width in words. BERT's tokenizer drops those too, so that a teacher never sees them.
     """
-    return Normalizers([NFC(), Lowercase()] if lower else [NFC()])
+    steps = [Replace(Regex(r"\p{Cf}"), ""), NFC()]
+    return Normalizers([*steps, Lowercase()] if lower else steps)
+
+
+def is_students_normalizer(normalizer: Normalizer | None) -> bool:
+    """Whether a tokenizer's normalizer is that of a student: this version's, or an earlier one's."""
+    earlier = (None, Lowercase(), Normalizers([NFC()]), Normalizers([NFC(), Lowercase()]))
+    forms = (*earlier, text_normalizer(lower=True), text_normalizer(lower=False))
+    return _state(normalizer) in [_state(form) for form in forms]
+
+
+def _state(part: object) -> bytes:
+    """A part of a tokenizer, comparable."""
+    return bytes(getattr(part, "__getstate__", bytes)())
 
 
 def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:

@@ -33,9 +33,9 @@ class StudentGraph:
         self._pool = PerProcess(lambda: ThreadPoolExecutor(threads)) if threads > 1 else None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text."""
+        """The token ids of each text; a text of invisible characters alone is one unknown word."""
         with OneLineErrors(UNFIT):
-            return list(map(self._words or self._ids, texts))
+            return [ids or [UNK_ID] for ids in map(self._words or self._ids, texts)]
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids

@@ -7,10 +7,9 @@ import unicodedata
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel, WordPiece
-from tokenizers.normalizers import Lowercase, Normalizer
 
 from potstill.corpus.characters import SPACE, SPACE_ID, reads_characters
-from potstill.corpus.words import MASK, PAD, UNK, text_normalizer, word_splitter
+from potstill.corpus.words import MASK, PAD, UNK, is_students_normalizer, word_splitter
 
 _REMEMBERED = 1 << 16  # pieces; a text's words are mostly the frequent ones, which come first
 _LONGEST = 40  # characters of a piece that is remembered
@@ -81,12 +80,4 @@ def splits_at_spaces(tokenizer: Tokenizer) -> bool:
     if reads_characters(tokenizer):
         return True
     splitter = getattr(tokenizer.pre_tokenizer, "__getstate__", bytes)()
-    return _keeps_spaces(tokenizer.normalizer) and splitter == word_splitter().__getstate__()
-
-
-def _keeps_spaces(normalizer: Normalizer | None) -> bool:
-    """Whether it is a student's own; earlier ones did not compose characters."""
-    if isinstance(normalizer, Lowercase | None):
-        return True
-    own = [text_normalizer(lower).__getstate__() for lower in (True, False)]
-    return getattr(normalizer, "__getstate__", bytes)() in own
+    return is_students_normalizer(tokenizer.normalizer) and splitter == word_splitter().__getstate__()
