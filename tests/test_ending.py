@@ -52,9 +52,9 @@ def test_a_command_that_is_told_to_end_says_that_it_can_be_resumed(
         finally:
             cleaned.append(True)
 
-    monkeypatch.setitem(cli.VERBS, "report", (cli.VERBS["report"][0], work))
+    monkeypatch.setitem(cli.VERBS, "distill", (cli.VERBS["report"][0], work))
     with pytest.raises(SystemExit) as ended:
-        main(["report", "run"])
+        main(["distill", "run"])
     assert ended.value.code == 128 + number and cleaned
     assert capsys.readouterr().err == f"potstill: ended by {number.name}; the same command resumes from here\n"
     assert signal.getsignal(number) is signal.SIG_DFL

@@ -65,9 +65,8 @@ def is_students_normalizer(normalizer: Normalizer | None) -> bool:
     return _state(normalizer) in [_state(form) for form in forms]
 
 
-def _state(part: object) -> bytes:
-    """A part of a tokenizer, comparable."""
-    return bytes(getattr(part, "__getstate__", bytes)())
+def _state(normalizer: Normalizer | None) -> bytes | None:
+    return None if normalizer is None else normalizer.__getstate__()
 
 
 def build_tokenizer(words: Iterable[str], lower: bool) -> Tokenizer:

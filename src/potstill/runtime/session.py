@@ -32,7 +32,7 @@ class OnnxSession:
 
     def __init__(self, file: Path, n_labels: int, threads: int) -> None:
         self._n_labels = n_labels
-        file = file.absolute()  # a child process may open it again, from another folder
+        place = str(file.absolute())  # a child process may open it again, from another folder
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -44,7 +44,7 @@ class OnnxSession:
             # ../secret, an absolute path or a symbolic link.
             self._session = PerProcess(
                 lambda: onnxruntime.InferenceSession(
-                    str(file), options, ["CPUExecutionProvider"], enable_fallback=0
+                    place, options, ["CPUExecutionProvider"], enable_fallback=0
                 )  # there is no other to fall back to, and trying it is told on standard output
             )
             inputs, outputs = self._session.get().get_inputs(), self._session.get().get_outputs()
