@@ -20,6 +20,8 @@ _WAYS_OUT = {
     errno.ENAMETOOLONG: "give a shorter name",
 }
 _LONGEST_NAME = 230  # bytes of a file name that leave room for another beginning and ending
+LFS_POINTER = b"version https://git-lfs"  # how a file begins that Git LFS has not fetched yet
+IS_POINTER = "a pointer of Git LFS, not the file itself; fetch it: git lfs pull"
 _OPENED = (("/", "dev"), ("/", "proc"))
 
 
@@ -74,13 +76,16 @@ def is_stream(path: Path) -> bool:
 
 
 def check_readable(path: Path) -> None:
-    """Read a file to its end: what the system does not give is no damage.
+    """Read a file to its end: what the system does not give is no damage, nor is what Git LFS has not fetched.
 
-    :raises PotstillError: when it cannot be read.
+    :raises PotstillError: when it cannot be read, or is a pointer of Git LFS.
     """
     with reading(path), path.open("rb", buffering=0) as file:
+        is_pointer = file.read(len(LFS_POINTER)) == LFS_POINTER
         while file.read(1 << 20):
             pass
+    if is_pointer:
+        raise PotstillError(f"{path}: {IS_POINTER}")
 
 
 def check_readable_files(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading labelled text: every format, and every way in which a file can be bad."""
 
+import gzip
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.csv", "text,label\nfine,1,2\n", "a.csv:2: more fields than the header"),
         ("a.csv", 'text,label\n"fine,1\n', "not CSV"),
         ("a.csv", "words,label\nfine,1\n", "a.csv:2: no column 'text'; it has words, label"),
+        ("a.txt", "__label__good fine\n", "a.txt:1: no label; .* of fastText's form: sed"),
+        ("a.txt", "version https://git-lfs.github.com/spec/v1\noid 1\n", "a.txt: a pointer of Git LFS"),
         ("a.csv", "text,label\nfine\n", "a.csv:2: no label"),
         ("a.jsonl", '{"text": "fine", "label": 1}\nfine\n', "a.jsonl:2: not JSON"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: not a JSON object"),
@@ -201,3 +204,15 @@ def test_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
     never = pyarrow.array([10**15], pyarrow.timestamp("ms"))  # beyond Python's dates
     rows = read_examples(parquet(tmp_path / "a.parquet", text=["fine"], label=["1"], seen=never))
     assert rows == [Example("fine", "1")]
+
+
+def test_labels_are_whole_numbers_of_any_kind_and_composed(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "a", "label": 1.0}\n{"text": "b", "label": 2}\n{"text": "c", "label": "cafe\\u0301"}\n')
+    assert [example.label for example in read_examples(file)] == ["1", "2", "caf\u00e9"]
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv.gz", "text,label\na,x\n"), ("a.TXT.GZ", "a\tx\n")])
+def test_text_may_be_compressed(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()))
+    assert [(example.text, example.label) for example in read_examples(tmp_path / name)] == [("a", "x")]

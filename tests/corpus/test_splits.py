@@ -1,5 +1,6 @@
 """Finding the three splits."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ def test_a_folder_has_three_files(tmp_path: Path) -> None:
     corpus = load_corpus(str(folder(tmp_path, train=GOOD, valid=GOOD, test=GOOD)), seed=0)
     assert corpus.labels == ["no", "yes sir"]
     assert set(corpus.hashes) == {"train.txt", "valid.txt", "test.txt"}
+
+
+def test_a_split_may_be_compressed(tmp_path: Path) -> None:
+    place = folder(tmp_path, train=GOOD, valid=GOOD)
+    (place / "test.csv.gz").write_bytes(gzip.compress(b"text,label\nso so,no\n"))
+    assert load_corpus(str(place), seed=0).splits["test"] == [Example("so so", "no")]
 
 
 def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from potstill.corpus.examples import READERS, read_texts
+from potstill.corpus.examples import READERS, ending, read_texts
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
@@ -108,7 +108,7 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
         check_apart(options.output, [options.input])
     classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
-    is_table = options.input.suffix.lower() in READERS and options.input.suffix.lower() != ".txt"
+    is_table = ending(options.input) in READERS and options.input.suffix.lower() != ".txt"
     texts_to_come: Iterator[str | None] = (
         lines.count(read_texts(options.input)) if is_table else lines.read(_raw_lines(options.input))
     )

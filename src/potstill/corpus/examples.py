@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import logging
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,11 +25,13 @@ from potstill.corpus.columns import (
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError, reason, require, shown
-from potstill.files import check_input, check_readable, is_stream, reading, rereadable
+from potstill.files import IS_POINTER, LFS_POINTER, check_input, check_readable, is_stream, reading, rereadable
 
 logger = logging.getLogger(__name__)
 
 LONGEST_LINE = 1 << 24  # bytes; a file without line ends is no text
+GZIP = ".gz"
+_FASTTEXT = "__label__"  # before each label in fastText's files
 UNLABELLED = "dummy"  # the label of a text that has none, as in the recipe's augmented.raw
 
 
@@ -103,12 +106,21 @@ def read_texts(path: Path) -> Iterator[str]:
         raise PotstillError(f"{path}: no texts in it")
 
 
+def ending(path: Path) -> str:
+    """A file's ending as :data:`READERS` has it; ``.gz`` behind one of text says only that it is compressed."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    is_packed = len(suffixes) == 2 and suffixes[1] == GZIP and suffixes[0] != ".parquet"
+    return suffixes[0] if is_packed else path.suffix.lower()
+
+
 def _find_reader(path: Path) -> "Reader":
-    reader = READERS.get(path.suffix.lower())
+    reader = READERS.get(ending(path))
     if reader is None and not path.suffix and is_stream(path):
         reader = _read_tsv  # /dev/stdin and <(...) have no ending
     if reader is None:
-        raise PotstillError(f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}")
+        raise PotstillError(
+            f"{path}: unknown file ending; use one of {', '.join(sorted(READERS))}; text may be compressed ({GZIP})"
+        )
     check_input(path)
     return reader
 
@@ -126,14 +138,23 @@ def check_row(row: Row) -> Example:
             raise PotstillError(f"{row.where}: empty text; give it one or remove it")
         if has_half(text):
             raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; fix or remove it")
-    if not isinstance(row.label, str | int) or not str(row.label).strip():
-        raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
-    if any(sign in str(row.label).strip() for sign in "\t\r\n"):
-        raise PotstillError(f"{row.where}: the label has a tab or a line end in it; write it on one line without")
-    if has_half(str(row.label)):
-        raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; fix or remove it")
     pair = None if row.pair is None else str(row.pair).strip()
-    return Example(text=str(row.text).strip(), label=str(row.label).strip(), pair=pair, line=row.line)
+    return Example(text=str(row.text).strip(), label=_check_label(row), pair=pair, line=row.line)
+
+
+def _check_label(row: Row) -> str:
+    """A label as a string, composed: one that looks the same is the same."""
+    label = row.label
+    if isinstance(label, float) and label.is_integer():  # as pandas makes of whole numbers beside an empty cell
+        label = int(label)
+    if not isinstance(label, str | int) or not str(label).strip():
+        raise PotstillError(f"{row.where}: no label; add one (a string or a whole number) or remove it")
+    label = str(label).strip()
+    if any(sign in label for sign in "\t\r\n"):
+        raise PotstillError(f"{row.where}: the label has a tab or a line end in it; write it on one line without")
+    if has_half(label):
+        raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; fix or remove it")
+    return unicodedata.normalize("NFC", label)
 
 
 def has_half(text: str) -> bool:
@@ -160,7 +181,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 @contextmanager
 def _open(path: Path) -> Iterator[BufferedIOBase]:
     source = rereadable(path)
-    with gzip.open(source) if path.suffix == ".gz" else source.open("rb") as file:
+    with gzip.open(source) if path.suffix.lower() == GZIP else source.open("rb") as file:
         yield file
 
 
@@ -180,6 +201,8 @@ def _decoded(path: Path, file: BufferedIOBase) -> Iterator[tuple[int, str]]:
                 raw = file.readline(LONGEST_LINE + 1)
             if not raw:
                 return
+            if number == 1 and raw.startswith(LFS_POINTER):
+                raise PotstillError(f"{path}: {IS_POINTER}")
             if len(raw) > LONGEST_LINE:
                 raise PotstillError(f"{path}:{number}: a line of over {LONGEST_LINE:,} bytes; is this a text file?")
             yield number, _decode(path, number, raw)
@@ -204,7 +227,9 @@ def _read_tsv(path: Path, labelled: bool) -> Iterator[Row]:
             yield Row(str(path), number, line, None)
             continue
         if len(fields) == 1:
-            raise PotstillError(f"{where}: no label; a line is text<TAB>label")
+            is_fasttext = line.startswith(_FASTTEXT)
+            way_out = r"; of fastText's form: sed -E 's/^__label__(\S+) (.*)/\2\t\1/' FILE" if is_fasttext else ""
+            raise PotstillError(f"{where}: no label; a line is text<TAB>label{way_out}")
         if len(fields) > 3:
             raise PotstillError(
                 f"{where}: {len(fields)} fields; a line is text<TAB>label or text_a<TAB>text_b<TAB>label"

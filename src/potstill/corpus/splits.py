@@ -11,7 +11,7 @@ import numpy as np
 from potstill.artifacts import hash_file
 from potstill.corpus.columns import LABEL_COLUMN
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import READERS, Example, check_row, pick_columns, read_examples
+from potstill.corpus.examples import GZIP, READERS, Example, check_row, ending, pick_columns, read_examples
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.errors import PotstillError, require, shown
@@ -50,7 +50,8 @@ def find_split(folder: Path, split: str) -> Path:
     """
     if not folder.is_dir():
         raise PotstillError(f"{folder}: no such folder")
-    files = [folder / f"{split}{ending}" for ending in READERS if is_input(folder / f"{split}{ending}")]
+    names = [f"{split}{suffix}{packed}" for suffix in READERS for packed in ("", GZIP)]
+    files = [folder / name for name in names if ending(Path(name)) in READERS and is_input(folder / name)]
     if not files:
         raise PotstillError(
             f"{folder}: no {split} file; put one there named {split}.txt, .tsv, .csv, .jsonl or .parquet"
@@ -79,7 +80,7 @@ def load_corpus(source: str, seed: int) -> Corpus:
         splits = split_examples(read_examples(path), seed)
         files = dict.fromkeys(SPLITS, path)
         hashes = {path.name: hash_file(rereadable(path))}
-    elif path.suffix in READERS or source.startswith((".", "/", "~")):
+    elif ending(path) in READERS or source.startswith((".", "/", "~")):
         raise PotstillError(f"{source}: no such file or folder")
     else:
         splits, hashes, is_split = _load_hub(source, seed)

@@ -6,7 +6,7 @@ from typing import Any
 
 from potstill.artifacts import CARD, TEMPERATURE, atomic_file, shards
 from potstill.augment.analyzers import analyzer_language
-from potstill.corpus.examples import READERS
+from potstill.corpus.examples import READERS, ending
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
@@ -35,7 +35,7 @@ def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> s
     from huggingface_hub import EvalResult, ModelCardData
 
     config, best = record["config"], evaluation.best
-    is_on_hub = not any(Path(name).suffix in READERS for name in record["data"])  # else files, by their names
+    is_on_hub = not any(ending(Path(name)) in READERS for name in record["data"])  # else files, by their names
     name = config["data"].partition(":")[0] if is_on_hub else Path(config["data"]).stem
     results = [
         EvalResult(
