@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,27 @@ from potstill.cli import main
 from potstill.ending import Terminated, terminable
 
 TAGGING = """
+import signal
 from itertools import count
 from multiprocessing import active_children
 from potstill.augment.tagging import analyse_texts
 from potstill.ending import terminable
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     with terminable():
         for number, _ in enumerate(analyse_texts(map(str, count()), "whitespace", processes=2)):
             if number == 0:
                 print(len(active_children()), flush=True)
 """
+
+
+@pytest.fixture(autouse=True)
+def _usual_signals() -> Iterator[None]:
+    """As in a process of its own: Ray, which other tests start, leaves its handler, and ``nohup`` ignores SIGHUP."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
@@ -35,7 +47,7 @@ def test_workers_end_with_the_process_that_started_them(number: signal.Signals, 
         assert process.stdout is not None
         assert process.stdout.readline() == b"2\n"
         process.send_signal(number)
-        process.stdout.read()  # workers have it too: it ends when all have ended
+        process.communicate(timeout=120)  # workers have its output too: it ends when all have ended
     assert process.returncode
 
 
