@@ -162,9 +162,11 @@ def _why_unwritable(error: Exception) -> str | None:
 def _other_place(error: Exception, path: Path) -> str | None:
     """The file that an error names, if it is not where we write: one that was read for it."""
     name = getattr(error, "filename", None)
-    if not isinstance(name, str) or Path(name).is_relative_to(path.parent):
+    if not isinstance(name, str):
         return None
-    return None if Path(name).is_relative_to(target_of(path).parent) or path.is_relative_to(name) else name
+    place, named = path.absolute(), Path(name).absolute()
+    is_ours = any(named.is_relative_to(own.parent) for own in (place, target_of(place)))
+    return None if is_ours or place.is_relative_to(named) else name
 
 
 @contextmanager
@@ -285,7 +287,12 @@ def not_ours(path: Path) -> PotstillError:
 
 def _may_be_replaced(folder: Path) -> bool:
     """Whether there is nothing, an empty folder, or one that potstill made."""
-    return not folder.exists() or own_manifest(folder) is not None or (folder.is_dir() and not any(folder.iterdir()))
+    return not folder.exists() or own_manifest(folder) is not None or (folder.is_dir() and not has_files(folder))
+
+
+def has_files(folder: Path) -> bool:
+    """Whether a folder has anything but hidden files, which a kill may have left."""
+    return any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _settle(folder: Path) -> None:

@@ -28,7 +28,7 @@ from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.ending import Terminated, terminable
 from potstill.errors import PotstillError
-from potstill.files import describe
+from potstill.files import describe, is_refusal
 from potstill.pretraining.options import PretrainOptions
 from potstill.pretraining.pretrain import pretrain
 from potstill.progress import Bar, silent
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"potstill: ended by {name}; {_what_is_left(words[0])}", file=sys.stderr)
         sys.exit(_BY_SIGNAL + terminated.number)
     except OSError as error:
-        if error.errno is None:  # a library's own error, which happens to be an OSError
+        if not is_refusal(error):
             raise
         print(f"potstill: {describe(error, None, 'cannot be read or written')}", file=sys.stderr)
         _drop_output()
@@ -116,11 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _what_is_left(verb: str) -> str:
-    return "the same command resumes from here" if verb in _RESUMING else "nothing that was there has changed"
+    return "the same command resumes from here" if verb in _RESUMING else "what was finished stays"
 
 
 def _drop_output() -> None:
     """Drop output that could not be written, so that Python does not try again at the end."""
+    if sys.stdout is None:  # it was closed
+        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -19,6 +19,17 @@ _WAYS_OUT = {
     errno.EIO: "check the disk",
     errno.ENAMETOOLONG: "give a shorter name",
 }
+# What else the system says of a file that a user has named; other errors are not about a file.
+_REFUSALS = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.ELOOP,
+    errno.EBUSY,
+    errno.ENXIO,
+}
 _LONGEST_NAME = 230  # bytes of a file name that leave room for another beginning and ending
 LFS_POINTER = b"version https://git-lfs"  # how a file begins that Git LFS has not fetched yet
 IS_POINTER = "a pointer of Git LFS, not the file itself; fetch it: git lfs pull"
@@ -34,6 +45,11 @@ def reading(path: Path) -> Iterator[None]:
         if error.errno is None:  # a library's own error, which happens to be an OSError
             raise
         raise PotstillError(describe(error, path, "cannot be read")) from None
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether the system refused a file; libraries' own errors may be ``OSError`` too, and a network's are."""
+    return error.errno in _WAYS_OUT or error.errno in _REFUSALS
 
 
 def describe(error: OSError, path: Path | None, what: str) -> str:

@@ -1,7 +1,7 @@
 """One process at a time works on a file or a folder.
 
 The lock is the kernel's (``flock``), on a small file that names its holder. It ends with the process, however that
-ends: a file that a kill has left is taken over.
+ends: a file that a kill has left is taken over. A child that is forked meanwhile would hold it too; nothing here forks.
 """
 
 import errno

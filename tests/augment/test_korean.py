@@ -72,6 +72,14 @@ def test_white_space_before_a_text_moves_nothing(before: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("analyzer", ["kiwi", "mecab"])
+def test_invisible_characters_are_no_part_of_morphemes(analyzer: str) -> None:
+    plain, invisible = "영화가 재미있다", "\ufeff영\u200b화가 재미\u00ad있다"
+    assert rewrite([plain], Rules(), analyzer=analyzer, form="split") == rewrite(
+        [invisible], Rules(), analyzer=analyzer, form="split"
+    )
+
+
 def test_new_natural_text_is_as_close_as_its_source() -> None:
     texts = ["영화는 좋다", "배우는 좋다", "노래는 나쁘다"]
     new = {text for _, text, _ in augment(texts, REPLACE, analyzer="mecab")}

@@ -57,7 +57,7 @@ def test_int8_that_keeps_the_accuracy_is_there_measured_and_listed(student: Path
 
 def test_a_model_that_another_process_works_on_stays_as_it_is(student: Path) -> None:
     before = sorted(student.iterdir())
-    with locked(student), pytest.raises(Locked):
+    with locked(student, student / ".export.lock"), pytest.raises(Locked):
         export(ExportOptions(student))
     assert sorted(student.iterdir()) == before
 

@@ -1,5 +1,6 @@
 """Predict: a line for a line, from files and pipes, in bounded memory."""
 
+import gzip
 import io
 import sys
 from collections.abc import Iterator
@@ -103,6 +104,26 @@ def test_a_table_has_its_texts_in_a_column(name: str, content: str, student: Pat
     main(["predict", str(student), f"--input={tmp_path / name}", f"--output={tmp_path / 'out'}"])
     labels = potstill.load(student).predict(["a b, c", "d"])
     assert (tmp_path / "out").read_text().splitlines() == labels.tolist()
+
+
+def test_a_row_without_a_text_loses_no_other_label(
+    student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text("text,label\na,x\n,y\nb,z\n")
+    with pytest.raises(SystemExit):
+        main(["predict", str(student), f"--input={tmp_path / 'in.csv'}", f"--output={tmp_path / 'out'}"])
+    assert f"1 of 3 lines got an empty line instead of a label ({tmp_path / 'in.csv'}:3: empty text" in (
+        capsys.readouterr().err
+    )
+    first, last = potstill.load(student).predict(["a", "b"])
+    assert (tmp_path / "out").read_text().splitlines() == [first, "", last]
+
+
+def test_compressed_lines_keep_their_places(student: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt.gz").write_bytes(gzip.compress(b"a\n\nb\n"))
+    with pytest.raises(SystemExit):
+        main(["predict", str(student), f"--input={tmp_path / 'in.txt.gz'}", f"--output={tmp_path / 'out'}"])
+    assert [bool(label) for label in (tmp_path / "out").read_text().splitlines()] == [True, False, True]
 
 
 def test_texts_are_labelled_before_the_rest_is_read(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:

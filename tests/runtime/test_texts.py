@@ -92,6 +92,7 @@ def test_what_is_no_text_is_named(classifier: Any, items: Any, shown: str) -> No
         ("a b", r"write \[text\] for one"),
         (b"a b", r"write \[text\] for one"),
         ({"a": "b"}, "not a dict: give its values"),
+        ({"a"}, "not a set, which has no order"),
         (pandas.DataFrame({"text": TEXTS}), "not a table: give its column of texts"),
         (pyarrow.table({"text": TEXTS}), "not a table: give its column of texts"),
         (np.array(TEXTS)[:, None], r"not an array of shape \(3, 1\): give one dimension"),

@@ -121,7 +121,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     """
     require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
-    with writing(folder), locked(folder), _scratch(folder) as work:
+    with writing(folder), locked(folder, folder / ".export.lock"), _scratch(folder) as work:
         labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
         valid = _read(data, "valid") if data else []
         label_ids(valid, labels, f"{data}/valid")

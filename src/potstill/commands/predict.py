@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from potstill.corpus.examples import READERS, ending, read_texts
+from potstill.corpus.examples import Row, check_text, ending, open_packed, read_rows
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
@@ -18,6 +18,7 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
 
 _LINES = 1024  # in memory at once
+_TABLES = (".csv", ".jsonl", ".parquet")
 _SHOWN = 5  # bad lines that the error lists
 
 
@@ -74,20 +75,27 @@ class _Lines:
                 self._refuse("no text")
             yield text if text.strip() else None
 
-    def count(self, texts: Iterable[str]) -> Iterator[str]:
-        """The texts of a file that is no list of lines."""
-        for text in texts:
+    def read_table(self, rows: Iterable[Row]) -> Iterator[str | None]:
+        """The texts of a file that has them in a column: a row is a line."""
+        for row in rows:
             self.n_lines += 1
-            yield text
+            try:
+                yield check_text(row)
+            except PotstillError as error:
+                self._note(str(error))
+                yield None
 
     def _refuse(self, reason: str) -> None:
         self.refuse(self.n_lines, reason)
 
     def refuse(self, line: int, reason: str) -> None:
         """Note a line without a label; lines count from 1."""
+        self._note(f"{self.name}:{line}: {reason}")
+
+    def _note(self, complaint: str) -> None:
         self.n_bad += 1
         if self.n_bad <= _SHOWN:
-            self.bad.append(f"{self.name}:{line}: {reason}")
+            self.bad.append(complaint)
 
     def check(self) -> None:
         if self.n_bad:
@@ -108,10 +116,8 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
         check_apart(options.output, [options.input])
     classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
-    is_table = ending(options.input) in READERS and options.input.suffix.lower() != ".txt"
-    texts_to_come: Iterator[str | None] = (
-        lines.count(read_texts(options.input)) if is_table else lines.read(_raw_lines(options.input))
-    )
+    is_table = ending(options.input) in _TABLES
+    texts_to_come = lines.read_table(read_rows(options.input)) if is_table else lines.read(_raw_lines(options.input))
     with text_output(options.output) as out, progress("predicting", 0) as bar:
         while texts := list(islice(texts_to_come, _LINES)):
             out.writelines(f"{row}\n" for row in _label(classifier, texts, options.proba, lines))
@@ -159,5 +165,5 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
         with reading(Path("standard input")):
             yield from sys.stdin.buffer
         return
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_packed(path, path) as file:
         yield from file

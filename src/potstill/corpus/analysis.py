@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import ClassVar, NamedTuple, Protocol
 
+from tokenizers.normalizers import Normalizer
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from potstill.corpus.words import word_splitter
+from potstill.corpus.words import text_normalizer, word_splitter
 from potstill.errors import PotstillError
 
 
@@ -59,8 +60,8 @@ class Analyzer(Protocol):
         return None
 
     def normalize(self, text: str) -> str:
-        """A text in the form that the analyzer knows; the tokens' spans refer to this form."""
-        return text
+        """A text in the form that analyzers and students know; the tokens' spans refer to this form."""
+        return str(_normalizer().normalize_str(text))
 
     def replacement_key(self, tokens: Sequence[Token], word: str) -> str:
         """The key of a word: words of one key may replace each other; a word with the key ``""`` is never replaced.
@@ -79,6 +80,11 @@ class Analyzer(Protocol):
 @cache
 def _splitter() -> PreTokenizer:
     return word_splitter()
+
+
+@cache
+def _normalizer() -> Normalizer:
+    return text_normalizer(lower=False)
 
 
 def split_words(text: str) -> list[Token]:

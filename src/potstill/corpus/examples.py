@@ -97,13 +97,26 @@ def read_texts(path: Path) -> Iterator[str]:
     :raises PotstillError: naming file and line, for anything that is not such a file.
     """
     n_texts = 0
-    for row in _find_reader(path)(path, False):
-        if row.pair is not None:
-            raise PotstillError(f"{row.where}: a pair of texts: a transfer set is made of single texts")
+    for row in read_rows(path):
         n_texts += 1
-        yield check_row(replace(row, label=UNLABELLED)).text
+        yield check_text(row)
     if not n_texts:
         raise PotstillError(f"{path}: no texts in it")
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The raw records of a file, with or without labels; see :func:`read_texts`."""
+    return _find_reader(path)(path, False)
+
+
+def check_text(row: Row) -> str:
+    """The text of a raw record.
+
+    :raises PotstillError: naming its place, when it is missing, empty or a pair.
+    """
+    if row.pair is not None:
+        raise PotstillError(f"{row.where}: a pair of texts, where single texts are read")
+    return check_row(replace(row, label=UNLABELLED)).text
 
 
 def ending(path: Path) -> str:
@@ -180,9 +193,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BufferedIOBase]:
-    source = rereadable(path)
-    with gzip.open(source) if path.suffix.lower() == GZIP else source.open("rb") as file:
+    with open_packed(path, rereadable(path)) as file:
         yield file
+
+
+def open_packed(path: Path, source: Path) -> BufferedIOBase:
+    """Open a file's bytes, unpacked where its name says that they are compressed.
+
+    :param source: where the bytes are.
+    """
+    return gzip.open(source) if path.suffix.lower() == GZIP else source.open("rb")
 
 
 def _tell_of(path: Path, blank: int) -> None:

@@ -1,5 +1,6 @@
 """The labels of a data set: an ordered list of strings, whose positions are the label ids."""
 
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,15 +32,17 @@ def label_ids(examples: Iterable[Example], labels: list[str], source: str) -> li
     :param source: the file, to name in an error.
     :raises PotstillError: naming the line, for a label that the training set does not have.
     """
-    ids = {label: index for index, label in enumerate(labels)}
+    # Data of an earlier version, and models of others, may write é as two characters.
+    ids = {unicodedata.normalize("NFC", label): index for index, label in enumerate(labels)}
     result = []
     for example in examples:
-        if example.label not in ids:
+        label = unicodedata.normalize("NFC", example.label)
+        if label not in ids:
             raise PotstillError(
                 f"{source}:{example.line}: the training set has no label '{shown(example.label)}' "
                 f"(it has {shown(', '.join(labels))}): correct it or add training examples"
             )
-        result.append(ids[example.label])
+        result.append(ids[label])
     return result
 
 

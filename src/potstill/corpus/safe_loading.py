@@ -35,9 +35,9 @@ class OneLineErrors:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None or isinstance(error, PotstillError):
             return
-        if self._path is not None:
-            check_readable(self._path)
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":  # Rust's, which is no Exception
+            if self._path is not None:
+                check_readable(self._path)
             has_no_home = "home directory" in str(error)  # pathlib's
             raise PotstillError(f"{self._complaint} ({NO_HOME if has_no_home else reason(error)})") from None
 
@@ -48,7 +48,7 @@ def open_array(path: Path) -> NDArray[Any]:
     :raises PotstillError: when it is missing, damaged, or holds other things than numbers.
     """
     source = rereadable(path)
-    with OneLineErrors("not a numeric .npy file", path), np.errstate(over="ignore"):
+    with OneLineErrors("not a numeric .npy file", path if source == path else None), np.errstate(over="ignore"):
         # Not np.load: it opens zip archives too, and takes the memory that a header asks for (3.6 PB in a test).
         array = npy.open_memmap(source, mode="r")
         if array.dtype.kind not in "fiu":

@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from potstill.artifacts import RUN, atomic_file, not_ours
+from potstill.artifacts import RUN, atomic_file, has_files, not_ours
 from potstill.distillation.distill import Distilled, distill
 from potstill.errors import require
 from potstill.progress import Progress, silent
@@ -49,7 +49,7 @@ def _check_new(out: Path) -> None:
 
     :raises PotstillError: when there is anything else; nothing is written.
     """
-    if out.exists() and not (out / RUN).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out / RUN).is_file() and (not out.is_dir() or has_files(out)):
         raise not_ours(out)
 
 

@@ -132,9 +132,11 @@ def _take_as_it_is(source: str, job: Job, work: Path) -> None:
     """
     from potstill.teachers.checkpoints import open_finetuned
     from potstill.teachers.label_matching import check_match
+    from potstill.teachers.trial import try_export
     from potstill.training.fitting import calibrate_and_save
 
     checkpoint = open_finetuned(source, job.labels)
+    try_export(source, checkpoint.model, checkpoint.tokenizer.model_input_names)
     valid = _encode_split(job, "valid", _limited_tokenizer(checkpoint))
 
     def check(logits: NDArray[np.float32]) -> None:

@@ -4,7 +4,6 @@ Korean attaches particles and endings to its words. A particle goes by the last 
 an ending may share a syllable with its verb (갔: 가, 았).
 """
 
-import unicodedata
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -28,10 +27,6 @@ class KoreanAnalyzer(Analyzer):
     def language(cls, model: str = "") -> str:
         """Korean."""
         return "ko"
-
-    def normalize(self, text: str) -> str:
-        """A text with each syllable as one character, as the analyzers know it; some systems write its letters."""
-        return unicodedata.normalize("NFC", text)
 
     def replacement_key(self, tokens: Sequence[Token], word: str) -> str:
         """The tag, what shares a syllable with the word, and the sound that the particle behind it goes by.

@@ -21,6 +21,8 @@ def as_list(texts: Any) -> list[Any]:
         raise PotstillError("predict takes a list of texts: write [text] for one")
     if isinstance(texts, Mapping):
         raise PotstillError("predict takes a list of texts, not a dict: give its values, such as texts.values()")
+    if isinstance(texts, set | frozenset):
+        raise PotstillError("predict takes a list of texts, not a set, which has no order: write list(texts)")
     if hasattr(texts, "columns"):
         raise PotstillError(
             "predict takes a list of texts, not a table: give its column of texts, such as table['text']"

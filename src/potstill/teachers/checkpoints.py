@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from potstill.errors import PotstillError, reason, require
 from potstill.files import check_readable_files, reading
-from potstill.model_folder import is_student_type
+from potstill.model_folder import NO_LIMIT, is_student_type
 from potstill.tasks import SINGLE_LABEL, find_task
 from potstill.teachers.label_matching import LabelMatch, match_labels, own_labels
 from potstill.teachers.trial import try_export
@@ -196,6 +196,7 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
     if 0 < positions < tokenizer.model_max_length:  # XLNet's -1 is no limit
         # RoBERTa's positions start after the padding's, so that two of them are never a token's.
         tokenizer.model_max_length = positions - 2
+    tokenizer.model_max_length = min(tokenizer.model_max_length, NO_LIMIT)  # transformers' own "no limit" is 1e30
     fast: PreTrainedTokenizerFast = tokenizer
     if form is None:
         return fast

@@ -2,6 +2,7 @@
 
 import json
 import math
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +48,10 @@ def match_labels(config: PreTrainedConfig, labels: list[str]) -> LabelMatch | No
     by position.
     """
     own = own_labels(config)
-    if sorted(own) == sorted(labels):
-        return LabelMatch(own, labels, [own.index(label) for label in labels], "by name")
-    names, wanted = [name.lower() for name in own], [label.lower() for label in labels]
+    names, wanted = ([unicodedata.normalize("NFC", label) for label in given] for given in (own, labels))
+    if sorted(names) == sorted(wanted):
+        return LabelMatch(own, labels, [names.index(label) for label in wanted], "by name")
+    names, wanted = [name.lower() for name in names], [label.lower() for label in wanted]
     if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
         return LabelMatch(own, labels, [names.index(label) for label in wanted], "by name, whatever its case")
     # LABEL_0 and 0 are no names: they mean a position.
