@@ -92,6 +92,7 @@ def test_a_student_that_reads_characters_needs_neither_vectors_nor_an_analyzer(
     finished: Path, tiny_data: Path, tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = begun(finished, tmp_path / "run")
+    shutil.rmtree(run / "transfer")  # another one is given, and no run.json says that this one may be replaced
     changes: dict[str, Any] = {"student": ("char-ngram",), "student_epochs": 1, "gold_epochs": 1}
     changes |= {"transfer": (finished / "transfer",), "analyzer": "khaiii"}  # which is not installed
     options = small_run(tiny_data, tiny_encoder, Path("no-vectors.txt"), run, **changes)
