@@ -93,7 +93,7 @@ def train_peer(peer: str, task: PeerTask, settings: Settings | None = None, seed
     chosen = PEERS[peer].settings[0] if settings is None else settings
     try:
         yield from PEERS[peer].train(task, chosen, seed)
-    except (PotstillError, OSError, ImportError, NameError, AttributeError):  # the user's to mend, or ours
+    except (PotstillError, OSError, ImportError, NameError, AttributeError):  # for the user or for us to fix
         raise
     except Exception as error:  # any of its own kinds: fastText's is a RuntimeError, "Encountered NaN."
         written = ", ".join(f"{name}={value}" for name, value in chosen.items())
