@@ -30,12 +30,15 @@ class Corpus:
     """A data set in memory: its splits by name, its labels in id order, and the hashes of its sources.
 
     :param seed: of the split that was made; None where all three splits were given.
+    :param is_gold: whether people gave the labels; else the teacher did, all but those of test where ``has_gold_test``.
     """
 
     splits: dict[str, list[Example]]
     labels: list[str]
     hashes: dict[str, str]
     seed: int | None
+    is_gold: bool = True
+    has_gold_test: bool = True
 
     @property
     def is_paired(self) -> bool:
@@ -104,14 +107,15 @@ def _tell_of_known_texts(train: list[Example], held_out: list[Example], source: 
         )
 
 
-def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
+def split_examples(examples: list[Example], seed: int, *, keeps_rare: bool = False) -> dict[str, list[Example]]:
     """Split examples into train, valid and test, each with the same share of every label.
 
     Texts that occur more than once are kept once, so that no test text is in train; with the most frequent of their
     labels.
 
     :param seed: of the shuffle.
-    :raises PotstillError: when a label has fewer than three different texts.
+    :param keeps_rare: keep all texts of a label that has fewer than three in train.
+    :raises PotstillError: when a label has fewer than three different texts, unless these are kept.
     """
     by_label: dict[str, list[Example]] = defaultdict(list)
     for example in _each_text_once(examples):
@@ -119,6 +123,9 @@ def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example
     generator = np.random.default_rng(seed)
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
     for label, group in sorted(by_label.items()):
+        if len(group) < 3 and keeps_rare:
+            splits["train"] += group
+            continue
         if len(group) < 3:
             raise PotstillError(f"label '{label}' has {len(group)} examples; splitting one file needs at least 3")
         order = [group[i] for i in generator.permutation(len(group))]

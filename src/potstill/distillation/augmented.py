@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 def augmented_stage(job: Job) -> Stage:
     """The texts that the teacher is to label."""
     options = job.options
-    inputs: dict[str, Any] = {"unlabelled": [hash_file(rereadable(path)) for path in options.unlabelled]}
+    unlabelled = options.unlabelled if job.corpus.is_gold else ()
+    inputs: dict[str, Any] = {"unlabelled": [hash_file(rereadable(path)) for path in unlabelled]}
     if options.augment:
         inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(_rules(job))}
     return Stage("augmented", ("data",), inputs, _make_augmented)
@@ -60,7 +61,7 @@ def _make_augmented(job: Job, work: Path) -> None:
 def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
     """Triples: the row of train that a text is made from (None for one without a label), the text, and its kind."""
     yield from _own_texts(job)
-    if not job.options.unlabelled:
+    if not job.corpus.is_gold or not job.options.unlabelled:  # without gold labels they are train itself
         return
     # A test sentence in the transfer set would make the student's figures too good.
     held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
