@@ -2,12 +2,13 @@
 
 import difflib
 import shutil
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any, get_type_hints
 
 from potstill.artifacts import hash_json
@@ -32,12 +33,13 @@ class Distillation:
     """A finished distillation: its figures, and the student.
 
     :param finished: the run.
-    :param scratch: the temporary folder that the run is in, if it is: it lives as long as this object.
+    :param scratch: the temporary folder that the run is in, if it is: it goes with this object.
     """
 
-    def __init__(self, finished: Distilled, scratch: "TemporaryDirectory[str] | None" = None) -> None:
+    def __init__(self, finished: Distilled, scratch: Path | None = None) -> None:
         self._finished = finished
-        self._scratch = scratch
+        if scratch:
+            weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
 
     @property
     def folder(self) -> Path:
@@ -98,8 +100,10 @@ class Distillation:
         rows = zip(*(table[name] for name in heads), strict=True)
         lines = [
             f"<tr><th style='text-align:left'>{escape(name)}</th>"
-            + "".join(f"<td>{'' if value is None else f'{scale * value:.{digits}f}'}</td>" for value, scale, digits in
-                      zip(values, (100, 100, 1, 1), (2, 2, 3, 2), strict=True))
+            + "".join(
+                f"<td>{'' if value is None else f'{scale * value:.{digits}f}'}</td>"
+                for value, scale, digits in zip(values, (100, 100, 1, 1), (2, 2, 3, 2), strict=True)
+            )
             + "</tr>"
             for name, *values in rows
         ]
@@ -135,21 +139,26 @@ def distill(
     :param options: any option of ``potstill distill`` by its name, such as ``student=["cnn"]`` or ``n_iter=5``.
     :raises PotstillError: for bad texts, labels or options.
     """
-    scratch = TemporaryDirectory(prefix="potstill-") if out is None else None
-    folder = Path(scratch.name) / "run" if scratch else Path(str(out))
     source, opener = _open_teacher(teacher, None if label_names is None else list(label_names))
-    made = make_options(options | {"out": folder, "teacher": source})
-    corpus, unlabelled = None, ()
-    if isinstance(texts, str | Path):
-        made = replace(made, data=str(texts))
-    elif texts is not None and labels is not None:
+    named = isinstance(texts, str | Path)
+    made = make_options(options | {"out": Path("run"), "teacher": source} | ({"data": str(texts)} if named else {}))
+    corpus: Corpus | None = None
+    unlabelled: tuple[str, ...] = ()
+    if texts is not None and labels is not None and not named:
         corpus = _corpus((texts, labels), valid, test, made.seed)
-    elif texts is not None:
+    elif texts is not None and not named:
         unlabelled = tuple(str(text) for text in check_texts(texts, pairs=False))
     if corpus is None and (valid or test):
         raise PotstillError("valid and test go with texts and labels: give labels too, or a data folder with all three")
-    given = Given(corpus, unlabelled, opener)
-    return Distillation(run_distillation(made, bars if progress else silent, given), scratch)
+    scratch = None if out else Path(mkdtemp(prefix="potstill-"))
+    made = replace(made, out=scratch / "run" if scratch else Path(str(out)))
+    try:
+        finished = run_distillation(made, bars if progress else silent, Given(corpus, unlabelled, opener))
+    except BaseException:
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Distillation(finished, scratch)
 
 
 def _open_teacher(teacher: Any, label_names: list[str] | None) -> tuple[str, OpenTeacher | None]:

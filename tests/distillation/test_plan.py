@@ -180,7 +180,7 @@ def test_a_plan_of_bad_names_is_one_line(job: Callable[..., Job]) -> None:
 
 
 def test_a_student_that_is_named_twice_is_one() -> None:
-    options = DistillOptions("d", Path("o"), "t", student=("ngram", "all", "a/b", "a/b"), layers=2)
+    options = DistillOptions(data="d", out=Path("o"), teacher="t", student=("ngram", "all", "a/b", "a/b"), layers=2)
     students = {student.folder: student.name for student in find_students(options)}
     names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm", "char-ngram")}
     assert students == names | {"b-2-layers": "a/b"}

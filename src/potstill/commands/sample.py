@@ -112,7 +112,9 @@ def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progre
                 probabilities[0].append(teacher.task.probabilities(part.logits[rows], teacher.temperature))
                 probabilities[1].append(student.predict_proba(part_texts))
                 bar.update(len(rows))
-    labelled = {as_words(example.text) for example in read_split(run, "test")} if read_record(run)["config"]["gold"] else set()
+    labelled = (
+        {as_words(example.text) for example in read_split(run, "test")} if read_record(run)["config"]["gold"] else set()
+    )
     kept = [row for row, text in enumerate(texts) if as_words(text) not in labelled]
     if not kept:
         raise PotstillError(f"{run}: no text in it that only the teacher labelled: nothing to sample")

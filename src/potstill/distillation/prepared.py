@@ -45,7 +45,9 @@ def word_text_stage(job: Job) -> Stage:
         inputs |= {"embedding_path": hash_vectors(options.embedding_path), "n_frequent": options.n_frequent}
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
-    needs_teacher = (job.pretrained and job.black_box is None) or any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
+    needs_teacher = (job.pretrained and job.black_box is None) or any(
+        is_from_teacher(part) for part in split_vectors(options.embedding_path)
+    )
     after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
     return Stage("prepared", after, inputs, _prepare_words)
 

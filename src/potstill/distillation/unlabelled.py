@@ -107,9 +107,7 @@ def read_labelled(job: LabellingJob) -> Corpus:
     if gold:
         splits = {"train": splits["train"] + splits["test"], "valid": splits["valid"], "test": gold}
     hashes = job.sources | ({job.options.gold.name: hash_file(job.options.gold)} if job.options.gold else {})
-    return Corpus(
-        splits, job.teacher.labels, hashes, seed=job.options.seed, is_gold=False, has_gold_test=bool(gold)
-    )
+    return Corpus(splits, job.teacher.labels, hashes, seed=job.options.seed, is_gold=False, has_gold_test=bool(gold))
 
 
 def _answered(job: LabellingJob) -> list[Example]:

@@ -50,7 +50,7 @@ class FunctionTeacher:
         self, function: Any, labels: Sequence[str] | None = None, name: str | None = None, *, version: str = ""
     ) -> None:
         self._function = function
-        self._name = name or _name_of(function)
+        self._name = name or name_of(function)
         self._method = _find_method(function, self._name)
         own = _classes(function)
         if own is None and self._method != "__call__":
@@ -176,7 +176,7 @@ class FunctionTeacher:
         return texts[0], error
 
 
-def _name_of(function: Any) -> str:
+def name_of(function: Any) -> str:
     return str(getattr(function, "__qualname__", "") or type(function).__name__)
 
 
