@@ -102,6 +102,10 @@ def read_table() -> dict[str, tuple[set[str], set[str]]]:
 def row_of(stage: Stage, options: DistillOptions) -> str:
     if stage.name == "transfer" and options.transfer:
         return "transfer, with --transfer"
+    if stage.name == "transfer" and not stage.inputs:
+        return "transfer, by a black box"
+    if stage.name == "teacher" and "identity" in stage.inputs:
+        return "teacher, a black box"
     return next((name for name, pattern in ROWS.items() if re.fullmatch(pattern, stage.name)), stage.name)
 
 

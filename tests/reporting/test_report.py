@@ -115,7 +115,7 @@ def test_flags_are_written_as_flags() -> None:
         data="a b", out=Path("run"), teacher="encoder", augment=False, bf16=True, rules=Rules(lower=True)
     )
     config = json.loads(json.dumps(asdict(options), default=str))
-    command = "potstill distill --data 'a b' --out run --teacher encoder --no-augment --lower --bf16"
+    command = "potstill distill --out run --teacher encoder --data 'a b' --no-augment --lower --bf16"
     assert write_command(config).replace(" \\\n ", "") == command
 
 
