@@ -76,8 +76,8 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
     local: Path, teacher: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(bucket / "texts", TEXTS)
-    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
-    assert label_files(options).n_texts == 5
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher=teacher)
+    assert str(label_files(options)) == f"{BUCKET}/out: 5 texts labelled"
     expected = {path.name: path.read_bytes() for path in shards(local)}
     assert {path.name: path.read_bytes() for path in shards(bucket / "out")} == expected
     manifest = json.loads((bucket / "out" / "manifest.json").read_text())
@@ -98,7 +98,7 @@ def test_behind_a_url_the_shards_are_the_same_and_the_missing_ones_are_made(
 
 def test_an_output_begun_from_other_texts_is_not_continued(teacher: str, bucket: Any, small_shards: None) -> None:
     write(bucket / "texts", TEXTS)
-    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher=teacher)
     label_files(options)
     write(bucket / "texts", [["another text", "dull"]])
     with pytest.raises(PotstillError, match="out: was begun from other texts or with another teacher"):
@@ -107,7 +107,7 @@ def test_an_output_begun_from_other_texts_is_not_continued(teacher: str, bucket:
 
 def test_an_output_of_another_version_is_not_continued(teacher: str, bucket: Any, small_shards: None) -> None:
     write(bucket / "texts", TEXTS)
-    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher)
+    options = LabelOptions(f"{BUCKET}/texts", f"{BUCKET}/out", teacher=teacher)
     label_files(options)
     manifest = json.loads((bucket / "out" / "manifest.json").read_text())
     (bucket / "out" / "manifest.json").write_text(json.dumps(manifest | {"format": 0}))
@@ -137,13 +137,13 @@ def test_texts_that_cannot_be_read_are_one_line(
     Path("damaged/0.parquet").write_bytes(b"PAR1 and no more")
     write(Path("holes"), [["fine", None]])
     with pytest.raises(PotstillError, match=complaint):
-        label_files(LabelOptions(texts, "out", teacher))
+        label_files(LabelOptions(texts, "out", teacher=teacher))
 
 
 def test_a_url_without_its_library_is_one_line(teacher: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "upath" else True)
     with pytest.raises(PotstillError, match=r"this needs upath, not installed here: pip install 'potstill\[ray\]'"):
-        label_files(LabelOptions(f"{BUCKET}/texts", "out", teacher))
+        label_files(LabelOptions(f"{BUCKET}/texts", "out", teacher=teacher))
 
 
 @pytest.mark.parametrize(
@@ -157,26 +157,27 @@ def test_a_url_without_its_library_is_one_line(teacher: str, monkeypatch: pytest
 )
 def test_a_file_of_any_form_is_labelled(name: str, content: str, teacher: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    labelled = label_files(LabelOptions(str(tmp_path / name), str(tmp_path / "out"), teacher))
-    assert labelled.n_texts == 2 and read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]
+    labelled = label_files(LabelOptions(str(tmp_path / name), str(tmp_path / "out"), teacher=teacher))
+    assert str(labelled).endswith("out: 2 texts labelled")
+    assert read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]
 
 
 def test_parquet_has_the_names_of_columns_of_other_forms(teacher: str, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     write(tmp_path / "texts", TEXTS, column="sentence")
-    label_files(LabelOptions(str(tmp_path / "texts"), str(tmp_path / "out"), teacher))
+    label_files(LabelOptions(str(tmp_path / "texts"), str(tmp_path / "out"), teacher=teacher))
     assert read_transfer(tmp_path / "out").texts == [text for part in TEXTS for text in part]
 
 
 def test_a_transfer_set_is_not_labelled_into_itself(local: Path, teacher: str) -> None:
     for name in (local, next(iter(shards(local)))):
         with pytest.raises(PotstillError, match="out: is an input too"):
-            label_files(LabelOptions(str(name), str(local), teacher))
+            label_files(LabelOptions(str(name), str(local), teacher=teacher))
     assert read_manifest(local)
 
 
 def test_a_pipe_is_labelled(teacher: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     threading.Thread(target=(tmp_path / "pipe").write_text, args=("a fine film\ndull\n",), daemon=True).start()
-    label_files(LabelOptions(str(tmp_path / "pipe"), str(tmp_path / "out"), teacher))
+    label_files(LabelOptions(str(tmp_path / "pipe"), str(tmp_path / "out"), teacher=teacher))
     assert read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]

@@ -1,6 +1,5 @@
 """Texts that a teacher gives no answer for: their rows of logits are NaN, and they are left out of a transfer set."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,9 +35,3 @@ def left_out_of(teacher: object, texts: Sequence[Text], logits: NDArray[np.float
     reasons = {each.text: each.reason for each in getattr(teacher, "left_out", ())}
     missing = np.flatnonzero(without_answer(logits)).tolist()
     return [LeftOut(texts[row], reasons.get(texts[row], "no answer")) for row in missing]
-
-
-def count_kinds(left_out: Sequence[LeftOut]) -> str:
-    """How many texts there are for each reason, as one line."""
-    counts = Counter(each.kind for each in left_out).most_common()
-    return ", ".join(f"{n} {kind}" for kind, n in counts)

@@ -4,6 +4,7 @@ Of its files, ``connection`` alone imports the ``openai`` client, within functio
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from potstill.cache import Cache, open_cache
 from potstill.corpus.encoded import Text
 from potstill.corpus.label_file import LabelFile
+from potstill.corpus.streams import distinct
 from potstill.errors import PotstillError, require, shown
-from potstill.progress import Progress, silent
+from potstill.progress import Bar, Progress, silent
 from potstill.teachers.language_model.asking import Asker, Question
 from potstill.teachers.language_model.connection import connected
 from potstill.teachers.language_model.dialect import Dialect
@@ -26,7 +28,7 @@ from potstill.teachers.language_model.shots import draw_shots
 from potstill.teachers.language_model.usage import Ledger, RequestPlan, Usage
 from potstill.teachers.left_out import LeftOut
 
-__all__ = ["LanguageModelTeacher", "draw_shots", "open_language_model"]
+__all__ = ["PREFIX", "LanguageModelTeacher", "draw_shots", "open_language_model"]
 
 PREFIX = "openai:"
 _CACHE_VERSION = "1"  # of the form of answers in the cache
@@ -82,10 +84,13 @@ class LanguageModelTeacher:
 
     @cached_property
     def identity(self) -> str:
-        """The model's name, the hash of its prompts, and how answers become scores; not the server's address."""
+        """The model's name, the hash of its prompts, how answers become scores, and the budget, which decides how many
+        texts have none; not the server's address."""
         options = self._options
         answers = f"{options.teacher_answers} {options.teacher_orders} {options.teacher_samples}"
-        return f"{PREFIX}{self._model} {self._prompt.hash} {options.teacher_api} {answers} {options.teacher_smoothing}"
+        budget = f"{options.max_requests} {options.max_cost}"
+        how = f"{options.teacher_api} {answers} {options.teacher_smoothing} {budget}"
+        return f"{PREFIX}{self._model} {self._prompt.hash} {how}"
 
     @property
     def usage(self) -> Usage:
@@ -119,7 +124,7 @@ class LanguageModelTeacher:
         n_texts = n_requests = n_cached = tokens_in = tokens_out = 0
         with self._answers() as cache:
             mode = self._first_dialect(self._remembered(cache)).mode
-            for text in dict.fromkeys(texts):
+            for text in distinct(texts):
                 n_texts += 1
                 keys = {self._requests.key(text, slot, 0, mode): slot for slot in self._requests.slots(mode)}
                 found = cache.look_up(keys)
@@ -147,7 +152,7 @@ class LanguageModelTeacher:
                 logits[row] = found
         return logits
 
-    def _ask(self, questions: list[Question], bar: Any) -> None:
+    def _ask(self, questions: list[Question], bar: Bar) -> None:
         asker: Asker | None = None
         n_shown = 0
 
@@ -181,7 +186,7 @@ class LanguageModelTeacher:
 
         Session(work).run(look)
 
-    def _answers(self) -> Any:
+    def _answers(self) -> AbstractContextManager[Cache]:
         """The cache of this model's answers."""
         return open_cache(f"{PREFIX}{self._model}", _CACHE_VERSION, paid=True)
 

@@ -57,6 +57,7 @@ async def connected(model: str, options: LanguageModelOptions, *, has_answered: 
     """
     import openai
 
+    no_telling: Any = {name: openai.Omit() for name in _TOLD_OF_THIS_MACHINE}
     # Of the processor a request takes 0.41 ms so: the client's typed "create" over its default, httpx, takes 1.66 ms.
     # aiohttp saves 0.4; "post", which builds no objects of the answer, 0.7; a body that is JSON already, and no headers
     # that tell the server about this machine, 0.1.
@@ -66,7 +67,7 @@ async def connected(model: str, options: LanguageModelOptions, *, has_answered: 
         max_retries=0,
         timeout=None,  # ours is of the whole request; the client's would be of each read
         http_client=openai.DefaultAioHttpClient(timeout=None),
-        default_headers={name: openai.Omit() for name in _TOLD_OF_THIS_MACHINE},
+        default_headers=no_telling,
     ) as client:
         yield Connection(client, model, options, has_answered)
 
