@@ -129,7 +129,10 @@ def _checked(file: LabelFile, where: str) -> LabelFile:
             raise PotstillError(f"{where}: label {number} has no name; {_FORM}")
         if any(character in label.name for character in "\t\r\n"):
             raise PotstillError(f"{where}: the name '{shown(label.name)}' has more than one line; write it as one")
-    _check_apart([(label.name, label.name) for label in file.labels], "names that differ only in case", where)
+    names = file.names
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise PotstillError(f"{where}: the label '{shown(twice)}' is there twice; remove one")
+    _check_apart([(name, name) for name in names], "names that differ only in case", where)
     described = [(label.description, label.name) for label in file.labels if label.description]
     _check_apart(described, "the same description", where)
     examples = [(text, label.name) for label in file.labels for text in label.examples]
@@ -145,9 +148,7 @@ def _check_apart(values: Sequence[tuple[str, str]], what: str, where: str) -> No
     owners: dict[str, str] = {}
     for value, name in values:
         other = owners.setdefault(value.casefold(), name)
-        if other is not name:
-            if other == name == value:
-                raise PotstillError(f"{where}: the label '{shown(name)}' is there twice; remove one")
+        if other != name:
             raise PotstillError(
                 f"{where}: the labels '{shown(other)}' and '{shown(name)}' have {what}: no teacher can tell them "
                 "apart; change one"
