@@ -59,6 +59,7 @@ REPORT = "report.html"
 CARD = "README.md"  # of a student: the hub's name for a model card
 LABELLED = "labelled"  # folder of a run: texts without gold labels with the teacher's logits
 TEXTS = "texts.parquet"  # what the teacher is to label
+LEFT_OUT = "left_out.jsonl"  # of a transfer set: the texts that the teacher has no answer for
 BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 
@@ -66,6 +67,11 @@ ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 def shard_name(index: int) -> str:
     """The file name of one Parquet shard."""
     return f"part-{index:05d}.parquet"
+
+
+def left_out_name(index: int) -> str:
+    """The file name of the texts that a shard lacks, while the folder is made."""
+    return f".left_out-{index:05d}.jsonl"
 
 
 def shards(folder: "Path | UPath") -> list[Path]:

@@ -3,18 +3,32 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
+from potstill.artifacts import (
+    HASHES,
+    LEFT_OUT,
+    MANIFEST,
+    atomic_folder,
+    hash_file,
+    hash_json,
+    new_manifest,
+    own_manifest,
+    shards,
+)
+from potstill.corpus.label_file import find_labels
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
-from potstill.labelling.label import count_rows, label_texts, texts_of_files
+from potstill.labelling.label import LeftOutCounts, count_rows, label_texts, texts_of_files
 from potstill.outputs import check_apart
 from potstill.progress import Progress, silent
-from potstill.teachers import Backend, open_teacher
+from potstill.teachers import Backend, Teacher, open_teacher
+from potstill.teachers.language_model import PREFIX, open_language_model
+from potstill.teachers.language_model.options import LanguageModelOptions
+from potstill.teachers.language_model.usage import RequestPlan, Usage
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -22,21 +36,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Let a fine-tuned teacher label the texts of files, here or on a Ray cluster."""
+    """Let a teacher label the texts of files: a fine-tuned one, here or on a Ray cluster, or a language model."""
 
     input: str
     """Texts: a file (.txt: a text a line; .csv, .jsonl, .parquet: column text) or a folder of Parquet files; of Parquet
     also a URL that fsspec knows (s3://bucket/texts)."""
-    output: str
+    output: str = ""
     """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
-    input and teacher, it makes the missing shards."""
-    teacher: str
-    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub."""
+    input and teacher, it makes the missing shards. Texts without an answer are in its left_out.jsonl."""
+    teacher: str = field(kw_only=True)
+    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub. Or openai:MODEL, a language model behind an
+    API."""
+    labels: str = ""
+    """Of a language model: a TOML file with names, descriptions and examples of the labels and an instruction, or
+    names, as positive,negative."""
+    show_prompt: bool = False
+    """Print what the first text becomes for a language model, and send nothing."""
+    plan: bool = False
+    """Print how many requests and tokens a language model would take, and what they cost; send nothing."""
     labelling: Backend = "torch"
     """What runs the teacher; torch-bf16 and onnx-int8 are faster and less exact."""
     engine: Engine = "local"
     """Where it runs: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start names. The result is the
     same."""
+    language_model: LanguageModelOptions = field(default_factory=LanguageModelOptions)
+
+    def __post_init__(self) -> None:
+        if self.is_language_model:
+            if not self.labels:
+                raise PotstillError(f"{self.teacher} needs labels: give --labels labels.toml, or --labels NAME,NAME")
+            if self.engine != "local":
+                raise PotstillError(f"{self.teacher} is asked from here: leave --engine {self.engine} out")
+        elif self.labels or self.show_prompt or self.plan:
+            raise PotstillError("labels, show_prompt and plan are of a language model: give --teacher openai:MODEL")
+        if not self.output and not self.show_prompt and not self.plan:
+            raise PotstillError("no place for the transfer set: give --output")
+
+    @property
+    def is_language_model(self) -> bool:
+        """Whether the teacher is a language model behind an API."""
+        return self.teacher.startswith(PREFIX)
 
 
 @dataclass(frozen=True)
@@ -45,34 +84,68 @@ class LabelledTexts:
 
     :param output: its folder.
     :param n_texts: the texts in it.
+    :param left_out: those that the teacher has no answer for.
+    :param usage: what a language model took.
     """
 
     output: str
     n_texts: int
+    left_out: LeftOutCounts
+    usage: Usage | None = None
 
     def __str__(self) -> str:
-        return f"{self.output}: {self.n_texts} texts labelled"
+        line = f"{self.output}: {self.n_texts} texts labelled"
+        if self.left_out.n_texts:
+            line += f", {self.left_out.n_texts} left out ({self.left_out}; {LEFT_OUT} lists them)"
+        return line if self.usage is None else f"{line}\n{self.usage}"
 
 
-def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts:
+def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts | RequestPlan | str:
     """Label the texts of files, in their order.
 
-    :raises PotstillError: when there are none, the teacher is not fine-tuned, or a place cannot be reached.
+    :return: the transfer set; or what labelling would take, or the prompt of the first text, where these are asked for.
+    :raises PotstillError: when there are none, the teacher cannot label them, or a place cannot be reached.
     """
-    require("train", "torch", "transformers", "pyarrow", "onnxscript")
+    if options.is_language_model:
+        require("train", "pyarrow")
+    else:
+        require("train", "torch", "transformers", "pyarrow", "onnxscript")
     files = _find_files(options.input)
-    if "://" not in options.output:
+    if options.output and "://" not in options.output:
         check_apart(Path(options.output), [Path(options.input), *(Path(str(file.parent)) for file in files)])
     rows = {file.name: count_rows(file) for file in files}
-    teacher = open_teacher(options.teacher, backend=options.labelling)
+    texts = texts_of_files(files, sum(rows.values()))
+    if not options.is_language_model:
+        teacher = open_teacher(options.teacher, backend=options.labelling)
+        return _label(options, files, rows, teacher, progress)
+    model = open_language_model(options.teacher, find_labels(options.labels), options.language_model)
+    every = (text for shard in texts.shards() for text in shard)
+    if options.show_prompt:
+        return model.show_prompt(next(every))
+    if options.plan:
+        return model.plan(every)
+    return replace(_label(options, files, rows, model, progress), usage=model.usage)
+
+
+def _label(
+    options: LabelOptions,
+    files: "list[Path | UPath]",
+    rows: dict[str, int],
+    teacher: Teacher,
+    progress: Progress,
+) -> LabelledTexts:
+    """Label texts.
+
+    :param rows: how many each file has, by its name.
+    """
+    texts = texts_of_files(files, sum(rows.values()))
     inputs = {
         "texts": {file.name: [rows[file.name], _size(file)] for file in files},
         "teacher": teacher.identity,
     }
     with _working_folder(options.output, inputs) as work:
-        texts = texts_of_files(files, sum(rows.values()))
-        label_texts(texts, teacher, work, engine=options.engine, progress=progress)
-    return LabelledTexts(options.output, sum(rows.values()))
+        left_out = label_texts(texts, teacher, work, engine=options.engine, progress=progress)
+    return LabelledTexts(options.output, texts.n_texts - left_out.n_texts, left_out)
 
 
 def _find_files(name: str) -> "list[Path | UPath]":
