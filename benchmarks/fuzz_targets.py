@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fuzz_forms import Form, Target, expect, make_target
 from fuzz_http import http
-from potstill.corpus.examples import READERS, Example, read_examples, read_texts
+from potstill.corpus.examples import Example, read_examples, read_texts
+from potstill.corpus.readers import READERS
 from potstill.corpus.transfer import TransferSet, read_transfer, write_shard
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.vectors import PieceVectors, WordVectors

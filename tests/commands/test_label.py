@@ -122,7 +122,7 @@ def test_an_output_of_another_version_is_not_continued(teacher: str, bucket: Any
         ("memory://nowhere/x", "no file of texts"),
         ("foo://bucket/x", "foo://bucket/x: cannot be reached"),
         ("empty", "no file of texts"),
-        ("named", "no column 'text'; it has words, id: rename one"),
+        ("named", "no column 'text'; it has words, id: give --text_column words"),
         ("damaged", "0.parquet: not a Parquet file"),
         ("holes", "0.parquet:2: no text"),
     ],

@@ -72,7 +72,7 @@ def test_a_text_without_spaces_after_commas_keeps_its_quotes(tmp_path: Path) -> 
 
 
 def test_a_header_of_no_known_names_is_told_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(PotstillError, match=r"a\.csv:2: no column 'text'; it has words\^label: rename one"):
+    with pytest.raises(PotstillError, match=r"a\.csv:1: no column 'text'; it has words\^label: rename or add one"):
         read_examples(write(tmp_path / "a.csv", "words^label\nfine^1\n"))
     with pytest.raises(PotstillError, match=r"a\.csv:2: more fields than the header has; quote texts with ';' in them"):
         read_examples(write(tmp_path / "a.csv", "text;label\nfine;well made;1\n"))

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
+from potstill.corpus.columns import TextColumn
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
@@ -32,6 +35,7 @@ class LabelOptions:
     input and teacher, it makes the missing shards."""
     teacher: str
     """A fine-tuned classifier: a folder, or a name on the Hugging Face hub."""
+    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     labelling: Backend = "torch"
     """What runs the teacher; torch-bf16 and onnx-int8 are faster and less exact."""
     engine: Engine = "local"
@@ -63,14 +67,16 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
     files = _find_files(options.input)
     if "://" not in options.output:
         check_apart(Path(options.output), [Path(options.input), *(Path(str(file.parent)) for file in files)])
-    rows = {file.name: count_rows(file) for file in files}
+    columns = options.columns.of_texts
+    rows = {file.name: count_rows(file, columns) for file in files}
     teacher = open_teacher(options.teacher, backend=options.labelling)
     inputs = {
         "texts": {file.name: [rows[file.name], _size(file)] for file in files},
         "teacher": teacher.identity,
+        **columns.as_inputs,
     }
     with _working_folder(options.output, inputs) as work:
-        texts = texts_of_files(files, sum(rows.values()))
+        texts = texts_of_files(files, sum(rows.values()), columns)
         label_texts(texts, teacher, work, engine=options.engine, progress=progress)
     return LabelledTexts(options.output, sum(rows.values()))
 

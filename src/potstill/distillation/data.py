@@ -10,7 +10,8 @@ from potstill.runs.job import Job, Stage
 
 def data_stage(job: Job) -> Stage:
     """The stage that every other one reads."""
-    return Stage("data", (), {"data": job.corpus.hashes, "seed": job.corpus.seed}, _write_data)
+    inputs = {"data": job.corpus.hashes, "seed": job.corpus.seed, **job.options.data_columns.as_inputs}
+    return Stage("data", (), inputs, _write_data)
 
 
 def _write_data(job: Job, work: Path) -> None:

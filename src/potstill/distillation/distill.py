@@ -154,7 +154,7 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
 
 def _open_job(options: DistillOptions, progress: Progress) -> Job:
     require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
-    corpus = load_corpus(options.data, options.seed)
+    corpus = load_corpus(options.data, options.seed, options.data_columns)
     job = Job(options, corpus, progress)
     if options.analyzer == AUTO:
         texts = [example.text for example in corpus.splits["train"]]
