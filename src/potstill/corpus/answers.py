@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.columns import LABEL_COLUMN, Columns, DistillColumns
 from potstill.corpus.examples import check_row, check_text
-from potstill.corpus.readers import Record, Row, ending, read_table
+from potstill.corpus.readers import Record, Row, column_names, ending, read_table
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, shown
 
@@ -31,11 +31,6 @@ class Answers:
 
     columns: DistillColumns
     labels: Sequence[str]
-
-    @property
-    def are_named(self) -> bool:
-        """Whether the user says which columns have the answers."""
-        return bool(self.columns.probability_column or self.columns.label_columns or self.columns.label_column)
 
     def parts(self, path: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """The texts of a file and their logits, float32 ``[n_texts, n_labels]``, in parts of
@@ -62,18 +57,20 @@ class Answers:
             return replace(columns, label_columns=given.label_columns), self._from_columns
         if given.label_column:
             return replace(columns, label_column=given.label_column), self._from_labels
-        raise self._which_columns(path, columns)
+        raise self._which_columns(path)
 
-    def _which_columns(self, path: Path, columns: Columns) -> PotstillError:
+    def _which_columns(self, path: Path) -> PotstillError:
         """The error where no column of answers is named: gold labels must not be taken for a teacher's by chance."""
-        names = next((list(record.values) for record in read_table(path, columns, False)), [])
+        names = column_names(path)
         if set(self.labels) <= set(names):
             options = f"--label_columns {shlex.join(self.labels)}"
         elif LABEL_COLUMN in names:
             options = f"--label_column {LABEL_COLUMN}"
         else:
             options = "--label_columns, --probability_column or --label_column"
-        return PotstillError(f"{path}: which of its columns has the answers? Name it: {shown(options)}")
+        return PotstillError(
+            f"{path}: no logits, and no column of answers is named; it has {shown(', '.join(names))}: give {options}"
+        )
 
     @cached_property
     def _columns_by_label(self) -> dict[str, str]:

@@ -164,6 +164,21 @@ class Found:
         """All of them."""
         return [name for name in (self.text, self.pair, *self.labels) if name]
 
+    def check_once(self, where: str, names: Sequence[str]) -> None:
+        """Check that each column is there once, and has one use.
+
+        :param names: all columns that there are.
+        :raises PotstillError: when one is not: only one of two would be read.
+        """
+        for name, n_uses in Counter(self.names).items():
+            if n_uses > 1:
+                raise PotstillError(
+                    f"{where}: column '{shown(name)}' would be text and label in one: name the other one too, "
+                    f"--text_column or --label_column"
+                )
+            if list(names).count(name) > 1:
+                raise PotstillError(f"{where}: two columns '{shown(name)}'; rename or remove one")
+
 
 def find_columns(where: str, names: Sequence[str], columns: Columns, *, labelled: bool, sample: Sample) -> Found:
     """Find text, pair and label among a file's columns.
@@ -178,9 +193,10 @@ def find_columns(where: str, names: Sequence[str], columns: Columns, *, labelled
     pair = columns.text_pair_column
     if not pair and not columns.text_column:
         pair = next((name for name in PAIR_COLUMNS if name in names), "")
-    option, labels = columns.labels_in(names) if labelled else ("", ())
+    label_option, labels = columns.labels_in(names) if labelled else ("", ())
     given = [("text_column", columns.text_column), ("text_pair_column", columns.text_pair_column)]
-    for option, name in [*given, *((option, label) for label in labels)]:
+    given += [(label_option, label) for label in labels]
+    for option, name in given:
         if name and name not in names:
             raise PotstillError(f"{where}: no column '{shown(name)}', which --{option} names; it has {_listing(names)}")
     if not text or (labelled and not labels):
@@ -192,9 +208,7 @@ def find_columns(where: str, names: Sequence[str], columns: Columns, *, labelled
         )
         raise PotstillError(f"{where}: no column '{'label' if text else 'text'}'; it has {_listing(names)}: {guess}")
     found = Found(text, pair, labels)
-    for name in found.names:
-        if list(names).count(name) > 1:
-            raise PotstillError(f"{where}: two columns '{shown(name)}'; rename or remove one")
+    found.check_once(where, names)
     return found
 
 

@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, zip_longest
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from potstill.corpus.column_guesses import SAMPLE_ROWS, some_of
-from potstill.corpus.columns import Columns, Found, find_columns, find_delimiter, is_header
+from potstill.corpus.columns import BY_NAME, Columns, Found, find_columns, find_delimiter, is_header
 from potstill.corpus.lines import GZIP, LONGEST_LINE, decoded, open_lines, read_lines, tell_of_blank
 from potstill.errors import PotstillError, reason, require, shown
 from potstill.files import check_input, check_readable, is_stream, reading, rereadable
@@ -121,6 +121,17 @@ def read_table(path: Path, columns: Columns, labelled: bool) -> Iterator[Record]
     return TABLES[ending(path)](path, columns, labelled)
 
 
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns; of JSONL, of its first object.
+
+    :raises PotstillError: as :func:`read_table`, when there are no texts either.
+    """
+    if ending(path) != ".parquet":
+        return list(next((record.values for record in read_table(path, BY_NAME, False)), ()))
+    with _open_parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
 def _read_csv(path: Path, columns: Columns, labelled: bool) -> Iterator[Record]:
     # csv's own limit is 131,072 characters a field.
     csv.field_size_limit(LONGEST_LINE)
@@ -169,58 +180,58 @@ def _csv_form(lines: Iterator[str], columns: Columns) -> tuple[list[str], str, b
 def _read_jsonl(path: Path, columns: Columns, labelled: bool) -> Iterator[Record]:
     forms: dict[tuple[str, ...], Found] = {}  # by an object's names, as each may have others
     objects = _json_objects(path)
-    for line, values in objects:
-        names = (*values, *values.repeated)
+    for number, line, values in objects:
+        names, where = tuple(values), f"{path}:{number}"
         if names not in forms:
             if len(forms) == _MOST_FORMS:
                 forms.clear()
             sample = partial(_some_objects, values, objects)
-            forms[names] = find_columns(f"{path}:{line}", names, columns, labelled=labelled, sample=sample)
-        yield Record(line, forms[names], values)
+            forms[names] = find_columns(where, names, columns, labelled=labelled, sample=sample)
+        found = forms[names]
+        # Of a name that an object has twice, Python's reader keeps the last value.
+        if any(line.count(f'"{name}"') > 1 for name in found.names):
+            found.check_once(where, [name for name, _ in json.loads(line, object_pairs_hook=list)])
+        yield Record(number, found, values)
 
 
-class _Object(dict[str, Any]):
-    """A JSON object, with the names that it has more than once: of their values only the last one is there."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.repeated: list[str] = []
-        if len(self) < len(pairs):
-            self.repeated = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
+def _some_objects(first: dict[str, Any], others: Iterator[tuple[int, str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    return some_of(chain([first], (values for _, _, values in others)), (PotstillError,))
 
 
-def _some_objects(first: _Object, others: Iterator[tuple[int, _Object]]) -> list[dict[str, Any]]:
-    return some_of(chain([first], (values for _, values in others)), (PotstillError,))
-
-
-def _json_objects(path: Path) -> Iterator[tuple[int, _Object]]:
+def _json_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
     for number, line in read_lines(path):
         where = f"{path}:{number}"
         try:
-            record = json.loads(line, object_pairs_hook=_Object)
+            record = json.loads(line)
         except (ValueError, RecursionError) as error:  # not JSON; a number or a nesting beyond Python's limits
             raise PotstillError(
                 f"{where}: not JSON ({reason(error).partition(': line 1 ')[0]}); one object a line"
             ) from None
-        if not isinstance(record, _Object):
+        if not isinstance(record, dict):
             raise PotstillError(f"{where}: not a JSON object; a line is like {{'text': ..., 'label': ...}}")
-        yield number, record
+        yield number, line, record
 
 
 def _read_parquet(path: Path, columns: Columns, labelled: bool) -> Iterator[Record]:
+    number = 0
+    with _open_parquet(path) as file:
+        found = find_parquet_columns(str(path), file, columns, labelled=labelled)
+        # Only these columns: others may hold what Python cannot, such as a date after the year 9999.
+        for batch in file.iter_batches(columns=found.names):
+            for values in batch.select(found.names).to_pylist():
+                number += 1
+                yield Record(number, found, values)
+
+
+@contextmanager
+def _open_parquet(path: Path) -> Iterator[Any]:
     require("train", "pyarrow")
     import pyarrow
     import pyarrow.parquet
 
-    number = 0
     try:
         with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
-            found = find_parquet_columns(str(path), file, columns, labelled=labelled)
-            # Only these columns: others may hold what Python cannot, such as a date after the year 9999.
-            for batch in file.iter_batches(columns=found.names):
-                for record in batch.select(found.names).to_pylist():
-                    number += 1
-                    yield Record(number, found, record)
+            yield file
     except (
         pyarrow.ArrowException,
         OSError,

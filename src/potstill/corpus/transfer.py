@@ -20,7 +20,7 @@ from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.answers import Answers
 from potstill.corpus.encoded import Text
 from potstill.corpus.lines import read_lines
-from potstill.corpus.readers import ending, has_columns
+from potstill.corpus.readers import column_names, ending, has_columns
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, reason, require, shown
 from potstill.files import check_readable, reading, rereadable
@@ -94,17 +94,8 @@ def _has_answers(path: Path, answers: Answers) -> bool:
     """Whether a file has probabilities or labels in columns, and no logits."""
     if path.is_dir() or not has_columns(path):
         return False
-    if ending(path) != ".parquet":
-        return True
-    require("train", "pyarrow")
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        names = pyarrow.parquet.read_schema(rereadable(path)).names
-    except (pyarrow.ArrowException, OSError, ValueError):  # told when it is read
-        return False
-    return bool(answers.columns.probability_column) or _LOGITS not in names
+    is_named = bool(answers.columns.probability_column)
+    return is_named or ending(path) != ".parquet" or _LOGITS not in column_names(path)
 
 
 def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
