@@ -14,6 +14,7 @@ import pytest
 from potstill.artifacts import FORMAT, read_manifest, shards
 from potstill.cli import main
 from potstill.commands.label import LabelOptions, label_files
+from potstill.corpus.columns import TextColumn
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.labelling import label
@@ -180,3 +181,27 @@ def test_a_pipe_is_labelled(teacher: str, tmp_path: Path) -> None:
     threading.Thread(target=(tmp_path / "pipe").write_text, args=("a fine film\ndull\n",), daemon=True).start()
     label_files(LabelOptions(str(tmp_path / "pipe"), str(tmp_path / "out"), teacher))
     assert read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]
+
+
+def test_texts_may_be_in_a_column_of_any_name(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    write(tmp_path / "texts", TEXTS, column="review")
+    (tmp_path / "a.csv").write_text("review,text\na fine film,7\n")
+    for name, expected in (("texts", [text for part in TEXTS for text in part]), ("a.csv", ["a fine film"])):
+        command = f"label --input {tmp_path / name} --output {tmp_path / 'out'} --teacher {teacher}"
+        main([*command.split(), "--text_column", "review"])
+        assert read_transfer(tmp_path / "out").texts == expected
+
+
+def test_another_column_is_another_input(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("review,text\na fine film,dull\n")
+    out = str(tmp_path / "out")
+    for column, text in (("", "dull"), ("review", "a fine film")):
+        label_files(LabelOptions(str(tmp_path / "a.csv"), out, teacher, columns=TextColumn(column)))
+        assert read_transfer(tmp_path / "out").texts == [text]
+
+
+def test_lines_of_text_have_no_column(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine\n")
+    with pytest.raises(PotstillError, match=r"a\.txt: has no columns, but --text_column names one"):
+        label_files(LabelOptions(str(tmp_path / "a.txt"), str(tmp_path / "out"), teacher, columns=TextColumn("review")))

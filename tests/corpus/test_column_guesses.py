@@ -7,18 +7,26 @@ import pytest
 from potstill.corpus.column_guesses import likeliest_options, some_of
 
 
-def guess(table: dict[str, list[Any]], **needs: bool) -> str:
+Table = dict[str, list[Any]]
+
+
+def guess(table: Table, **needs: bool) -> str:
     records = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     return likeliest_options(list(table), records, **({"needs_text": True, "needs_label": True} | needs))
 
 
 def test_names_tell_first() -> None:
-    table = {"url": ["a very long address of a page"] * 2, "Tweet": ["short", "text"], "kind": [1, 2], "Stars": [1, 5]}
+    table: Table = {
+        "url": ["a very long address of a page"] * 2,
+        "Tweet": ["short", "text"],
+        "kind": [1, 2],
+        "Stars": [1, 5],
+    }
     assert guess(table) == "give --text_column Tweet --label_column Stars"
 
 
 def test_else_the_longest_strings_are_the_text_and_the_fewest_values_the_labels() -> None:
-    table = {
+    table: Table = {
         "number": list(range(9)),
         "source": ["web"] * 9,
         "what was said": [f"the film number {i} is fine" for i in range(9)],
@@ -30,7 +38,7 @@ def test_else_the_longest_strings_are_the_text_and_the_fewest_values_the_labels(
 
 
 def test_of_several_names_of_texts_the_longest_text_is_proposed() -> None:
-    table = {"title": ["a", "b"], "body": ["a long text", "another one"], "class": [0, 1]}
+    table: Table = {"title": ["a", "b"], "body": ["a long text", "another one"], "class": [0, 1]}
     assert guess(table) == "give --text_column body --label_column class"
 
 

@@ -55,8 +55,9 @@ def write(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Table], P
     """Writes a table in one of the forms."""
 
     def make(table: Table) -> Path:
-        (tmp_path / request.param).write_bytes(FORMS[request.param](table))
-        return tmp_path / request.param
+        file = tmp_path / str(request.param)
+        file.write_bytes(FORMS[file.name](table))
+        return file
 
     return make
 

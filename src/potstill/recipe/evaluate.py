@@ -105,6 +105,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated
     if options.augmented:
         if not isinstance(config, TeacherConfig):
             raise PotstillError("--augmented lets a teacher label: give the configuration of a teacher")
+        options.columns.refuse(options.data_dir / RAW)
         return _label_raw(options, config, progress)
     if options.soft_labels != SoftLabelFilter():
         raise PotstillError(
