@@ -6,7 +6,6 @@ import pytest
 
 from potstill.corpus.column_guesses import likeliest_options, some_of
 
-
 Table = dict[str, list[Any]]
 
 
