@@ -15,6 +15,7 @@ import pytest
 from potstill.artifacts import FORMAT, read_manifest, shards
 from potstill.cli import main
 from potstill.commands.label import LabelOptions, label_files
+from potstill.corpus.columns import TextColumn
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.labelling import label
@@ -124,7 +125,7 @@ def test_an_output_of_another_version_is_not_continued(teacher: str, bucket: Any
         ("memory://nowhere/x", "no file of texts"),
         ("foo://bucket/x", "foo://bucket/x: cannot be reached"),
         ("empty", "no file of texts"),
-        ("named", "no column 'text'; it has words, id: rename one"),
+        ("named", "no column 'text'; it has words, id: give --text_column words"),
         ("damaged", "0.parquet: not a Parquet file"),
         ("holes", "0.parquet:2: no text"),
     ],
@@ -267,3 +268,25 @@ def test_a_budget_leaves_a_set_and_a_larger_one_goes_on_from_it(
 def test_options_that_contradict_each_other_are_one_line(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
         LabelOptions(**{"input": "texts.txt", "output": "out", **options})
+def test_texts_may_be_in_a_column_of_any_name(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    write(tmp_path / "texts", TEXTS, column="review")
+    (tmp_path / "a.csv").write_text("review,text\na fine film,7\n")
+    for name, expected in (("texts", [text for part in TEXTS for text in part]), ("a.csv", ["a fine film"])):
+        command = f"label --input {tmp_path / name} --output {tmp_path / 'out'} --teacher {teacher}"
+        main([*command.split(), "--text_column", "review"])
+        assert read_transfer(tmp_path / "out").texts == expected
+
+
+def test_another_column_is_another_input(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("review,text\na fine film,dull\n")
+    out = str(tmp_path / "out")
+    for column, text in (("", "dull"), ("review", "a fine film")):
+        label_files(LabelOptions(input=str(tmp_path / "a.csv"), output=out, teacher=teacher, columns=TextColumn(column)))
+        assert read_transfer(tmp_path / "out").texts == [text]
+
+
+def test_lines_of_text_have_no_column(teacher: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine\n")
+    with pytest.raises(PotstillError, match=r"a\.txt: has no columns, but --text_column names one"):
+        label_files(LabelOptions(input=str(tmp_path / "a.txt"), output=str(tmp_path / "out"), teacher=teacher, columns=TextColumn("review")))

@@ -39,6 +39,11 @@ class Remembering:
         self._teacher = teacher
         self._known = known
 
+    @property
+    def left_out(self) -> Sequence[Any]:
+        """The texts of the last call without an answer, where the teacher says why."""
+        return getattr(self._teacher, "left_out", ())
+
     def check(self, texts: Sequence[Text]) -> None:
         """Check the teacher with the first texts that it is asked for."""
         if new := [text for text in texts if text not in self._known]:
@@ -71,7 +76,7 @@ def asked_teacher(job: Job) -> Teacher:
 def black_box_inputs(job: Job) -> dict[str, Any]:
     """What its answers depend on."""
     assert job.black_box is not None
-    return {"teacher": job.options.teacher, "identity": job.black_box.identity, **job.options.limits}
+    return {"teacher": job.options.teacher, "identity": job.black_box.identity}
 
 
 def black_box_stage(job: Job) -> Stage:

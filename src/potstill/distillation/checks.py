@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 
 from potstill.augment.analyzers import make_analyzer, reads_language
+from potstill.corpus.answers import Answers
+from potstill.corpus.transfer import check_transfer
 from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
@@ -26,6 +28,7 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     options = job.options
     if job.corpus.is_paired:  # the recipe's students have no input for a second text
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
+    check_transfer(options.transfer, Answers(options.columns, job.labels))
     if job.black_box is None:
         for name in (options.teacher, *options.ensemble):
             check_teacher(name)

@@ -11,7 +11,8 @@ from potstill.runs.job import Job, Stage
 def data_stage(job: Job) -> Stage:
     """The stage that every other one reads."""
     after = () if job.corpus.is_gold else (LABELLED,)
-    return Stage("data", after, {"data": job.corpus.hashes, "seed": job.corpus.seed}, _write_data)
+    inputs = {"data": job.corpus.hashes, "seed": job.corpus.seed, **job.options.data_columns.as_inputs}
+    return Stage("data", after, inputs, _write_data)
 
 
 def _write_data(job: Job, work: Path) -> None:

@@ -105,7 +105,7 @@ def _require() -> None:
 
 
 def _open_labelled(options: DistillOptions, given: Given, progress: Progress) -> Job:
-    corpus = given.corpus or load_corpus(options.data, options.seed)
+    corpus = given.corpus or load_corpus(options.data, options.seed, options.data_columns)
     teacher = _open_teacher(options, given, corpus) if is_black_box(options.teacher) else None
     return _resolved(options, corpus, teacher, progress)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from potstill.artifacts import LABELLED, TEACHER, TEXTS, write_json
+from potstill.corpus.answers import Answers
 from potstill.corpus.transfer import TransferSet, average_parts, write_shards
 from potstill.distillation.augmented import augmented_stage
 from potstill.distillation.black_box import asked_teacher, describe
@@ -22,7 +23,7 @@ def transfer_stages(job: Job) -> Iterator[Stage]:
     """The texts to label and the labelled set; or, with ``--transfer``, the labelled set alone."""
     if job.options.transfer:
         hashes = [hash_transfer(path) for path in job.options.transfer]
-        yield Stage("transfer", ("data",), {"transfer": hashes}, _copy_transfer)
+        yield Stage("transfer", ("data",), {"transfer": hashes, **job.options.columns.as_inputs}, _copy_transfer)
         return
     yield augmented_stage(job)
     if job.black_box is not None:
@@ -72,7 +73,8 @@ def _ask_black_box(job: Job, work: Path) -> None:
 def _copy_transfer(job: Job, work: Path) -> None:
     """Check the sets of ``--transfer`` and write them; several are averaged."""
     paths = job.options.transfer
-    write_shards(work, _checked(average_parts(paths), paths[0], len(job.labels)))
+    answers = Answers(job.options.columns, job.labels)
+    write_shards(work, _checked(average_parts(paths, answers), paths[0], len(job.labels)))
 
 
 def _checked(parts: Iterable[TransferSet], path: Path, n_labels: int) -> Iterator[TransferSet]:

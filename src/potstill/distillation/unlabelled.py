@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import LABELLED, hash_file, hash_json
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, Row, check_row, read_rows, read_texts
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import Corpus, split_examples
@@ -57,9 +58,14 @@ class LabellingJob:
             return {"texts": hash_json(self.texts)}
         return {path.name: hash_file(rereadable(path)) for path in self.options.unlabelled}
 
+    @property
+    def columns(self) -> Columns:
+        """The columns of its texts."""
+        return self.options.columns.of_texts
+
     def all_texts(self) -> Iterator[str]:
         """The texts, each once."""
-        files = (text for path in self.options.unlabelled for text in read_texts(path))
+        files = (text for path in self.options.unlabelled for text in read_texts(path, self.columns))
         return distinct(" ".join(text.split()) for text in (self.texts or files))
 
 
@@ -73,7 +79,7 @@ def labelled_stage(job: LabellingJob) -> Stage:
         where = "" if job.texts else f"{', '.join(map(str, job.options.unlabelled))}: "
         raise PotstillError(f"{where}{n_texts} different texts are too few to learn from: give {_FEWEST} or more")
     inputs = {"texts": job.sources, "teacher": job.options.teacher, "identity": job.teacher.identity}
-    return Stage(LABELLED, (), inputs | job.options.limits, _label)
+    return Stage(LABELLED, (), inputs | job.columns.as_inputs, _label)
 
 
 def _label(job: LabellingJob, work: Path) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from potstill.artifacts import LEFT_OUT, atomic_folder, left_out_name, shards
-from potstill.corpus.columns import TEXT_COLUMNS
+from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_texts
+from potstill.corpus.readers import find_parquet_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
@@ -59,23 +60,24 @@ class LeftOutCounts:
         return ", ".join(f"{n} {reason}" for reason, n in sorted(self.by_reason.items(), key=lambda item: -item[1]))
 
 
-def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int) -> Unlabelled:
+def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int, columns: Columns = BY_NAME) -> Unlabelled:
     """The texts of files, Parquet or what :func:`potstill.corpus.examples.read_texts` reads, one file after another.
 
     :param n_texts: how many rows they have, see :func:`count_rows`.
+    :param columns: those of other names than the known ones.
     """
-    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file)))
+    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file, columns)))
 
 
-def count_rows(file: "Path | UPath") -> int:
+def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
     """The texts of a file.
 
     :raises PotstillError: when it is not one of texts, such as a Parquet file without a column ``text``.
     """
     if _is_lines(file):
-        return sum(1 for _ in read_texts(file))
+        return sum(1 for _ in read_texts(file, columns))
     with _open_parquet(file) as table:
-        _text_column(file, table)
+        _text_column(file, table, columns)
         return int(table.metadata.num_rows)
 
 
@@ -84,25 +86,21 @@ def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
     return isinstance(file, Path) and file.suffix.lower() != ".parquet"
 
 
-def _text_column(file: "Path | UPath", table: Any) -> str:
-    names = table.schema_arrow.names
-    column = next((name for name in TEXT_COLUMNS if name in names), None)
-    if column is None:
-        raise PotstillError(f"{file}: no column 'text'; it has {', '.join(names)}: rename one")
-    return column
+def _text_column(file: "Path | UPath", table: Any, columns: Columns) -> str:
+    return find_parquet_columns(str(file), table, columns, labelled=False).text
 
 
-def _texts(file: "Path | UPath") -> Iterator[str]:
+def _texts(file: "Path | UPath", columns: Columns) -> Iterator[str]:
     if _is_lines(file):
-        yield from read_texts(file)
+        yield from read_texts(file, columns)
     else:
-        yield from _column(file)
+        yield from _column(file, columns)
 
 
-def _column(file: "Path | UPath") -> Iterator[str]:
+def _column(file: "Path | UPath", columns: Columns) -> Iterator[str]:
     number = 0
     with _open_parquet(file) as table:
-        name = _text_column(file, table)
+        name = _text_column(file, table, columns)
         for batch in table.iter_batches(columns=[name]):
             for text in batch.column(name).to_pylist():
                 number += 1

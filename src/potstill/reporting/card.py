@@ -6,7 +6,7 @@ from typing import Any
 
 from potstill.artifacts import CARD, TEMPERATURE, atomic_file, shards
 from potstill.augment.analyzers import analyzer_language
-from potstill.corpus.examples import READERS, ending
+from potstill.corpus.readers import READERS, ending
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation

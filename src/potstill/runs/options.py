@@ -3,12 +3,15 @@
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from potstill.augment.sampling import Rules
+from potstill.corpus.columns import Columns, DistillColumns
+from potstill.corpus.readers import has_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
+from potstill.corpus.splits import source_has_columns
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.labelling import Engine
@@ -83,7 +86,10 @@ class DistillOptions:
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
     logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
-    standard deviation of the first set's and averaged."""
+    standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet with answers in columns that you
+    name: probabilities (--label_columns, named as the data's labels, or --probability_column), or labels
+    (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
+    columns: Annotated[DistillColumns, tyro.conf.arg(name="")] = field(default_factory=DistillColumns)
 
     effort: Effort = "normal"
     """How much work the run may be: it decides how many new texts are made and how long students are trained. normal:
@@ -210,6 +216,7 @@ class DistillOptions:
             check_input(path)
         if self.gold:
             check_input(self.gold)
+        self._check_columns()
         if self.student_init not in (AUTO, NONE) and (self.embedding_path != "auto" or self.cased):
             other = "--cased" if self.cased else "--embedding_path"
             raise PotstillError(f"--student_init has word vectors, of lower-case words: leave {other} out, or it")
@@ -222,16 +229,29 @@ class DistillOptions:
         self.for_teacher(n_texts=1, n_labels=2, width=_NARROW)  # these check values
         self.for_student, self.for_baseline  # noqa: B018
 
+    def _check_columns(self) -> None:
+        self.columns.check_for(has_transfer=bool(self.transfer))
+        if self.columns.named and not self._others_have_columns and not source_has_columns(self.data):
+            self.columns.refuse(self.data)
+        if self.columns.probability_column and not self._others_have_columns:
+            self.columns.refuse(self.transfer[0])
+
+    @property
+    def _others_have_columns(self) -> bool:
+        """Whether columns are read from other files than the data."""
+        return any(not path.is_dir() and has_columns(path) for path in (*self.unlabelled, *self.transfer))
+
+    @property
+    def data_columns(self) -> Columns:
+        """The columns of ``data``."""
+        if self._others_have_columns and not source_has_columns(self.data):
+            return Columns()  # those that are named are of the other files
+        return self.columns.of_data(has_transfer=bool(self.transfer))
+
     @property
     def asks_for_money(self) -> bool:
         """Whether each text that the teacher labels may cost money."""
         return asks_for_money(self.teacher)
-
-    @property
-    def limits(self) -> dict[str, Any]:
-        """What may keep a teacher that costs money from answering on all texts."""
-        names = ("max_requests", "max_cost") if self.asks_for_money else ()
-        return {name: getattr(self.language_model, name) for name in names}
 
     @property
     def word_analyzer(self) -> str:
