@@ -32,8 +32,6 @@ def check_skops(file: Path) -> None:
     :raises PotstillError: when it is no file of skops, or has types that skops does not trust.
     """
     check_input(file)
-    if file.is_dir():
-        raise PotstillError(f"{file}: a folder: give the file that skops.io.dump wrote")
     with reading(file), file.open("rb") as opened:
         begin = opened.read(4)
     if file.suffix.lower() in _PICKLES or _is_pickle(begin):
