@@ -1,8 +1,22 @@
 """Distill a transformer text classifier into a small, fast student."""
 
-from potstill.errors import PotstillError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from potstill.errors import PotstillError, require
 from potstill.runtime.cascade import Cascade
 from potstill.runtime.classifier import Classifier, load
 
-__all__ = ["Cascade", "Classifier", "PotstillError", "__version__", "load"]
+if TYPE_CHECKING:
+    from potstill.estimator import DistilledClassifier
+
+__all__ = ["Cascade", "Classifier", "DistilledClassifier", "PotstillError", "__version__", "load"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """What needs the extra ``train`` is imported when it is asked for: ``potstill.load`` does without."""
+    if name != "DistilledClassifier":
+        raise AttributeError(f"module 'potstill' has no attribute '{name}'")
+    require("train", "sklearn")
+    return getattr(import_module("potstill.estimator"), name)
