@@ -23,7 +23,9 @@ def open_skops(file: Path, labels: list[str] | None = None) -> FunctionTeacher:
     :raises PotstillError: when it is no such file, has types that skops does not trust, or other labels.
     """
     model = load_skops(file)
-    return FunctionTeacher(model, labels, f"skops:{file}", version=f"{hash_file(file)} {_library_version()}")
+    version = f"{hash_file(file)} {_library_version()}"
+    with OneLineErrors(DAMAGED, file):
+        return FunctionTeacher(model, labels, f"skops:{file}", version=version)
 
 
 def check_skops(file: Path) -> None:
