@@ -17,7 +17,7 @@ def fit_pipeline(model: Any = None, labels: tuple[object, object] = ("0", "1")) 
 
     rows = sentences(60, 0)
     texts, y = [text for text, _ in rows], [labels[int(label)] for _, label in rows]
-    return make_pipeline(TfidfVectorizer(), model or LogisticRegression()).fit(texts, y)
+    return make_pipeline(TfidfVectorizer(), LogisticRegression() if model is None else model).fit(texts, y)
 
 
 def write_skops(file: Path, model: Any = None) -> Path:
@@ -54,7 +54,8 @@ def write_nli(
 
     torch.manual_seed(3)
     id2label = dict(enumerate(names))
-    settings = {"vocab_size": 400, "id2label": id2label, "label2id": {name: index for index, name in id2label.items()}}
+    label2id = {name: index for index, name in id2label.items()}
+    settings: dict[str, Any] = {"vocab_size": 400, "id2label": id2label, "label2id": label2id}
     # Larger weights than a new model's, so that texts differ.
     small = BertConfig(**(settings | SMALL | {"initializer_range": 0.2} | config))
     BertForSequenceClassification(small).save_pretrained(folder)

@@ -144,6 +144,7 @@ class Page:
         ("docs/korean.md", "distill distill distill"),
         ("docs/report.md", "report report push"),
         ("docs/serve.md", "serve curl serve serve serve curl serve"),
+        ("docs/teachers.md", ""),
         ("docs/tutorial.md", "distill distill export bench predict serve"),
     ],
 )

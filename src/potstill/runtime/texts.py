@@ -10,44 +10,46 @@ from potstill.errors import PotstillError, shown
 _TO_LIST = ("to_pylist", "tolist", "to_list")  # Arrow; numpy and pandas; polars
 
 
-def as_list(texts: Any) -> list[Any]:
+def as_list(texts: Any, taker: str = "predict") -> list[Any]:
     """The items of whatever holds texts, read once: an iterator gives them only once.
 
+    :param taker: what takes them, to name in an error.
     :raises PotstillError: when it is a single text, a table, an array of several columns, or nothing that has items.
     """
     if type(texts) is list:
         return texts
     if isinstance(texts, str | bytes | bytearray):
-        raise PotstillError("predict takes a list of texts: write [text] for one")
+        raise PotstillError(f"{taker} takes a list of texts: write [text] for one")
     if isinstance(texts, Mapping):
-        raise PotstillError("predict takes a list of texts, not a dict: give its values, such as texts.values()")
+        raise PotstillError(f"{taker} takes a list of texts, not a dict: give its values, such as texts.values()")
     if isinstance(texts, set | frozenset):
-        raise PotstillError("predict takes a list of texts, not a set, which has no order: write list(texts)")
+        raise PotstillError(f"{taker} takes a list of texts, not a set, which has no order: write list(texts)")
     if hasattr(texts, "columns"):
         raise PotstillError(
-            "predict takes a list of texts, not a table: give its column of texts, such as table['text']"
+            f"{taker} takes a list of texts, not a table: give its column of texts, such as table['text']"
         )
     if len(shape := getattr(texts, "shape", (0,))) != 1:
         raise PotstillError(
-            f"predict takes a list of texts, not an array of shape {tuple(shape)}: give one dimension, a text each, "
+            f"{taker} takes a list of texts, not an array of shape {tuple(shape)}: give one dimension, a text each, "
             "such as texts[:, 0]"
         )
     for name in _TO_LIST:
         if (to_list := getattr(texts, name, None)) is not None:
             return list(to_list())
     if not isinstance(texts, Iterable):
-        raise PotstillError(f"predict takes a list of texts, not {_kind(texts)}")
+        raise PotstillError(f"{taker} takes a list of texts, not {_kind(texts)}")
     return list(texts)
 
 
-def check_texts(texts: Iterable[Any], *, pairs: bool) -> list[Text]:
+def check_texts(texts: Iterable[Any], *, pairs: bool, taker: str = "predict") -> list[Text]:
     """The texts, or pairs of texts, of whatever holds them.
 
     :param pairs: whether the model takes pairs.
+    :param taker: as of :func:`as_list`.
     :raises PotstillError: naming the first that is no text, empty or not Unicode; or when pairs and single texts are
         mixed.
     """
-    items = as_list(texts)
+    items = as_list(texts, taker)
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
             return _check_pairs(items, number, pairs=pairs)

@@ -14,7 +14,7 @@ from potstill.errors import PotstillError, shown
 
 SMOOTHING = 0.1  # of the probability, spread over all labels, where there are labels and no scores
 FLOOR = 1e-6  # the smallest probability: what is impossible to a teacher has a finite logit
-_TOLERANCE = 0.01  # how far a row of probabilities may be from one: they may be rounded
+_TOLERANCE = 0.02  # how far a row of probabilities may be from one: they may be rounded
 
 Kind = Literal["logits", "probabilities", "labels"]
 """What the answers are."""
@@ -162,7 +162,7 @@ def _scores(answers: list[Any], texts: list[Text], labels: Sequence[str], name: 
 
 def _sums_to_one(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which rows are probabilities, bool ``[n_texts]``."""
-    within = (scores >= -_TOLERANCE).all(axis=1) & (scores <= 1 + _TOLERANCE).all(axis=1)
+    within = (scores >= -FLOOR).all(axis=1) & (scores <= 1 + FLOOR).all(axis=1)
     are_one: NDArray[np.bool_] = within & (np.abs(scores.sum(axis=1) - 1) <= _TOLERANCE)
     return are_one
 

@@ -40,21 +40,31 @@ class FunctionTeacher:
 
     It can be pickled if the function can.
 
-    :param labels: the data's labels; default: those of ``classes_``.
+    :param labels: the data's labels, which the logits are in the order of; default: those of its scores.
     :param name: to name in the log and in errors; default: the function's own.
+    :param classes: the label of each of its scores, where it has no ``classes_``; default: ``labels``.
     :param version: any text that is another one when the function is.
     :raises PotstillError: when it is not callable or not fitted, or has other labels.
     """
 
     def __init__(
-        self, function: Any, labels: Sequence[str] | None = None, name: str | None = None, *, version: str = ""
+        self,
+        function: Any,
+        labels: Sequence[str] | None = None,
+        name: str | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        version: str = "",
     ) -> None:
         self._function = function
         self._name = name or name_of(function)
         self._method = _find_method(function, self._name)
-        own = _classes(function)
+        own = _classes(function) or (None if classes is None else list(classes))
         if own is None and self._method != "__call__":
-            raise PotstillError(f"{self._name}: not fitted, it has no classes_: fit it on texts and labels first")
+            raise PotstillError(
+                f"{self._name}: not fitted, it has no classes_: fit it on texts and labels first; where scikit-learn "
+                "copies it, wrap it: sklearn.frozen.FrozenEstimator(estimator)"
+            )
         if own is None and labels is None:
             raise PotstillError(f"{self._name}: give the labels that its scores are of")
         self._labels = list(labels if labels is not None else own or [])

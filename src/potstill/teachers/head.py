@@ -10,6 +10,7 @@ from potstill.corpus.encoded import with_masks
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require, shown
+from potstill.files import reading
 from potstill.teachers.answers import label_name
 from potstill.teachers.function import FunctionTeacher
 from potstill.teachers.skops_file import check_skops, load_skops, refusal
@@ -22,7 +23,8 @@ _LIBRARY = "sentence_transformers."
 
 def has_head(folder: Path) -> bool:
     """Whether a folder is one of Sentence Transformers with a head beside it, one that is refused too."""
-    return (folder / _MODULES).is_file() and any((folder / name).is_file() for name in (_HEAD, _PICKLED_HEAD))
+    with reading(folder):  # a name on the hub, or of a model behind a server, may be no name of a file
+        return (folder / _MODULES).is_file() and any((folder / name).is_file() for name in (_HEAD, _PICKLED_HEAD))
 
 
 def check_head(folder: Path) -> None:

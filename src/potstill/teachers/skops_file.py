@@ -23,7 +23,9 @@ def open_skops(file: Path, labels: list[str] | None = None) -> FunctionTeacher:
     :raises PotstillError: when it is no such file, has types that skops does not trust, or other labels.
     """
     model = load_skops(file)
-    return FunctionTeacher(model, labels, f"skops:{file}", version=f"{hash_file(file)} {_library_version()}")
+    version = f"{hash_file(file)} {_library_version()}"
+    with OneLineErrors(DAMAGED, file):
+        return FunctionTeacher(model, labels, f"skops:{file}", version=version)
 
 
 def check_skops(file: Path) -> None:
@@ -32,8 +34,6 @@ def check_skops(file: Path) -> None:
     :raises PotstillError: when it is no file of skops, or has types that skops does not trust.
     """
     check_input(file)
-    if file.is_dir():
-        raise PotstillError(f"{file}: a folder: give the file that skops.io.dump wrote")
     with reading(file), file.open("rb") as opened:
         begin = opened.read(4)
     if file.suffix.lower() in _PICKLES or _is_pickle(begin):

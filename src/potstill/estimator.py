@@ -1,0 +1,252 @@
+"""A scikit-learn classifier whose ``fit`` distills a student. ``import potstill`` does without."""
+
+import json
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import assert_all_finite, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from potstill.corpus.splits import HELD_OUT
+from potstill.distillation.distill import Distilled, distill
+from potstill.errors import PotstillError, shown, unknown_name
+from potstill.runs.options import DistillOptions, Effort
+from potstill.runtime.packed import PackedModel
+from potstill.runtime.texts import check_texts
+from potstill.teachers.answers import label_name
+
+
+class BadInput(PotstillError, ValueError):
+    """What the user can fix, as scikit-learn expects it."""
+
+
+class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A text classifier: ``fit`` distills a teacher into a small student, which predicts.
+
+    ``fit`` holds out 10% of the different texts of each class (at least one, where a class has two) as valid, which
+    picks the checkpoint and calibrates the probabilities; the teacher and the student learn from the others. It holds
+    out nothing more for a test: score the classifier on texts of your own, or by cross-validation.
+
+    Fitted, it holds the student's files: it can be pickled and sent, and needs neither the run folder nor torch to
+    predict. A copy that scikit-learn makes to fit it again gets the parameters alone.
+
+    :param teacher: a folder, or a name on the Hugging Face hub. An encoder, or a classifier of other labels, is
+        fine-tuned in each ``fit``; a classifier over the labels of ``y`` is used as it is.
+    :param student: as ``--student`` of ``potstill distill``; of several the best on valid is kept.
+    :param effort: ``quick``, ``normal`` or ``best``: how many new texts are made, and how long students are trained.
+    :param random_state: the seed of the split and of the run; None: another one in each ``fit``.
+    :param threads: that predict; default: the processors this process may use.
+    :param out: the run folder, which stays: the same ``fit`` resumes there, and its ``report.html`` shows the run, with
+        valid in the place of test. Default: a temporary one. With a folder, only one ``fit`` may run at a time.
+    :param options: more options of ``potstill distill``, by name: :class:`~potstill.runs.options.DistillOptions`.
+    :ivar classes_: the different labels of ``y``, sorted, of its type.
+    :ivar student_: the student, as :func:`potstill.load` gives it.
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher: Any = "bert-base-uncased",
+        student: str | tuple[str, ...] = "bilstm",
+        effort: str = "normal",
+        random_state: Any = 42,
+        threads: int | None = None,
+        out: str | Path | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.teacher = teacher
+        self.student = student
+        self.effort = effort
+        self.random_state = random_state
+        self.threads = threads
+        self.out = out
+        self.options = options
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Distill a student.
+
+        :param X: texts: a list, an array of strings, a series of pandas or polars.
+        :param y: a label for each: strings, whole numbers or booleans.
+        :raises PotstillError: which is a ``ValueError`` too, for bad texts, labels or parameters.
+        """
+        texts, classes, class_ids = _check_data(X, y)
+        names = _label_names(classes)
+        seed = self._seed()
+        rows = list(zip(texts, [names[index] for index in class_ids], strict=True))
+        with _as_bad_input(), tempfile.TemporaryDirectory(prefix="potstill-") as scratch:
+            data = _write_data(Path(scratch) / "labelled", rows, seed)
+            out = Path(scratch) / "run" if self.out is None else Path(self.out)
+            distilled = _distill(self._distill_options(data, out, seed), self.teacher, names)
+            packed = PackedModel(distilled.student, self.threads)
+            own = packed.classifier.classes_.tolist()
+        # Only now: where it cannot be fitted again, it stays as it was.
+        self.packed_, self.classes_, self._order = packed, classes, [own.index(name) for name in names]
+        return self
+
+    @property
+    def student_(self) -> Any:
+        """The student, as :func:`potstill.load` gives it; its labels are strings."""
+        check_is_fitted(self)
+        return self.packed_.classifier
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """The probability of each class, float32 ``[len(X), len(classes_)]``, calibrated on valid.
+
+        :raises PotstillError: which is a ``ValueError`` too, for texts that are none.
+        """
+        check_is_fitted(self)
+        with _as_bad_input():
+            probabilities: NDArray[np.float32] = self.packed_.classifier.predict_proba(_check_texts(X))
+        return probabilities[:, self._order]
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each text, ``[len(X)]``, of the type of ``y``.
+
+        :raises PotstillError: which is a ``ValueError`` too, for texts that are none.
+        """
+        rows = self.predict_proba(X).argmax(axis=1)
+        predicted: NDArray[Any] = self.classes_[rows]
+        return predicted
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "packed_")
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _distill_options(self, data: Path, out: Path, seed: int) -> DistillOptions:
+        if self.effort not in get_args(Effort):
+            raise unknown_name("effort", self.effort, list(get_args(Effort)))
+        given = dict(self.options or {})
+        own: dict[str, Any] = {"data": str(data), "out": out, "effort": self.effort, "seed": seed}
+        own["student"] = (self.student,) if isinstance(self.student, str) else tuple(self.student)
+        if twice := sorted(given.keys() & {*own, "teacher"}):
+            raise BadInput(
+                f"options: {', '.join(twice)}: a parameter of DistilledClassifier, or what fit gives: leave it out"
+            )
+        try:
+            return DistillOptions(teacher=_teacher_name(self.teacher), **own, **given)
+        except TypeError as error:  # a name that there is not
+            raise BadInput(f"options: {shown(error)}: give names of potstill.runs.options.DistillOptions") from None
+
+
+def _teacher_name(teacher: object) -> str:
+    """The name of a teacher in the options.
+
+    :raises BadInput: when it is no name.
+    """
+    if not isinstance(teacher, str | os.PathLike):
+        raise BadInput(f"teacher: a {type(teacher).__name__}: give a folder, or a name on the Hugging Face hub")
+    return os.fspath(teacher)
+
+
+def _distill(options: DistillOptions, teacher: object, names: list[str]) -> Distilled:
+    """The run. The one place where a teacher that is an object, not a name, is handed on.
+
+    :param names: of the classes, in the order of ``classes_``, which is that of a function's scores.
+    """
+    return distill(options)
+
+
+@contextmanager
+def _as_bad_input() -> Iterator[None]:
+    try:
+        yield
+    except BadInput:
+        raise
+    except PotstillError as error:
+        raise BadInput(str(error)) from error
+
+
+def _check_texts(texts: Any, taker: str = "predict") -> list[str]:
+    checked = check_texts(texts, pairs=False, taker=taker)
+    return [str(text) for text in checked]
+
+
+def _check_data(texts: Any, y: Any) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]:
+    """The texts, the classes, and which of them each text has.
+
+    :raises ValueError: when they are no texts and labels, or not as many.
+    """
+    with _as_bad_input():
+        checked = [text.strip() for text in _check_texts(texts, "fit")]
+    if y is None:
+        raise BadInput("fit requires y to be passed, but the target y is None: give a label for each text")
+    labels = column_or_1d(y, warn=True)
+    check_consistent_length(checked, labels)
+    if not checked:
+        raise BadInput("fit: no texts: Found array with 0 sample(s) while a minimum of 2 is required")
+    assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    classes, class_ids = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise BadInput(f"fit: y has one class only ('{shown(classes[0])}'): a classifier needs two or more")
+    return checked, classes, class_ids
+
+
+def _label_names(classes: Iterable[Any]) -> list[str]:
+    """The classes as the labels of a data set, which are strings.
+
+    :raises BadInput: when two would be the same, or one is empty.
+    """
+    names = [label_name(value) for value in classes]
+    for index, name in enumerate(names):
+        if not name or any(sign in name for sign in "\t\r\n"):
+            raise BadInput(f"fit: the label {name!r} in y is empty, or has a tab or a line end in it: give another")
+        if name in names[:index]:
+            raise BadInput(
+                f"fit: two labels in y are written '{shown(name)}': give labels that differ in their letters"
+            )
+    return names
+
+
+def _write_data(folder: Path, rows: list[tuple[str, str]], seed: int) -> Path:
+    """A data folder; its test is its valid."""
+    train, valid = split(rows, seed)
+    folder.mkdir()
+    for name, part in (("train", train), ("valid", valid), ("test", valid)):
+        lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in part]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def split(rows: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Train and valid: 10% of the different texts of each label are valid, at least one, but not all of them.
+
+    A text is in one of the two, however often it occurs; one that has several labels is in train. Where no label has
+    two texts, valid is train.
+
+    :param rows: texts with their labels.
+    """
+    labels: dict[str, set[str]] = defaultdict(set)
+    for text, label in rows:
+        labels[text].add(label)
+    texts: dict[str, list[str]] = defaultdict(list)
+    for text, own in labels.items():
+        if len(own) == 1:
+            texts[next(iter(own))].append(text)
+    has_more = {label for own in labels.values() if len(own) > 1 for label in own}  # in train, whatever is held out
+    generator = np.random.default_rng(seed)
+    held: dict[str, str] = {}
+    for label, group in sorted(texts.items()):
+        n_held = min(max(1, round(HELD_OUT * len(group))), len(group) - (label not in has_more))
+        held |= {group[index]: label for index in generator.permutation(len(group))[:n_held]}
+    train = [(text, label) for text, label in rows if text not in held]
+    return train, list(held.items()) or train

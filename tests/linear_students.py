@@ -1,0 +1,81 @@
+"""A student that is fitted in milliseconds, word weights of a logistic regression in a student's folder: a stand-in."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER, write_json
+from potstill.corpus.splits import load_corpus
+from potstill.corpus.words import build_tokenizer
+from potstill.runs.options import DistillOptions
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[DistillOptions]:
+    """Lets ``DistilledClassifier`` fit in milliseconds; gives the options of each fit."""
+    seen: list[DistillOptions] = []
+
+    def distill(options: DistillOptions) -> SimpleNamespace:
+        seen.append(options)
+        return linear_distill(options)
+
+    monkeypatch.setattr("potstill.estimator.distill", distill)
+    return seen
+
+
+def linear_distill(options: DistillOptions) -> SimpleNamespace:
+    """In the place of :func:`potstill.distillation.distill.distill`: learns the gold labels of train."""
+    corpus = load_corpus(options.data, options.seed)
+    train = corpus.splits["train"]
+    folder = options.out / "student"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_linear_student(folder, [row.text for row in train], [corpus.labels.index(row.label) for row in train])
+    write_json(
+        folder / CONFIG,
+        {"model_type": "potstill-linear", "id2label": {str(i): label for i, label in enumerate(corpus.labels)}},
+    )
+    return SimpleNamespace(student=folder)
+
+
+def write_linear_student(folder: Path, texts: list[str], label_ids: list[int]) -> None:
+    """The tokenizer and the graph of a student whose logits are sums of its words' weights."""
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    words = CountVectorizer(token_pattern=r"\w+", lowercase=True)
+    counts = words.fit_transform(texts)
+    fitted = LogisticRegression(C=10, max_iter=200).fit(counts, label_ids)
+    weights, bias = fitted.coef_, fitted.intercept_  # [n_labels, n_words]; of two labels those of the second
+    if len(weights) == 1:
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    tokenizer = build_tokenizer(words.get_feature_names_out(), lower=True)
+    ids = np.array([tokenizer.token_to_id(word) for word in words.get_feature_names_out()], dtype=np.int64)
+    table = np.zeros((tokenizer.get_vocab_size(), len(bias)), dtype=np.float32)
+    table[ids] = weights.T
+    tokenizer.save(str(folder / TOKENIZER))
+    _write_graph(folder / ONNX_MODEL, table, bias.astype(np.float32))
+
+
+def _write_graph(file: Path, table: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+    """``input_ids`` to the sum of their rows of the table, and the bias."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants: dict[str, NDArray[Any]] = {"table": table, "bias": bias, "axes": np.array([1], dtype=np.int64)}
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+        helper.make_node("ReduceSum", ["rows", "axes"], ["sums"], keepdims=0),
+        helper.make_node("Add", ["sums", "bias"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["rows", "length"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", len(bias)])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), file)
