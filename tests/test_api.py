@@ -226,7 +226,7 @@ def test_a_teacher_that_gives_one_label_is_told(tmp_path: Path, tiny_vectors: Pa
 
 
 def test_given_splits_are_taken_as_they_are(tmp_path: Path, tiny_vectors: Path) -> None:
-    held = {"valid": (TEXTS[:10], GOLD[:10]), "test": (TEXTS[10:25], GOLD[10:25])}
+    held: dict[str, Any] = {"valid": (TEXTS[:10], GOLD[:10]), "test": (TEXTS[10:25], GOLD[10:25])}
     options = small(tiny_vectors, out=tmp_path / "run", gold_epochs=0)
     finished = potstill.distill(TEXTS[25:], GOLD[25:], teacher=by_words, **held, **options)
     assert read_evaluation(finished.folder).teacher.total == 15

@@ -12,8 +12,9 @@ from tempfile import mkdtemp
 from typing import Any, get_type_hints
 
 from potstill.artifacts import hash_json
-from potstill.corpus.examples import Example, Row, check_row
+from potstill.corpus.examples import Example, check_row
 from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.readers import Row
 from potstill.corpus.splits import Corpus, split_examples
 from potstill.distillation.distill import Distilled
 from potstill.distillation.distill import distill as run_distillation

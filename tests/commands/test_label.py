@@ -268,6 +268,8 @@ def test_a_budget_leaves_a_set_and_a_larger_one_goes_on_from_it(
 def test_options_that_contradict_each_other_are_one_line(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(PotstillError, match=complaint):
         LabelOptions(**{"input": "texts.txt", "output": "out", **options})
+
+
 def test_texts_may_be_in_a_column_of_any_name(teacher: str, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     write(tmp_path / "texts", TEXTS, column="review")
@@ -282,11 +284,20 @@ def test_another_column_is_another_input(teacher: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("review,text\na fine film,dull\n")
     out = str(tmp_path / "out")
     for column, text in (("", "dull"), ("review", "a fine film")):
-        label_files(LabelOptions(input=str(tmp_path / "a.csv"), output=out, teacher=teacher, columns=TextColumn(column)))
+        label_files(
+            LabelOptions(input=str(tmp_path / "a.csv"), output=out, teacher=teacher, columns=TextColumn(column))
+        )
         assert read_transfer(tmp_path / "out").texts == [text]
 
 
 def test_lines_of_text_have_no_column(teacher: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("fine\n")
     with pytest.raises(PotstillError, match=r"a\.txt: has no columns, but --text_column names one"):
-        label_files(LabelOptions(input=str(tmp_path / "a.txt"), output=str(tmp_path / "out"), teacher=teacher, columns=TextColumn("review")))
+        label_files(
+            LabelOptions(
+                input=str(tmp_path / "a.txt"),
+                output=str(tmp_path / "out"),
+                teacher=teacher,
+                columns=TextColumn("review"),
+            )
+        )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from potstill.distillation.students import find_students
 from potstill.errors import PotstillError
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
+from potstill.teachers.function import FunctionTeacher
 from potstill.training.options import Optimisation
 from small_runs import small_run
 
@@ -38,8 +39,13 @@ def job(
     def make(**changes: Any) -> Job:
         if changes.pop("with_ensemble", False):
             changes["ensemble"] = (other,)
+        black_box = FunctionTeacher(by_length, ["0", "1"]) if changes.pop("with_black_box", False) else None
+        is_gold = changes.pop("is_gold", True)
         options = small_run(tiny_data, tiny_encoder, tiny_vectors, tmp_path_factory.mktemp("run") / "out", **changes)
-        return Job(options, load_corpus(options.data, options.seed))
+        corpus = replace(load_corpus(options.data, options.seed), is_gold=is_gold)
+        if black_box:
+            black_box.check(["a text"])
+        return Job(options, corpus, black_box=black_box)
 
     return make
 
@@ -54,6 +60,11 @@ def test_what_is_in_the_way_of_a_later_stage_is_named_before_the_first_one(
         with pytest.raises(PotstillError, match=r"student: exists and was not made by potstill"):
             command(options)
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+def by_length(texts: list[str]) -> list[list[float]]:
+    """The scores of a black box."""
+    return [[1 / len(text), 1 - 1 / len(text)] for text in texts]
 
 
 def names(stages: list[Stage]) -> list[str]:
@@ -104,6 +115,10 @@ def row_of(stage: Stage, options: DistillOptions) -> str:
         return "transfer, with --transfer"
     if stage.name == "transfer" and not stage.inputs:
         return "transfer, by a black box"
+    if "identity" in stage.inputs and stage.name == "teacher":
+        return "teacher, a black box"
+    if stage.name == "transfer" and not stage.inputs:
+        return "transfer, by a black box"
     if stage.name == "teacher" and "identity" in stage.inputs:
         return "teacher, a black box"
     return next((name for name, pattern in ROWS.items() if re.fullmatch(pattern, stage.name)), stage.name)
@@ -116,6 +131,8 @@ def row_of(stage: Stage, options: DistillOptions) -> str:
         {"student": ("cnn", "char-ngram", "teacher"), "with_ensemble": True, "embedding_path": "teacher:8"},
         {"augment": False, "gold_epochs": 0},
         {"analyzer": "mecab"},
+        {"with_black_box": True},
+        {"with_black_box": True, "is_gold": False},
         {"transfer": ("labelled",)},
     ],
 )
@@ -146,9 +163,11 @@ def test_every_row_of_the_table_is_a_stage_of_some_plan(job: Callable[..., Job],
     for changes in (
         {"student": ("cnn", "char-ngram", "teacher"), "with_ensemble": True, "gold_epochs": 1},
         {"transfer": (tmp_path / "labelled",)},
+        {"with_black_box": True},
     ):
         planned = job(**changes)
         rows |= {row_of(stage, planned.options) for stage in plan(planned)}
+    rows.add("labelled, without --data")  # it comes before the plan
     assert rows == set(read_table())
 
 

@@ -110,7 +110,7 @@ def test_columns_that_would_name_nothing_are_refused_at_once(
 ) -> None:
     (tmp_path / "d.txt").write_text("fine\t1\n")
     with pytest.raises(PotstillError, match=complaint):
-        DistillOptions(str(tmp_path / "d.txt"), Path("o"), "t", columns=DistillColumns(**columns))
+        DistillOptions(data=str(tmp_path / "d.txt"), out=Path("o"), teacher="t", columns=DistillColumns(**columns))
 
 
 def test_columns_are_those_of_the_files_that_have_some(tmp_path: Path) -> None:
@@ -120,7 +120,9 @@ def test_columns_are_those_of_the_files_that_have_some(tmp_path: Path) -> None:
     named = DistillColumns("review")
 
     def columns_of(data: str, **others: Any) -> Columns:
-        return DistillOptions(str(tmp_path / data), Path("o"), "t", columns=named, **others).data_columns
+        return DistillOptions(
+            data=str(tmp_path / data), out=Path("o"), teacher="t", columns=named, **others
+        ).data_columns
 
     more = (tmp_path / "more.csv",)
     assert columns_of("d.txt", unlabelled=more) == columns_of("d.txt", transfer=more) == Columns()

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from potstill.artifacts import LABELLED, RUN, TEXTS, shards
+from potstill.artifacts import LABELLED, RUN, TEXTS
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
 from potstill.errors import PotstillError, require

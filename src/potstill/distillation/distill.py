@@ -192,7 +192,11 @@ def _texts_to_ask(job: Job) -> list[str]:
     """The texts that a black box is asked for; those that augmentation makes are not known yet."""
     texts = [example.text for split in SPLITS for example in job.corpus.splits[split]]
     if job.corpus.is_gold and not job.options.transfer:
-        texts += [" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path, job.options.columns.of_texts)]
+        texts += [
+            " ".join(text.split())
+            for path in job.options.unlabelled
+            for text in read_texts(path, job.options.columns.of_texts)
+        ]
     return list(dict.fromkeys(texts))
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import LABELLED, hash_file, hash_json
-from potstill.corpus.columns import Columns
-from potstill.corpus.examples import Example, Row, check_row, read_rows, read_texts
+from potstill.corpus.columns import BY_NAME, Columns
+from potstill.corpus.examples import Example, check_row, read_texts
 from potstill.corpus.labels import label_ids
+from potstill.corpus.readers import Row, find_reader
 from potstill.corpus.splits import Corpus, split_examples
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
@@ -132,7 +133,7 @@ def _gold(job: LabellingJob) -> list[Example]:
     path = job.options.gold
     if path is None:
         return []
-    rows = list(read_rows(path))
+    rows = list(find_reader(path)(path, BY_NAME, True))
     filled = [row for row in rows if not _is_empty(row)]
     if not filled:
         raise PotstillError(f"{path}: no row has a label yet: fill in its column 'label'")

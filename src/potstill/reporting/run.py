@@ -15,7 +15,6 @@ from potstill.runs.contents import read_record, run_labels
 from potstill.runs.options import DistillOptions
 from potstill.teachers.black_boxes import PYTHON
 
-
 FROM_PYTHON = "texts that a Python caller gave"
 
 
