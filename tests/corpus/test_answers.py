@@ -165,7 +165,11 @@ def test_a_value_that_is_no_list_of_probabilities_is_named_with_its_line(
             "a.csv:1: no column 'anger', which --label",
         ),
         ("text,label\na,joy\n", {}, "a.csv: no logits, and .*; it has text, label: give --label_column label$"),
-        ("text,x\na,joy\n", {}, "it has text, x: give --label_columns, --probability_column or --label_column$"),
+        (
+            "review,x\na,joy\n",
+            {"text_column": "review"},
+            "it has review, x: give .*, --probability_column or --label_column$",
+        ),
         ("text,joy,anger,sad mood\na,1,0,0\n", {}, "give --label_columns anger joy 'sad mood'$"),
     ],
 )

@@ -61,7 +61,7 @@ class Answers:
 
     def _which_columns(self, path: Path) -> PotstillError:
         """The error where no column of answers is named: gold labels must not be taken for a teacher's by chance."""
-        names = column_names(path)
+        names = column_names(path, self.columns.of_texts)
         if set(self.labels) <= set(names):
             options = f"--label_columns {shlex.join(self.labels)}"
         elif LABEL_COLUMN in names:

@@ -121,13 +121,13 @@ def read_table(path: Path, columns: Columns, labelled: bool) -> Iterator[Record]
     return TABLES[ending(path)](path, columns, labelled)
 
 
-def column_names(path: Path) -> list[str]:
+def column_names(path: Path, columns: Columns = BY_NAME) -> list[str]:
     """The names of a file's columns; of JSONL, of its first object.
 
     :raises PotstillError: as :func:`read_table`, when there are no texts either.
     """
     if ending(path) != ".parquet":
-        return list(next((record.values for record in read_table(path, BY_NAME, False)), ()))
+        return list(next((record.values for record in read_table(path, columns, False)), ()))
     with _open_parquet(path) as file:
         return list(file.schema_arrow.names)
 
