@@ -30,6 +30,7 @@ def _own_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setattr(asking, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(asking, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(asking, "PATIENCE", 0.3)
 
 
