@@ -26,7 +26,10 @@ from potstill.teachers.language_model.usage import Ledger
 logger = logging.getLogger(__name__)
 
 TRIES = 6  # times that a request is sent that fails
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds before it is sent again: twice as long each time
+# Seconds at most before it is sent again, three times as long each time. The first is short: the last texts of a shard
+# that fail are waited for by nobody else, and twelve seconds in all are enough for a server that starts again.
+FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
+PATIENCE = 120.0  # seconds without any answer, until "too many requests" counts as a failure of the text
 ASKED_AGAIN = 2  # times, where an answer names no label
 MOST_FAILURES = 50  # texts in a row that are left out as requests fail: the server is gone
 BUDGET = "budget"
@@ -60,13 +63,15 @@ class Question:
 class _Item:
     """A request that is to be made.
 
-    :ivar attempt: counts the answers that named no label; failures: the times that it failed since.
+    :ivar attempt: counts the answers that named no label.
+    :ivar failures: counts the times that it failed since; waits those that it was put off.
     """
 
     question: Question
     slot: Slot
     attempt: int = 0
     failures: int = 0
+    waits: int = 0
 
 
 class Asker:
@@ -100,6 +105,7 @@ class Asker:
         self._again: list[tuple[float, int, _Item]] = []  # by the time when they are due
         self._counter = itertools.count()
         self._pause_until = 0.0
+        self._answered_at = time.monotonic()
         self._n_failed_in_a_row = 0
         self._n_in_flight = 0
         self._landed = asyncio.Event()
@@ -216,6 +222,7 @@ class Asker:
             self._n_in_flight -= 1
             self._landed.set()
         self._n_failed_in_a_row = 0
+        self._answered_at = time.monotonic()
         return answer
 
     def _most_cost(self, item: _Item) -> float:
@@ -280,11 +287,15 @@ class Asker:
             if error.wait >= _LONG and time.monotonic() > self._pause_until:
                 logger.info("the teacher's server asks to wait %.0f s (%s)", error.wait, error)
             self._pause_until = max(self._pause_until, time.monotonic() + error.wait)
-        item.failures += 1
+        # At a limit the requests beside it are answered: it is no fault of this text, however often it comes.
+        is_limited = error.is_limit and self.is_dialect_known
+        if not is_limited or time.monotonic() - self._answered_at > PATIENCE:
+            item.failures += 1
+        item.waits += 1
         if item.failures < TRIES:
             # With jitter: what failed together is not sent together again.
-            longest = min(FIRST_WAIT * 2 ** (item.failures - 1), LONGEST_WAIT)
-            self._put_back(item, max(error.wait or 0.0, longest * random.uniform(0.5, 1.0)))
+            longest = min(FIRST_WAIT * 3 ** (item.waits - 1), LONGEST_WAIT)
+            self._put_back(item, (error.wait or 0.0) + longest * random.uniform(0.1, 1.0))
         elif not self.is_dialect_known:
             raise PotstillError(f"the teacher's server gives no answer: {error}; {TRIES} requests were sent")
         else:

@@ -28,11 +28,13 @@ class BusyError(Exception):
     """The request failed, and may do so no more when it is sent again.
 
     :ivar wait: seconds that the server asks all requests to wait; None where it does not say.
+    :ivar is_limit: too many requests came at a time.
     """
 
-    def __init__(self, why: str, wait: float | None = None) -> None:
+    def __init__(self, why: str, wait: float | None = None, *, is_limit: bool = False) -> None:
         super().__init__(why)
         self.wait = wait
+        self.is_limit = is_limit
 
 
 class NoAnswerError(Exception):
@@ -146,7 +148,7 @@ class Connection:
         if status in (400, 422) or (status >= 500 and "logprobs" in said):  # the second: llama-cpp-python
             return UnsupportedError(said)
         if status in (408, 409, 425, 429) or status >= 500:
-            return BusyError(f"status {status}: {said}", _wait(error.response.headers))
+            return BusyError(f"status {status}: {said}", _wait(error.response.headers), is_limit=status == 429)
         return PotstillError(f"{self._server}: status {status}: {said}")
 
     def _of_connection(self, error: BaseException) -> Exception:
