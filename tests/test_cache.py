@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from potstill.cache import open_cache
+from potstill.errors import PotstillError
 
 
 @pytest.fixture
@@ -97,3 +98,26 @@ def test_a_user_without_a_home_has_no_cache(tmp_path: Path, monkeypatch: pytest.
         cache.store({"fine": 1})
         assert cache.look_up(["fine"]) == {}
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_paid_for_is_on_the_disk_when_it_is_stored(folder: Path) -> None:
+    with open_cache("openai:small", "1", paid=True) as cache:
+        cache.store({"fine \udc80": 1})
+        with open_cache("openai:small", "1", paid=True) as other:  # as after a kill
+            assert other.look_up(["fine \udc80", "dull"]) == {"fine \udc80": 1}
+
+
+def test_an_error_is_not_passed_over_where_results_were_paid_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_cache("openai:small", "1", paid=True) as cache:
+        with sqlite3.connect(folder / "openai-small-1.sqlite") as connection:
+            connection.execute("DROP TABLE findings")
+        connection.close()
+        with pytest.raises(PotstillError, match=r"answers cannot be kept here \(no such table"):
+            cache.store({"fine": 1})
+    (folder / "file").write_text("")
+    monkeypatch.setenv("POTSTILL_CACHE", str(folder / "file"))
+    with (
+        pytest.raises(PotstillError, match=r"answers cannot be kept here .*: free the place, or name a folder in"),
+        open_cache("openai:small", "1", paid=True),
+    ):
+        pass

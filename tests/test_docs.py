@@ -129,7 +129,8 @@ def defaults(options: Any) -> dict[str, str]:
         elif field.default is MISSING:
             values[field.name] = "required"
         else:
-            values[field.name] = ("on" if field.default else "off") if types[field.name] is bool else str(field.default)
+            default = "none" if field.default in ("", ()) else str(field.default)
+            values[field.name] = ("on" if field.default else "off") if types[field.name] is bool else default
     return values
 
 

@@ -34,6 +34,7 @@ STAND_INS = {  # what a test machine has in the place of what the pages name
     "s3://bucket/texts": "texts",
     "s3://bucket/labelled": "labelled",
     "--threads 4": "--threads 1",
+    "--label_columns joy anger": "--label_columns 1 0",  # the labels of the small data
     "$(cat secret)": "s3cret",
 }
 PROMPT_AND_VARIABLES = re.compile(r"^(?:\$ )?((?:\w+=\S+ )*)")
@@ -68,6 +69,9 @@ def place(
     rows = sentences(400, seed=0)
     texts = [text for text, _ in rows]
     Path("intents.csv").write_text("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in rows))
+    Path("reviews.csv").write_text("review,stars\n" + "".join(f'"{text}",{label}\n' for text, label in rows))
+    scores = (f'"{text}",{0.9 if label == "1" else 0.2},{0.1 if label == "1" else 0.8}\n' for text, label in rows)
+    Path("scores.csv").write_text("text,1,0\n" + "".join(scores))
     Path("texts.txt").write_text("will it rain\na good film\n")
     Path("unlabelled.txt").write_text("".join(f"{text}\n" for text in texts[:30]))
     Path("texts").mkdir()
@@ -135,7 +139,7 @@ class Page:
     ("name", "ran"),
     [
         ("README.md", "distill export serve curl"),
-        ("docs/data.md", "distill"),
+        ("docs/data.md", "distill distill distill"),
         ("docs/deploy.md", "export export export verify verify predict bench bench"),
         ("docs/korean.md", "distill distill distill"),
         ("docs/report.md", "report report push"),

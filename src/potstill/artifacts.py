@@ -36,7 +36,7 @@ _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|Pytorc
 
 MANIFEST, HASHES = "manifest.json", "hashes"
 # In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
-FORMAT = 2
+FORMAT = 3
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -51,12 +51,15 @@ LABELS = "label.txt"
 RAW = "augmented.raw"  # the recipe's new texts, which the teacher is to label
 TRANSFER = "augmented.txt"  # the recipe's transfer set
 TRAINING = "training.json"
+TEACHER = "teacher.json"  # what a black box tells of itself
 RUN = "run.json"
 RUN_LOCK = ".run.lock"
 EVALUATION = "evaluation.json"
 REPORT = "report.html"
 CARD = "README.md"  # of a student: the hub's name for a model card
+LABELLED = "labelled"  # folder of a run: texts without gold labels with the teacher's logits
 TEXTS = "texts.parquet"  # what the teacher is to label
+LEFT_OUT = "left_out.jsonl"  # of a transfer set: the texts that the teacher has no answer for
 BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 
@@ -64,6 +67,11 @@ ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
 def shard_name(index: int) -> str:
     """The file name of one Parquet shard."""
     return f"part-{index:05d}.parquet"
+
+
+def left_out_name(index: int) -> str:
+    """The file name of the texts that a shard lacks, while the folder is made."""
+    return f".left_out-{index:05d}.jsonl"
 
 
 def shards(folder: "Path | UPath") -> list[Path]:

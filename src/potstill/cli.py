@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from potstill.commands.export import ExportOptions, export
 from potstill.commands.label import LabelOptions, label_files
 from potstill.commands.predict import PredictOptions, predict
 from potstill.commands.push import PushOptions, push
+from potstill.commands.sample import SampleOptions, sample
 from potstill.commands.serve import ServeOptions, serve
 from potstill.commands.verify import Verified, VerifyOptions, verify
 from potstill.distillation.demo import DemoOptions, demo
@@ -31,7 +32,7 @@ from potstill.errors import PotstillError
 from potstill.files import describe, is_refusal
 from potstill.pretraining.options import PretrainOptions
 from potstill.pretraining.pretrain import pretrain
-from potstill.progress import Bar, silent
+from potstill.progress import bars, silent
 from potstill.recipe.augment import AugmentOptions, augment_data
 from potstill.recipe.evaluate import EvaluateOptions, evaluate
 from potstill.recipe.preprocess import PreprocessOptions, preprocess
@@ -48,6 +49,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "train": (TrainOptions, train),
     "evaluate": (EvaluateOptions, evaluate),
     "label": (LabelOptions, label_files),
+    "sample": (SampleOptions, sample),
     "report": (ReportOptions, report_runs),
     "export": (ExportOptions, export),
     "predict": (PredictOptions, predict),
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _set_up(general)
         # torchrun ends processes that wait for each other, where no handler would be called
         with terminable() if n_processes() == 1 else nullcontext():
-            result = VERBS[verb][1](options, silent if general.quiet or not is_first() else _bars)
+            result = VERBS[verb][1](options, silent if general.quiet or not is_first() else bars)
         if is_first() and (printed := str(result)):
             with writing(Path("standard output")):
                 print(printed, flush=True)
@@ -184,27 +186,6 @@ def _set_up(general: General) -> None:
             os.environ[name] = str(general.threads)
         else:
             os.environ.setdefault(name, str(available_cpus()))
-
-
-class _TqdmBar:
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-
-    def update(self, n: int) -> None:
-        self._bar.update(n)
-
-    def note(self, text: str) -> None:
-        self._bar.set_postfix_str(text)
-
-
-@contextmanager
-def _bars(description: str, total: int) -> Iterator[Bar]:
-    """Progress as tqdm bars on standard error; where that is no terminal, a line every half minute."""
-    from tqdm import tqdm
-
-    interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(total=total or None, desc=description, mininterval=interval, maxinterval=2 * interval) as bar:
-        yield _TqdmBar(bar)
 
 
 if __name__ == "__main__":

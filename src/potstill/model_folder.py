@@ -14,6 +14,7 @@ from potstill.artifacts import (
     ONNX_FILES,
     PRECISION,
     RUN,
+    TEACHER,
     TEMPERATURE,
     TOKENIZER,
     TOKENIZER_CONFIG,
@@ -123,6 +124,8 @@ class ModelFolder:
         return config, tokenizer, onnx
 
     def _how_to_get(self, precision: str) -> str:
+        if (self.path / TEACHER).is_file():
+            return "it has a teacher's answers, not a model: give the folder of a student, such as runs/NAME/student"
         if precision != "fp32" and "fp32" in self.precisions:
             return f"make it with: potstill export {self.path} --{precision}"
         return "give the folder of a trained model, such as runs/NAME/student"

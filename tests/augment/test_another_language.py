@@ -77,7 +77,9 @@ def test_last_sounds_of_hangul_are_not_special() -> None:
 def test_students_read_its_morphemes() -> None:
     assert is_morphological("turkish")
     assert MorphemeSplitter("turkish")(["kitaplar burada"]) == ["kitap lar bura da"]
-    assert DistillOptions("data", Path("out"), "teacher", analyzer="turkish").word_analyzer == "turkish"
+    assert (
+        DistillOptions(data="data", out=Path("out"), teacher="teacher", analyzer="turkish").word_analyzer == "turkish"
+    )
 
 
 def test_its_language_is_the_cards() -> None:

@@ -13,6 +13,7 @@ from potstill.cli import main
 from potstill.commands import bench as stage
 from potstill.commands.bench import BenchOptions, bench
 from potstill.commands.export import ExportOptions, export
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
@@ -21,6 +22,7 @@ from potstill.export.onnx_files import save_model
 from potstill.reporting.scatter import Point, draw_svg
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
+from standins import write_reviews
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +143,11 @@ def test_batches_larger_than_test_are_left_out(models: Path, tiny_data: Path, ca
     table = bench(BenchOptions((models / "ngram",), tiny_data))
     assert {time.batch for time in table.rows[0].timings} == {1}
     assert "--batch=32 is left out: test has 20 texts" in caplog.text
+
+
+def test_the_data_may_have_columns_of_any_names(models: Path, tiny_data: Path, tmp_path: Path) -> None:
+    columns = Columns("opinion", label_column="verdict")
+    given = {"models": (models / "cnn",), "batch": (1,), "peers": ("tfidf",)}
+    named = bench(BenchOptions(data=write_reviews(tmp_path), columns=columns, **given))  # type: ignore[arg-type]
+    known = bench(BenchOptions(data=tiny_data, **given))  # type: ignore[arg-type]
+    assert [row.accuracy for row in named.rows] == [row.accuracy for row in known.rows]

@@ -13,6 +13,7 @@ from potstill.artifacts import read_json, read_manifest, write_json, write_manif
 from potstill.cli import main
 from potstill.commands import export as stage
 from potstill.commands.export import ExportOptions, export
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
@@ -21,6 +22,7 @@ from potstill.locks import Locked, locked
 from potstill.manifests import find_faults
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
+from standins import write_reviews
 
 
 @pytest.fixture
@@ -177,3 +179,12 @@ def test_a_decoder_without_a_padding_token_is_exported_with_one(tmp_path: Path) 
     exported = potstill.load(folder)
     alone = np.concatenate([exported.logits([text]) for text in texts])
     np.testing.assert_allclose(exported.logits(texts), alone, atol=1e-4)
+
+
+def test_the_data_may_have_columns_of_any_names(student: Path, tmp_path: Path) -> None:
+    columns = Columns("opinion", label_column="verdict")
+    data = write_reviews(tmp_path / "reviews")
+    exported = export(ExportOptions(student, int8=True, check=data, columns=columns, max_drop=100))
+    assert exported.n_valid == 20
+    with pytest.raises(PotstillError, match="--text_column names a column of the data: give --check too"):
+        ExportOptions(student, columns=columns)

@@ -162,3 +162,22 @@ def test_it_predicts_on_as_many_threads_as_asked(
     (tmp_path / "texts.txt").write_text("a b\n")
     stage.predict(stage.PredictOptions(student, input=tmp_path / "texts.txt", output=tmp_path / "labels.txt"))
     assert asked == [3]
+
+
+def test_a_table_may_have_its_texts_in_a_column_of_any_name(student: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("review,text\na b,d\n")
+    command = f"predict {student} --input={tmp_path / 'in.csv'} --output={tmp_path / 'out'} --proba"
+    main([*command.split(), "--text_column=review"])
+    first = (tmp_path / "out").read_text()
+    (tmp_path / "in.csv").write_text("text\na b\n")
+    main(command.split())
+    assert (tmp_path / "out").read_text() == first
+
+
+def test_lines_have_no_column(student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.txt").write_text("a b\n")
+    for source, name in ((str(tmp_path / "in.txt"), "in.txt"), ("-", "standard input")):
+        with pytest.raises(SystemExit) as raised:
+            main(["predict", str(student), f"--input={source}", "--text_column=review"])
+        assert raised.value.code == 2
+        assert f"{name}: has no columns, but --text_column names one" in capsys.readouterr().err

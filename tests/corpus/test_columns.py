@@ -1,10 +1,11 @@
-"""Headers: one where none belongs, and the form of a CSV file's."""
+"""Headers: one where none belongs, and the form of a CSV file's; and the columns that a user names."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from potstill.corpus.columns import find_delimiter, is_header
+from potstill.corpus.columns import Columns, DistillColumns, find_delimiter, is_header
 from potstill.corpus.examples import read_examples, read_texts
 from potstill.corpus.splits import load_corpus
 from potstill.errors import PotstillError
@@ -72,7 +73,7 @@ def test_a_text_without_spaces_after_commas_keeps_its_quotes(tmp_path: Path) -> 
 
 
 def test_a_header_of_no_known_names_is_told_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(PotstillError, match=r"a\.csv:2: no column 'text'; it has words\^label: rename one"):
+    with pytest.raises(PotstillError, match=r"a\.csv:1: no column 'text'; it has words\^label: rename or add one"):
         read_examples(write(tmp_path / "a.csv", "words^label\nfine^1\n"))
     with pytest.raises(PotstillError, match=r"a\.csv:2: more fields than the header has; quote texts with ';' in them"):
         read_examples(write(tmp_path / "a.csv", "text;label\nfine;well made;1\n"))
@@ -81,3 +82,53 @@ def test_a_header_of_no_known_names_is_told_as_it_is(tmp_path: Path) -> None:
 def test_a_column_alone_needs_no_delimiter(tmp_path: Path) -> None:
     assert find_delimiter("text\n") == "," and find_delimiter('text,"a\rb\n') == ","
     assert list(read_texts(write(tmp_path / "a.csv", "text\nfine; well made\n"))) == ["fine; well made"]
+
+
+def test_a_sign_in_a_name_that_the_user_gives_does_not_divide_the_header() -> None:
+    assert find_delimiter("a text; the best\n") == ";"
+    assert find_delimiter("a text; the best\n", ["a text; the best"]) == ","
+    assert find_delimiter("text,said;mood\n", ["mood"]) == ";"
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"text_column": "a", "label_column": "a"}, "--text_column and --label_column: 'a' is named 2 times"),
+        ({"text_column": "a", "text_pair_column": "a"}, "--text_column and --text_pair_column: 'a' is named 2 times"),
+        ({"label_columns": ("a", "b", "a")}, "--label_columns: 'a' is named 2 times: a column has one use"),
+        ({"text_column": "a", "label_columns": ("a", "b")}, "--text_column and --label_columns: 'a' is named 2 times"),
+        ({"label_columns": ("a",)}, "--label_columns: give two names or more"),
+        ({"label_columns": ("a", "")}, "--label_columns: give two names or more"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Columns, DistillColumns])
+def test_a_column_has_one_use(kind: type[Columns], columns: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        kind(**columns)
+
+
+def test_labels_are_in_one_column_or_in_one_each() -> None:
+    with pytest.raises(PotstillError, match="--label_column and --label_columns: give one of them"):
+        Columns(label_column="a", label_columns=("b", "c"))
+
+
+def test_what_is_not_named_is_no_input_of_a_stage() -> None:
+    assert Columns().as_inputs == {}
+    named = Columns("a", label_columns=("b", "c"))
+    assert named.as_inputs == {"columns": {"text_column": ["a"], "label_columns": ["b", "c"]}}
+    assert named.of_texts == Columns("a")
+
+
+def test_beside_a_transfer_set_columns_of_labels_are_that_sets_where_the_data_has_its_own(tmp_path: Path) -> None:
+    named = DistillColumns(label_columns=("joy", "anger"))
+    one = write(tmp_path / "one.csv", "text,label\na,joy\n")
+    each = write(tmp_path / "each.csv", "text,joy,anger\na,1,0\n")
+    stars = write(tmp_path / "stars.csv", "text,label,stars\na,x,joy\n")
+    assert read_examples(one, named.of_data(has_transfer=True))[0].label == "joy"
+    assert read_examples(each, named.of_data(has_transfer=True))[0].label == "joy"
+    both = DistillColumns(label_column="stars", label_columns=("joy", "anger"))
+    assert read_examples(stars, both.of_data(has_transfer=True))[0].label == "joy"
+    with pytest.raises(PotstillError, match=r"one\.csv:1: no column 'joy', which --label_columns names"):
+        read_examples(one, named.of_data(has_transfer=False))
+    with pytest.raises(PotstillError, match=r"one\.csv:1: no column 'stars', which --label_column names"):
+        read_examples(one, both.of_data(has_transfer=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from potstill.corpus import examples
+from potstill.corpus import lines
 from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.errors import PotstillError
 
@@ -69,7 +69,7 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.txt", "a\tb\tyes\nc\tno\n", "some examples are pairs"),
         ("a.csv", "text,label\nfine,1,2\n", "a.csv:2: more fields than the header"),
         ("a.csv", 'text,label\n"fine,1\n', "not CSV"),
-        ("a.csv", "words,label\nfine,1\n", "a.csv:2: no column 'text'; it has words, label"),
+        ("a.csv", "words,label\nfine,1\n", "a.csv:1: no column 'text'; it has words, label: give --text_column words$"),
         ("a.txt", "__label__good fine\n", "a.txt:1: no label; .* of fastText's form: sed"),
         ("a.txt", "version https://git-lfs.github.com/spec/v1\noid 1\n", "a.txt: a pointer of Git LFS"),
         ("a.csv", "text,label\nfine\n", "a.csv:2: no label"),
@@ -81,8 +81,8 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.jsonl", '{"text": "fine", "label": "\\ud83d"}\n', "a.jsonl:1: half a character .* in the label"),
         ("a.jsonl", '{"text": "fine", "label": 1}\n' + "[" * 100_000, "a.jsonl:2: not JSON .maximum recursion depth"),
         ("a.jsonl", '{"text": "fine", "label": ' + "9" * 5000 + "}", "a.jsonl:1: not JSON .Exceeds the limit"),
-        ("a.csv", 'text,"la\nbel"\nfine,1\n', "a.csv:3: no column 'label'; it has text, la bel: rename one"),
-        ("a.csv", f"text,{'x' * 5000}\nfine,1\n", r"no column 'label'; it has text, x{194} \.\.\.: rename one"),
+        ("a.csv", 'text,"la\nbel"\nfine,1\n', "a.csv:1: no column 'label'; it has text, la bel: rename or add one"),
+        ("a.csv", f"text,{'x' * 5000}\nfine,1\n", r"no column 'label'; it has text, x{194} \.\.\.: rename or add one"),
         ("a.csv", "text,text,label\nfine,dull,1\n", "a.csv:1: two columns 'text'; rename or remove one"),
         ("a.parquet", "not parquet", "a.parquet: not a Parquet file"),
         ("a.doc", "fine\t1\n", "unknown file ending; use one of .csv, .jsonl"),
@@ -110,7 +110,7 @@ def test_texts_need_no_label(name: str, content: str, tmp_path: Path) -> None:
     [
         ("a.txt", "fine\ndull\t0\n", "a.txt:2: a tab in a text without label; take it out"),
         ("a.txt", " \n", "a.txt: no texts in it"),
-        ("a.csv", "words\nfine\n", "a.csv:2: no column 'text'; it has words"),
+        ("a.csv", "words\nfine\n", "a.csv:1: no column 'text'; it has words: give --text_column words$"),
         ("a.jsonl", '{"text": "a", "text_pair": "b"}\n', "a.jsonl:1: a pair of texts"),
         ("a.jsonl", '{"text": " "}\n', "a.jsonl:1: empty text"),
         ("a.doc", "fine\n", "unknown file ending"),
@@ -170,7 +170,7 @@ def test_blank_csv_lines_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv"])
 def test_a_file_without_line_ends_is_not_read_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "LONGEST_LINE", 20)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 20)
     assert len(read_examples(write(tmp_path / "a.txt", "a film of 17 by\t1\n"))) == 1
     with pytest.raises(PotstillError, match=rf"{name}:2: a line of over 20 bytes; is this a text file\?"):
         read_examples(write(tmp_path / name, ("fine\t1\n" if name == "a.txt" else "text,label\n") + "f" * 1000))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example
-from potstill.corpus.splits import find_split, load_corpus, split_examples
+from potstill.corpus.splits import find_split, load_corpus, source_has_columns, split_examples
 from potstill.errors import PotstillError
 
 
@@ -165,3 +166,48 @@ def test_whatever_the_hubs_library_raises_is_one_line(error: Exception, monkeypa
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(PotstillError, match=f"^someone/old: neither .*{error}"):
         load_corpus("someone/old", seed=0)
+
+
+def test_a_data_set_may_have_columns_of_any_names(tmp_path: Path) -> None:
+    content = "review,stars\n" + "".join(f"film {i},{i % 2}\n" for i in range(20))
+    columns = Columns("review", label_column="stars")
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.csv").write_text(content)
+    for source in (tmp_path, tmp_path / "train.csv"):
+        corpus = load_corpus(str(source), 0, columns)
+        assert corpus.labels == ["0", "1"] and corpus.splits["test"][0].text.startswith("film")
+
+
+def test_a_hub_data_set_may_have_columns_of_any_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    columns = {
+        "note": ["a", "b", "c"],
+        "body": ["a fine film", "a dull one", "a film"],
+        "mood": [1, 0, 1],
+        "good": [True, False, True],
+        "bad": [False, True, False],
+    }
+    mood = datasets.ClassLabel(names=["bad", "good"])
+    loaded = datasets.Dataset.from_dict(columns).cast_column("mood", mood)
+    splits = datasets.DatasetDict({split: loaded for split in ("train", "validation", "test")})
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: splits)
+    for named in (Columns("body", label_column="mood"), Columns("body", label_columns=("good", "bad"))):
+        examples = load_corpus("someone/films", 0, named).splits["train"]
+        assert [(row.text, row.label) for row in examples] == [
+            ("a fine film", "good"),
+            ("a dull one", "bad"),
+            ("a film", "good"),
+        ]
+    with pytest.raises(PotstillError) as raised:
+        load_corpus("someone/films", 0)
+    assert str(raised.value) == (
+        "someone/films: no column 'text'; it has note, body, mood, good, bad: "
+        "give --text_column body --label_column mood"
+    )
+
+
+def test_text_files_have_no_columns_and_all_else_has(tmp_path: Path) -> None:
+    (folder(tmp_path, train=GOOD) / "b.csv").write_text("text,label\n")
+    names = (str(tmp_path), str(tmp_path / "train.txt"), str(tmp_path / "b.csv"), "someone/reviews")
+    assert [source_has_columns(name) for name in names] == [False, False, True, True]

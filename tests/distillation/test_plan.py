@@ -102,6 +102,10 @@ def read_table() -> dict[str, tuple[set[str], set[str]]]:
 def row_of(stage: Stage, options: DistillOptions) -> str:
     if stage.name == "transfer" and options.transfer:
         return "transfer, with --transfer"
+    if stage.name == "transfer" and not stage.inputs:
+        return "transfer, by a black box"
+    if stage.name == "teacher" and "identity" in stage.inputs:
+        return "teacher, a black box"
     return next((name for name, pattern in ROWS.items() if re.fullmatch(pattern, stage.name)), stage.name)
 
 
@@ -180,7 +184,7 @@ def test_a_plan_of_bad_names_is_one_line(job: Callable[..., Job]) -> None:
 
 
 def test_a_student_that_is_named_twice_is_one() -> None:
-    options = DistillOptions("d", Path("o"), "t", student=("ngram", "all", "a/b", "a/b"), layers=2)
+    options = DistillOptions(data="d", out=Path("o"), teacher="t", student=("ngram", "all", "a/b", "a/b"), layers=2)
     students = {student.folder: student.name for student in find_students(options)}
     names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm", "char-ngram")}
     assert students == names | {"b-2-layers": "a/b"}

@@ -6,20 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
 from potstill.augment.sampling import Rules
+from potstill.corpus.columns import DistillColumns
 from potstill.corpus.splits import load_corpus
+from potstill.corpus.transfer import read_transfer
 from potstill.corpus.words import as_words
 from potstill.distillation.augmented import augmented_stage
+from potstill.distillation.checks import check_job
 from potstill.distillation.data import data_stage
 from potstill.distillation.transfer import transfer_stages
 from potstill.errors import PotstillError
 from potstill.labelling import ENGINES
 from potstill.labelling.local import label_shards
 from potstill.runs.contents import read_split
-from potstill.runs.job import Job
+from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 
 
@@ -44,7 +48,7 @@ def run(tiny_data: Path, tmp_path: Path) -> Path:
 
 
 def job_of(settings: DistillOptions) -> Job:
-    return Job(settings, load_corpus(settings.data, settings.seed))
+    return Job(settings, load_corpus(settings.data, settings.seed, settings.data_columns))
 
 
 def augmented(settings: DistillOptions, work: Path) -> list[str]:
@@ -141,3 +145,52 @@ def test_on_another_engine_the_teacher_is_sent_as_it_is(
     assert len(sent) == 1
     local, ray = (tmp_path / engine / "part-00000.parquet" for engine in ("local", "ray"))
     assert local.read_bytes() == ray.read_bytes()
+
+
+def test_texts_without_labels_may_be_in_a_column_of_any_name(tiny_data: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("an odd one\n")
+    (tmp_path / "more.csv").write_text("review,stars\nanother one,5\n")
+    settings = options(
+        tiny_data,
+        run,
+        unlabelled=(tmp_path / "more.txt", tmp_path / "more.csv"),
+        augment=False,
+        columns=DistillColumns("review"),
+    )
+    assert augmented(settings, tmp_path / "work")[-2:] == ["an odd one", "another one"]
+
+
+def transfer_stage(settings: DistillOptions) -> tuple[Job, Stage]:
+    job = job_of(settings)
+    *_, stage = transfer_stages(job)
+    return job, stage
+
+
+def test_answers_in_columns_become_a_transfer_set(tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("review,1,0\nan odd one,0.75,0.25\n")
+    columns = DistillColumns("review", label_columns=("1", "0"))
+    job, stage = transfer_stage(options(tiny_data, tmp_path, transfer=(tmp_path / "scores.csv",), columns=columns))
+    stage.build(job, tmp_path)
+    labelled = read_transfer(tmp_path)
+    assert labelled.texts == ["an odd one"]
+    np.testing.assert_allclose(np.exp(labelled.logits), [[0.25, 0.75]], rtol=1e-6)
+    with_labels = options(
+        tiny_data, tmp_path, transfer=(tmp_path / "scores.csv",), columns=DistillColumns("review", label_column="1")
+    )
+    _, other = transfer_stage(with_labels)
+    assert stage.inputs != other.inputs  # made again
+
+
+def test_answers_that_are_not_there_are_told_before_any_work(tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("text,1,0\nan odd one,0.75,0.25\n")
+    job = job_of(options(tiny_data, tmp_path, transfer=(tmp_path / "scores.csv",)))
+    with pytest.raises(PotstillError, match=r"scores\.csv: no logits, .*: give --label_columns 0 1$"):
+        check_job(job)
+
+
+def test_without_named_columns_stages_depend_on_what_they_did(tiny_data: Path, tmp_path: Path) -> None:
+    job = job_of(options(tiny_data, tmp_path))
+    assert "columns" not in data_stage(job).inputs | augmented_stage(job).inputs
+    (tmp_path / "d.csv").write_text("review,label\n" + "".join(f"film {i},{i % 2}\n" for i in range(20)))
+    named = job_of(options(tmp_path / "d.csv", tmp_path, columns=DistillColumns("review")))
+    assert data_stage(named).inputs["columns"] == {"text_column": ["review"]}

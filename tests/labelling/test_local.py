@@ -1,5 +1,6 @@
 """Labelling in this process."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from potstill.artifacts import shards
+from potstill.artifacts import LEFT_OUT, shards
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
+from potstill.labelling.label import Unlabelled, label_texts
 from potstill.labelling.local import label_shards
 from potstill.progress import Progress, silent
+from potstill.teachers.left_out import LeftOut
 
 TEXTS = ["a", "b c", "d e f", "a b", "c"]
 
@@ -24,6 +27,7 @@ class Counting:
     def __init__(self, fails_at_call: int = 0) -> None:
         self.labels, self.identity = ["0", "1"], "counting"
         self.calls = 0
+        self.left_out: list[LeftOut] = []
         self._fails_at_call = fails_at_call
 
     def check(self, texts: Sequence[Text]) -> None:
@@ -90,3 +94,50 @@ def test_pairs_keep_both_texts(tmp_path: Path) -> None:
     label(pairs, Counting(), tmp_path, 9)
     table = pyarrow.parquet.read_table(tmp_path / "part-00000.parquet")
     assert table["text"].to_pylist() == TEXTS and table["text_pair"].to_pylist() == ["b"] * 5
+
+
+class Reluctant(Counting):
+    """A teacher without an answer to texts of more than two words, and to all of some shards."""
+
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        logits = super().__call__(texts, progress)
+        silent_rows = [row for row, text in enumerate(texts) if len(text.split()) > 2]  # type: ignore[union-attr]
+        logits[silent_rows] = np.nan
+        self.left_out = [LeftOut(texts[row], "too long: by a word") for row in silent_rows]
+        return logits
+
+
+def test_texts_without_an_answer_are_in_no_shard_and_listed(tmp_path: Path) -> None:
+    """The third shard is empty then, and the set is read as if it were not there."""
+    unlabelled = Unlabelled(len(TEXTS), lambda: in_parts(TEXTS, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("potstill.labelling.label.PART_ROWS", 1)
+        counts = label_texts(unlabelled, Reluctant(), tmp_path)
+        transfer = read_transfer(tmp_path)
+        assert transfer.texts == ["a", "b c", "a b", "c"] and counts.by_reason == {"too long": 1}
+        np.testing.assert_array_equal(transfer.logits, [[3, 1], [4, 2], [3, 2], [5, 1]])
+        listed = [json.loads(line) for line in (tmp_path / LEFT_OUT).read_text().splitlines()]
+        assert listed == [{"text": "d e f", "reason": "too long: by a word"}]
+        again = Reluctant()
+        assert label_texts(unlabelled, again, tmp_path) == counts and again.calls == 0
+
+
+def test_a_set_without_any_answer_is_one_line_and_asked_for_again(tmp_path: Path) -> None:
+    texts = ["a b c", "d e f"]
+    for _ in range(2):
+        teacher = Reluctant()
+        with pytest.raises(PotstillError, match="has no answer to any of the 2 texts: 2 too long"):
+            label_texts(Unlabelled(2, lambda: in_parts(texts)), teacher, tmp_path)
+        assert teacher.calls == 1 and not shards(tmp_path)
+
+
+def test_a_row_that_is_no_number_in_part_is_an_error_and_no_text_without_an_answer(tmp_path: Path) -> None:
+    class Damaged(Counting):
+        def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+            logits = super().__call__(texts, progress)
+            logits[1, 0] = np.nan
+            return logits
+
+    label(TEXTS, Damaged(), tmp_path, 9)
+    with pytest.raises(PotstillError, match="row 2 has a logit that is not a finite number"):
+        read_transfer(tmp_path)

@@ -17,6 +17,7 @@ from potstill.augment.augmentation import augment
 from potstill.augment.sampling import Rules
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
 from potstill.labelling import ENGINES, Engine, ray
 from potstill.progress import Progress, silent
@@ -167,3 +168,21 @@ def test_texts_that_are_tagged_on_the_cluster_are_the_same(
         monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / name))
         results.append(list(augment(texts, Rules(n_iter=1), analyzer="whitespace", pool=pool)))
     assert results[0] == results[1]
+
+
+class HalfSilent(StandIn):
+    """A teacher without an answer to every other text."""
+
+    def __call__(self, texts: Sequence[Text], progress: Progress = silent) -> NDArray[np.float32]:
+        logits = np.zeros((len(texts), 2), np.float32)
+        logits[1::2] = np.nan
+        return logits
+
+
+def test_texts_without_an_answer_are_left_out_on_a_cluster_too(cluster: Any, tmp_path: Path) -> None:
+    label("local", HalfSilent(), tmp_path / "local")
+    label("ray", HalfSilent(), tmp_path / "ray")
+    assert read_transfer(tmp_path / "ray").texts == TEXTS[::2]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "ray").iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()
+    }

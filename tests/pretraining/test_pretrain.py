@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -13,13 +14,14 @@ from safetensors.numpy import load_file
 import potstill
 from potstill.artifacts import read_json, write_json
 from potstill.cli import main
+from potstill.corpus.columns import TextColumn
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import build_tokenizer
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
 from potstill.pretraining import stages
-from potstill.pretraining.options import PretrainOptions
+from potstill.pretraining.options import PretrainJob, PretrainOptions
 from potstill.pretraining.pretrain import pretrain
 from potstill.training import pretrained
 from potstill.training.pretrained import find_pretrained, grow_vocabulary, open_pretrained
@@ -343,3 +345,17 @@ def test_an_encoder_that_gives_no_vectors_is_one_line(tiny_encoder: Path, monkey
     monkeypatch.setattr(SentenceEncoder, "__call__", lambda self, texts, progress=None: np.zeros((2, 32)))
     with pytest.raises(PotstillError, match="it gives no sentence vectors: give another encoder"):
         SentenceEncoder(str(tiny_encoder)).check(["a", "b"])
+
+
+def test_texts_may_be_in_a_column_of_any_name(text: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "more.csv"
+    table.write_text("review,stars\na text of its own,5\n")
+    named = options(text, tiny_encoder, tmp_path / "out", text=(text, table), columns=TextColumn("review"))
+    first, *_ = stages.pretraining_stages(PretrainJob(named))
+    first.build(PretrainJob(named), tmp_path)
+    written = pyarrow.parquet.read_table(tmp_path / "texts.parquet")["text"].to_pylist()
+    assert len(written) == 1201 and written[-1] == "a text of its own"
+    unnamed, *_ = stages.pretraining_stages(PretrainJob(options(text, tiny_encoder, tmp_path / "out")))
+    assert first.inputs["columns"] == {"text_column": ["review"]} and "columns" not in unnamed.inputs
+    with pytest.raises(PotstillError, match=r"text\.txt: has no columns, but --text_column names one"):
+        options(text, tiny_encoder, tmp_path / "out", columns=TextColumn("review"))

@@ -88,3 +88,10 @@ def test_no_analyzer_splits_at_white_space_and_replaces_nothing(source: Path) ->
 def test_an_analyzer_and_none_are_not_both_accepted() -> None:
     with pytest.raises(PotstillError, match="--no_analyzer and --analyzer=kiwi: give one of them"):
         AugmentOptions(Path("in"), Path("out"), analyzer="kiwi", no_analyzer=True)
+
+
+def test_texts_may_be_in_a_column_of_any_name(source: Path) -> None:
+    Path("train.csv").write_text("review,stars\na fine film,5\n")
+    columns = "--text_column review --label_column stars"
+    main(f"augment_data --input train.csv --output a.raw --analyzer=whitespace --preserve_label {columns}".split())
+    assert Path("a.raw").read_text().splitlines()[0] == "a fine film\t5"

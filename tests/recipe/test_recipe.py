@@ -12,6 +12,7 @@ import potstill
 from potstill.cli import main
 from potstill.corpus.transfer import read_transfer
 from potstill.tasks import SingleLabel
+from standins import write_reviews
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ACCURACY = re.compile(r"^\[Accuracy\] : [01]\.\d{4}, +\d+/ +\d+$", re.MULTILINE)
@@ -232,3 +233,24 @@ def test_a_folder_in_the_way_of_preprocess_is_named_before_anything_is_written(
         potstill_command(f"preprocess --config=configs/config-glove-cnn.json --embedding_path={tiny_vectors}")
     assert "test.txt.ids: exists and was not made by potstill" in capsys.readouterr().err
     assert sorted(data.rglob("*")) == before
+
+
+def test_the_data_may_have_columns_of_any_names(
+    workplace: Path, tiny_vectors: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_reviews(workplace / "data" / "reviews")
+    cnn = "--config=configs/config-glove-cnn.json --data_dir=data/reviews"
+    columns = "--text_column opinion --label_column verdict"
+    potstill_command(f"preprocess {cnn} {columns} --embedding_path={tiny_vectors} --n_frequent=50")
+    potstill_command(f"train {cnn} --epoch=1 --save_path=cnn")
+    potstill_command(f"evaluate {cnn} {columns} --model_path=cnn")
+    assert ACCURACY.search(capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        potstill_command(f"evaluate {cnn} --model_path=cnn")
+    assert "test.csv:1: no column 'text'; it has id, opinion, verdict: give --text_column opinion" in (
+        capsys.readouterr().err
+    )
+    bert = "--config=configs/config-bert-cls.json --data_dir=data/reviews"
+    with pytest.raises(SystemExit):
+        potstill_command(f"evaluate {bert} {columns} --augmented")
+    assert "augmented.raw: has no columns, but --text_column names one" in capsys.readouterr().err

@@ -111,9 +111,11 @@ def test_its_command_makes_the_same_run(reported: Path) -> None:
 
 
 def test_flags_are_written_as_flags() -> None:
-    options = DistillOptions("a b", Path("run"), "encoder", augment=False, bf16=True, rules=Rules(lower=True))
+    options = DistillOptions(
+        data="a b", out=Path("run"), teacher="encoder", augment=False, bf16=True, rules=Rules(lower=True)
+    )
     config = json.loads(json.dumps(asdict(options), default=str))
-    command = "potstill distill --data 'a b' --out run --teacher encoder --no-augment --lower --bf16"
+    command = "potstill distill --out run --teacher encoder --data 'a b' --no-augment --lower --bf16"
     assert write_command(config).replace(" \\\n ", "") == command
 
 

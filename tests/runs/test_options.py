@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from potstill.augment.sampling import Rules
+from potstill.corpus.columns import Columns, DistillColumns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.errors import PotstillError
 from potstill.runs.options import DistillOptions
@@ -94,3 +95,46 @@ def test_epochs_and_steps_that_are_given_are_used() -> None:
     of_steps = options(student_steps=50, gold_epochs=0)
     assert (of_steps.for_student.steps, of_steps.for_student.min_steps) == (50, 0)
     assert not of_steps.has_baseline
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"probability_column": "p"}, "--probability_column is a column of a transfer set: give --transfer too"),
+        ({"label_column": "a", "label_columns": ("b", "c")}, "--label_column and --label_columns: give one of them"),
+        ({"text_column": "a"}, r"d\.txt: has no columns, but --text_column names one: leave it out"),
+    ],
+)
+def test_columns_that_would_name_nothing_are_refused_at_once(
+    columns: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "d.txt").write_text("fine\t1\n")
+    with pytest.raises(PotstillError, match=complaint):
+        DistillOptions(str(tmp_path / "d.txt"), Path("o"), "t", columns=DistillColumns(**columns))
+
+
+def test_columns_are_those_of_the_files_that_have_some(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text("fine\t1\n")
+    (tmp_path / "d.csv").write_text("review,stars\nfine,1\n")
+    (tmp_path / "more.csv").write_text("review\nfine\n")
+    named = DistillColumns("review")
+
+    def columns_of(data: str, **others: Any) -> Columns:
+        return DistillOptions(str(tmp_path / data), Path("o"), "t", columns=named, **others).data_columns
+
+    more = (tmp_path / "more.csv",)
+    assert columns_of("d.txt", unlabelled=more) == columns_of("d.txt", transfer=more) == Columns()
+    assert columns_of("d.csv").text_column == columns_of("d.csv", unlabelled=more).text_column == "review"
+    assert columns_of("d.csv", unlabelled=(tmp_path / "d.txt",)).text_column == "review"
+
+
+def test_a_column_of_probabilities_needs_a_transfer_set_with_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine\t1 2\n")
+    with pytest.raises(PotstillError, match=r"a\.txt: has no columns, but --probability_column names one"):
+        options(transfer=(tmp_path / "a.txt",), columns=DistillColumns(probability_column="p"))
+    (tmp_path / "a.jsonl").write_text('{"text": "fine", "p": [0, 1]}\n')
+    with pytest.raises(PotstillError, match="--probability_column and --label_columns: give one of them"):
+        options(
+            transfer=(tmp_path / "a.jsonl",),
+            columns=DistillColumns(probability_column="p", label_columns=("a", "b")),
+        )

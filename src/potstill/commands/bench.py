@@ -20,6 +20,7 @@ import tyro
 from numpy.typing import NDArray
 
 from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, not_ours, read_object, write_json, writing
+from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
@@ -50,6 +51,7 @@ class BenchOptions:
     """Folders of students, each measured in every precision it has a file for."""
     data: Path
     """Data folder whose test is predicted and timed, after a warm-up on its valid."""
+    columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     teacher: Path | None = None
     """Folder of an exported teacher: measured too, and the second stage of each student's cascade."""
     peers: tuple[str, ...] = ()
@@ -190,8 +192,8 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     if options.out:
         _check_out(options.out)
     peers = [check_peer(name) for name in options.peers]
-    examples = read_examples(find_split(options.data, "test"))
-    test, valid = Labelled.of(examples), Labelled.of(read_examples(find_split(options.data, "valid")))
+    examples = _read(options, "test")
+    test, valid = Labelled.of(examples), Labelled.of(_read(options, "valid"))
     batches = [size for size in options.batch if size <= len(examples)]
     if not batches:
         raise PotstillError(f"--batch={min(options.batch)}: test has {len(examples)} texts; give a smaller --batch")
@@ -199,7 +201,7 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
         logger.warning("--batch=%d is left out: test has %d texts", size, len(examples))
     students = [entry for folder in options.models for entry in _open(folder, examples)]
     teachers = _open(options.teacher, examples) if options.teacher else []
-    others = [entry for peer in peers for entry in _train(*peer, options.data, valid, test)]
+    others = [entry for peer in peers for entry in _train(*peer, options, valid, test)]
     entries = [*students, *teachers, *others]
     timings = _time_all(entries, batches, valid.texts, test.texts, progress)
     slow = range(len(students), len(students) + len(teachers))
@@ -215,6 +217,10 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     if options.out:
         _write(rows, options.out)
     return Bench(rows, options.out)
+
+
+def _read(options: BenchOptions, split: str) -> list[Example]:
+    return read_examples(find_split(options.data, split), options.columns)
 
 
 def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
@@ -233,9 +239,9 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
     return entries
 
 
-def _train(name: str, encoder: str, data: Path, valid: Labelled, test: Labelled) -> list[_Entry]:
+def _train(name: str, encoder: str, options: BenchOptions, valid: Labelled, test: Labelled) -> list[_Entry]:
     """A row for each form that a peer has; none where its library fails."""
-    train = Labelled.of(read_examples(find_split(data, "train")))
+    train = Labelled.of(_read(options, "train"))
     entries = []
     with TemporaryDirectory() as scratch:
         for peer in train_first(name, PeerTask(train, valid, Path(scratch), encoder)):

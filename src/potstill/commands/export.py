@@ -4,7 +4,8 @@ import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from potstill.artifacts import (
     write_json,
     writing,
 )
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import label_ids
 from potstill.corpus.splits import find_split
@@ -50,6 +52,7 @@ class ExportOptions:
     check: Path | None = None
     """Data folder whose valid each precision is measured on; 8-bit ranges are found on its train. A run's student needs
     none: it is measured on the run's own data."""
+    columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     # Students over words lost at most 0.23 on SST-2 (two of the 872 texts of valid).
     max_drop: float = 0.3
     """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
@@ -57,6 +60,8 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
             raise PotstillError(f"--max_drop={self.max_drop}: must be between 0 and 100, in points of accuracy")
+        if self.columns.named and self.check is None:
+            raise PotstillError(f"--{next(iter(self.columns.named))} names a column of the data: give --check too")
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,10 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     """
     require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
+    read = partial(_read, columns=options.columns)
     with writing(folder), locked(folder, folder / ".export.lock"), _scratch(folder) as work:
-        labels = _write_files(folder, _read(data, "train") if options.int8 and data else None, work)
-        valid = _read(data, "valid") if data else []
+        labels = _write_files(folder, read(data, "train") if options.int8 and data else None, work)
+        valid = read(data, "valid") if data else []
         label_ids(valid, labels, f"{data}/valid")
         precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
         exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)
@@ -155,8 +161,8 @@ def _find(options: ExportOptions) -> tuple[Path, Path | None]:
     return folder, data
 
 
-def _read(data: Path, split: str) -> list[Example]:
-    return read_examples(find_split(data, split))
+def _read(data: Path, split: str, columns: Columns) -> list[Example]:
+    return read_examples(find_split(data, split), columns)
 
 
 def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[str]:

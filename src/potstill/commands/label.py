@@ -3,18 +3,35 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from potstill.artifacts import HASHES, MANIFEST, atomic_folder, hash_file, hash_json, new_manifest, own_manifest, shards
+import tyro
+
+from potstill.artifacts import (
+    HASHES,
+    LEFT_OUT,
+    MANIFEST,
+    atomic_folder,
+    hash_file,
+    hash_json,
+    new_manifest,
+    own_manifest,
+    shards,
+)
+from potstill.corpus.columns import TextColumn
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
-from potstill.labelling.label import count_rows, label_texts, texts_of_files
+from potstill.labelling.label import LeftOutCounts, count_rows, label_texts, texts_of_files
 from potstill.outputs import check_apart
 from potstill.progress import Progress, silent
-from potstill.teachers import Backend, open_teacher
+from potstill.teachers import Backend, Teacher, open_teacher
+from potstill.teachers.black_boxes import TEMPLATE, Told, asks_for_money, is_black_box, open_black_box
+from potstill.teachers.language_model import LanguageModelTeacher
+from potstill.teachers.language_model.options import LanguageModelOptions
+from potstill.teachers.language_model.usage import RequestPlan, Usage
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -22,21 +39,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Let a fine-tuned teacher label the texts of files, here or on a Ray cluster."""
+    """Let a teacher label the texts of files: a fine-tuned one, here or on a Ray cluster, or one that is asked."""
 
     input: str
     """Texts: a file (.txt: a text a line; .csv, .jsonl, .parquet: column text) or a folder of Parquet files; of Parquet
     also a URL that fsspec knows (s3://bucket/texts)."""
-    output: str
+    output: str = ""
     """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
-    input and teacher, it makes the missing shards."""
-    teacher: str
-    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub."""
+    input and teacher, it makes the missing shards. Texts without an answer are in its left_out.jsonl."""
+    teacher: str = field(kw_only=True)
+    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub. Or a model that is only asked: openai:MODEL,
+    nli:MODEL, skops:FILE, or a folder of SetFit whose head is model_head.skops."""
+    labels: str = ""
+    """Of openai:MODEL and nli:MODEL: a TOML file with names, descriptions and examples of the labels and an instruction,
+    or names, as positive,negative."""
+    hypothesis: str = TEMPLATE
+    """Of nli:MODEL: what it is asked to find in a text; {} is a label's description, or its name."""
+    show_prompt: bool = False
+    """Print what the first text becomes for a language model, and send nothing."""
+    plan: bool = False
+    """Print how many requests and tokens a language model would take, and what they cost; send nothing."""
+    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     labelling: Backend = "torch"
     """What runs the teacher; torch-bf16 and onnx-int8 are faster and less exact."""
     engine: Engine = "local"
     """Where it runs: here, or on the Ray cluster that RAY_ADDRESS or this machine's ray start names. The result is the
     same."""
+    language_model: LanguageModelOptions = field(default_factory=LanguageModelOptions)
+
+    def __post_init__(self) -> None:
+        if asks_for_money(self.teacher):
+            if self.engine != "local":
+                raise PotstillError(f"{self.teacher} is asked from here: leave --engine {self.engine} out")
+        elif self.show_prompt or self.plan:
+            raise PotstillError("show_prompt and plan are of a language model: give --teacher openai:MODEL")
+        if self.labels and not is_black_box(self.teacher):
+            raise PotstillError(f"--labels: {self.teacher} says itself what its labels are; leave it out")
+        if not self.output and not self.show_prompt and not self.plan:
+            raise PotstillError("no place for the transfer set: give --output")
 
 
 @dataclass(frozen=True)
@@ -45,34 +85,58 @@ class LabelledTexts:
 
     :param output: its folder.
     :param n_texts: the texts in it.
+    :param left_out: those that the teacher has no answer for.
+    :param usage: what a language model took.
     """
 
     output: str
     n_texts: int
+    left_out: LeftOutCounts
+    usage: Usage | None = None
 
     def __str__(self) -> str:
-        return f"{self.output}: {self.n_texts} texts labelled"
+        line = f"{self.output}: {self.n_texts} texts labelled"
+        if self.left_out.n_texts:
+            line += f", {self.left_out.n_texts} left out ({self.left_out}; {LEFT_OUT} lists them)"
+        return line if self.usage is None else f"{line}\n{self.usage}"
 
 
-def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts:
+def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledTexts | RequestPlan | str:
     """Label the texts of files, in their order.
 
-    :raises PotstillError: when there are none, the teacher is not fine-tuned, or a place cannot be reached.
+    :return: the transfer set; or what labelling would take, or the prompt of the first text, where these are asked for.
+    :raises PotstillError: when there are none, the teacher cannot label them, or a place cannot be reached.
     """
-    require("train", "torch", "transformers", "pyarrow", "onnxscript")
+    if asks_for_money(options.teacher):
+        require("train", "pyarrow")
+    else:
+        require("train", "torch", "transformers", "pyarrow", "onnxscript")
     files = _find_files(options.input)
-    if "://" not in options.output:
+    if options.output and "://" not in options.output:
         check_apart(Path(options.output), [Path(options.input), *(Path(str(file.parent)) for file in files)])
-    rows = {file.name: count_rows(file) for file in files}
-    teacher = open_teacher(options.teacher, backend=options.labelling)
+    columns = options.columns.of_texts
+    rows = {file.name: count_rows(file, columns) for file in files}
+    texts = texts_of_files(files, sum(rows.values()), columns)
+    teacher = _open_teacher(options)
+    if isinstance(teacher, LanguageModelTeacher) and (options.show_prompt or options.plan):
+        every = (text for shard in texts.shards() for text in shard)
+        return teacher.show_prompt(next(every)) if options.show_prompt else teacher.plan(every)
     inputs = {
         "texts": {file.name: [rows[file.name], _size(file)] for file in files},
         "teacher": teacher.identity,
+        **columns.as_inputs,
     }
     with _working_folder(options.output, inputs) as work:
-        texts = texts_of_files(files, sum(rows.values()))
-        label_texts(texts, teacher, work, engine=options.engine, progress=progress)
-    return LabelledTexts(options.output, sum(rows.values()))
+        left_out = label_texts(texts, teacher, work, engine=options.engine, progress=progress)
+    usage = teacher.usage if isinstance(teacher, LanguageModelTeacher) else None
+    return LabelledTexts(options.output, texts.n_texts - left_out.n_texts, left_out, usage)
+
+
+def _open_teacher(options: LabelOptions) -> Teacher:
+    if not is_black_box(options.teacher):
+        return open_teacher(options.teacher, backend=options.labelling)
+    told = Told(None, options.labels, options.hypothesis, options.language_model)
+    return open_black_box(options.teacher, told)
 
 
 def _find_files(name: str) -> "list[Path | UPath]":

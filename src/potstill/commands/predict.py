@@ -9,7 +9,10 @@ from typing import Annotated
 
 import tyro
 
-from potstill.corpus.examples import Row, check_text, ending, open_packed, read_rows
+from potstill.corpus.columns import TextColumn
+from potstill.corpus.examples import check_text, read_rows
+from potstill.corpus.lines import open_packed
+from potstill.corpus.readers import Row, has_columns
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
@@ -18,7 +21,6 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
 
 _LINES = 1024  # in memory at once
-_TABLES = (".csv", ".jsonl", ".parquet")
 _SHOWN = 5  # bad lines that the error lists
 
 
@@ -30,6 +32,7 @@ class PredictOptions:
     """A student's folder, or that of an exported teacher."""
     input: Path = STANDARD
     """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; -: standard input."""
+    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     output: Path = STANDARD
     """A label for each line, in the same order; -: standard output."""
     proba: bool = False
@@ -114,10 +117,13 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
     if options.input != STANDARD:
         check_input(options.input)
         check_apart(options.output, [options.input])
+    if not has_columns(options.input):
+        options.columns.refuse("standard input" if options.input == STANDARD else options.input)
     classifier = load(options.student, asked_threads())
     lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
-    is_table = ending(options.input) in _TABLES
-    texts_to_come = lines.read_table(read_rows(options.input)) if is_table else lines.read(_raw_lines(options.input))
+    texts_to_come = lines.read(_raw_lines(options.input))
+    if has_columns(options.input):
+        texts_to_come = lines.read_table(read_rows(options.input, options.columns.of_texts))
     with text_output(options.output) as out, progress("predicting", 0) as bar:
         while texts := list(islice(texts_to_come, _LINES)):
             out.writelines(f"{row}\n" for row in _label(classifier, texts, options.proba, lines))

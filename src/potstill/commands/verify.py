@@ -22,6 +22,7 @@ from potstill.manifests import find_faults
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runs.contents import read_record, read_split
+from potstill.teachers.recorded import is_recorded
 
 _LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
 _COMPARED = (  # of a model's own predictions; no times, and no megabytes: export may have written other files since
@@ -169,7 +170,8 @@ def _wrong_figures(run: Path, row: Score) -> list[str]:
     """Measure a model again, in each precision that it has a file for: one of them was measured for the table."""
     test, valid = (Labelled.of(read_split(run, split)) for split in ("test", "valid"))
     claimed, wrong = asdict(row), list[str]()
-    for precision in ModelFolder(run / row.folder).precisions:
+    precisions = [None] if is_recorded(run / row.folder) else ModelFolder(run / row.folder).precisions
+    for precision in precisions:
         model = Model(row.name, row.role, row.folder, precision)
         try:
             measured = asdict(score_models([model], run, test=test, valid=valid)[0])

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from potstill.artifacts import atomic_file
-from potstill.corpus.examples import Example, read_lines
+from potstill.corpus.examples import Example
+from potstill.corpus.lines import read_lines
 from potstill.errors import PotstillError, shown
 from potstill.files import is_input
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from potstill.artifacts import hash_file
-from potstill.corpus.columns import LABEL_COLUMN
+from potstill.corpus.column_guesses import SAMPLE_ROWS
+from potstill.corpus.columns import BY_NAME, Columns, find_columns
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import GZIP, READERS, Example, check_row, ending, pick_columns, read_examples
+from potstill.corpus.examples import Example, check_row, read_examples
 from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.lines import GZIP
+from potstill.corpus.readers import READERS, Record, as_row, ending, has_columns
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.errors import PotstillError, require, shown
 from potstill.files import is_input, rereadable
@@ -30,12 +33,15 @@ class Corpus:
     """A data set in memory: its splits by name, its labels in id order, and the hashes of its sources.
 
     :param seed: of the split that was made; None where all three splits were given.
+    :param is_gold: whether people gave the labels; else the teacher did, all but those of test where ``has_gold_test``.
     """
 
     splits: dict[str, list[Example]]
     labels: list[str]
     hashes: dict[str, str]
     seed: int | None
+    is_gold: bool = True
+    has_gold_test: bool = True
 
     @property
     def is_paired(self) -> bool:
@@ -61,29 +67,30 @@ def find_split(folder: Path, split: str) -> Path:
     return files[0]
 
 
-def load_corpus(source: str, seed: int) -> Corpus:
+def load_corpus(source: str, seed: int, columns: Columns = BY_NAME) -> Corpus:
     """Read a data set.
 
     :param source: a folder with a train, a valid and a test file; one file, which is then split 80/10/10
         by label and seed; or the name of a data set on the Hugging Face hub, ``NAME`` or
         ``NAME:CONFIGURATION``.
     :param seed: of the split, where one is made.
+    :param columns: those of other names than the known ones.
     :raises PotstillError: naming the place, for bad data.
     """
     path = Path(source)
     is_split = is_input(path)
     if path.is_dir():
         files = {split: find_split(path, split) for split in SPLITS}
-        splits = {split: read_examples(file) for split, file in files.items()}
+        splits = {split: read_examples(file, columns) for split, file in files.items()}
         hashes = {file.name: hash_file(rereadable(file)) for file in files.values()}
     elif is_split:
-        splits = split_examples(read_examples(path), seed)
+        splits = split_examples(read_examples(path, columns), seed)
         files = dict.fromkeys(SPLITS, path)
         hashes = {path.name: hash_file(rereadable(path))}
     elif ending(path) in READERS or source.startswith((".", "/", "~")):
         raise PotstillError(f"{source}: no such file or folder")
     else:
-        splits, hashes, is_split = _load_hub(source, seed)
+        splits, hashes, is_split = _load_hub(source, seed, columns)
         files = {split: Path(f"{source}[{split}]") for split in SPLITS}
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
@@ -104,14 +111,15 @@ def _tell_of_known_texts(train: list[Example], held_out: list[Example], source: 
         )
 
 
-def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example]]:
+def split_examples(examples: list[Example], seed: int, *, keeps_rare: bool = False) -> dict[str, list[Example]]:
     """Split examples into train, valid and test, each with the same share of every label.
 
     Texts that occur more than once are kept once, so that no test text is in train; with the most frequent of their
     labels.
 
     :param seed: of the shuffle.
-    :raises PotstillError: when a label has fewer than three different texts.
+    :param keeps_rare: keep all texts of a label that has fewer than three in train.
+    :raises PotstillError: when a label has fewer than three different texts, unless these are kept.
     """
     by_label: dict[str, list[Example]] = defaultdict(list)
     for example in _each_text_once(examples):
@@ -119,6 +127,9 @@ def split_examples(examples: list[Example], seed: int) -> dict[str, list[Example
     generator = np.random.default_rng(seed)
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
     for label, group in sorted(by_label.items()):
+        if len(group) < 3 and keeps_rare:
+            splits["train"] += group
+            continue
         if len(group) < 3:
             raise PotstillError(f"label '{label}' has {len(group)} examples; splitting one file needs at least 3")
         order = [group[i] for i in generator.permutation(len(group))]
@@ -147,7 +158,18 @@ def _each_text_once(examples: list[Example]) -> list[Example]:
     return [next(example for example in group if example.label == chosen[text]) for text, group in by_text.items()]
 
 
-def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str, str], bool]:
+def source_has_columns(source: str) -> bool:
+    """Whether a data set, as :func:`load_corpus` takes it, has columns: all but ``.txt`` and ``.tsv``.
+
+    :raises PotstillError: when it is a folder without train.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return has_columns(find_split(path, "train"))
+    return has_columns(path) or not path.exists()
+
+
+def _load_hub(name: str, seed: int, columns: Columns) -> tuple[dict[str, list[Example]], dict[str, str], bool]:
     """The splits, their fingerprints, and whether one of them had to be made."""
     require("train", "datasets")
     import datasets
@@ -155,7 +177,7 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
     with OneLineErrors(f"{name}: neither a file or folder here nor a data set that the hub gives"):
         loaded = datasets.load_dataset(*name.split(":", 1))
     hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
-    splits = {split: _hub_examples(name, loaded[hub]) for split, hub in HUB_SPLITS.items() if hub in loaded}
+    splits = {split: _hub_examples(name, loaded[hub], columns) for split, hub in HUB_SPLITS.items() if hub in loaded}
     splits = {split: rows for split, rows in splits.items() if rows}
     if "train" not in splits:
         raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
@@ -173,21 +195,31 @@ def _load_hub(name: str, seed: int) -> tuple[dict[str, list[Example]], dict[str,
     return splits, hashes, is_split
 
 
-def _hub_examples(name: str, data: Any) -> list[Example]:
+def _hub_examples(name: str, data: Any, columns: Columns) -> list[Example]:
     """The examples of one split; none where all of its labels are hidden."""
-    feature = data.features.get(LABEL_COLUMN)
-    is_named = hasattr(feature, "int2str")
+    if not len(data):
+        return []
+    found = find_columns(name, data.column_names, columns, labelled=True, sample=lambda: _hub_sample(data))
+    label, is_alone = found.labels[0], len(found.labels) == 1
+    feature = data.features.get(label)
+    is_named = is_alone and hasattr(feature, "int2str")
     rows, n_hidden = [], 0
     for number, record in enumerate(data, start=1):
-        value = record.get(LABEL_COLUMN)
-        n_hidden += value == _HIDDEN
+        value = record.get(label)
+        n_hidden += is_alone and value == _HIDDEN
         if is_named and value == _HIDDEN:
             continue
         if is_named and isinstance(value, int):
-            record = record | {LABEL_COLUMN: feature.int2str(value)}
-        rows.append(check_row(pick_columns(name, number, record)))
+            record = record | {label: feature.int2str(value)}
+        rows.append(check_row(as_row(name, Record(number, found, record))))
     if n_hidden == len(data):  # numbers without names may have -1 as one of them
         return []
     if is_named and n_hidden:
         logger.info("%s: left out %d texts without a label", name, n_hidden)
     return rows
+
+
+def _hub_sample(data: Any) -> list[dict[str, Any]]:
+    """Some records, of columns that cost nothing to decode."""
+    plain = [name for name, feature in data.features.items() if getattr(feature, "dtype", "") in ("string", "int64")]
+    return list(data.select_columns(plain).select(range(min(SAMPLE_ROWS, len(data)))))

@@ -1,5 +1,7 @@
 """A transfer set: texts with the teacher's logits, as Parquet shards, one Parquet file, or the recipe's TSV.
 
+Other answers than logits, in columns, are read by :mod:`potstill.corpus.answers`.
+
 It is made, labelled, averaged and read in parts, because it may be larger than memory. Only making it needs memory
 that grows with it: 16 bytes a text. A restart makes the missing shards. Logits are read from a column of their own, or
 from a file that the caller declares a transfer set: a label that looks like a number is still a label.
@@ -15,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file, shard_name, shards
+from potstill.corpus.answers import Answers
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import read_lines
+from potstill.corpus.lines import read_lines
+from potstill.corpus.readers import column_names, ending, has_columns
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.errors import PotstillError, reason, require, shown
 from potstill.files import check_readable, reading, rereadable
 
 if TYPE_CHECKING:
     from upath import UPath
+
+_TEXT, _LOGITS = "text", "logits"  # the columns of a shard
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,15 @@ def read_transfer(path: Path) -> TransferSet:
     return TransferSet([text for part in parts for text in part.texts], np.concatenate([part.logits for part in parts]))
 
 
-def transfer_parts(path: Path) -> Iterator[TransferSet]:
+def transfer_parts(path: Path, answers: Answers | None = None) -> Iterator[TransferSet]:
     """Read a transfer set in parts of :data:`PART_ROWS` texts: a folder of shards or a Parquet file (columns ``text``,
     ``logits``), or a TSV file of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``.
 
+    :param answers: how CSV, JSONL and Parquet without logits are read; without it they are not.
     :raises PotstillError: naming file and line, for anything else.
     """
     n_texts, width = 0, 0
-    for part in _evenly(_read_parts(path)):
+    for part in _evenly(_read_parts(path, answers)):
         if width and part.logits.shape[1] != width:
             widths = sorted({width, part.logits.shape[1]})
             raise PotstillError(f"{path}: parts with {widths} logits a text: they are not one transfer set")
@@ -67,16 +74,28 @@ def transfer_parts(path: Path) -> Iterator[TransferSet]:
         raise PotstillError(f"{path}: no texts in it")
 
 
-def _read_parts(path: Path) -> Iterator[TransferSet]:
+def _read_parts(path: Path, answers: Answers | None) -> Iterator[TransferSet]:
+    if answers is not None and _has_answers(path, answers):
+        yield from (TransferSet(texts, logits) for texts, logits in answers.parts(path))
+        return
+    text = answers.columns.text_column if answers else ""
     # The recipe's TSV: its users copy what the teacher's command wrote to where the student's command reads it.
-    if not path.is_dir() and path.suffix != ".parquet":
+    if not path.is_dir() and ending(path) != ".parquet":
         yield from _read_tsv(path)
         return
     files = shards(path) if path.is_dir() else [path]
     if not files:
         raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
     for shard in files:
-        yield from _read_parquet(shard)
+        yield from _read_parquet(shard, text)
+
+
+def _has_answers(path: Path, answers: Answers) -> bool:
+    """Whether a file has probabilities or labels in columns, and no logits."""
+    if path.is_dir() or not has_columns(path):
+        return False
+    is_named = bool(answers.columns.probability_column)
+    return is_named or ending(path) != ".parquet" or _LOGITS not in column_names(path)
 
 
 def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
@@ -95,20 +114,31 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
         yield held
 
 
-def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
+def check_transfer(paths: Sequence[Path], answers: Answers) -> None:
+    """Check the first texts of files of answers: that the columns are there, and what they hold.
+
+    :raises PotstillError: as :func:`transfer_parts`.
+    """
+    for path in paths:
+        if _has_answers(path, answers):
+            next(answers.parts(path), None)
+
+
+def average_parts(paths: Sequence[Path], answers: Answers | None = None) -> Iterator[TransferSet]:
     """Several teachers' logits on the same texts as one set, in parts: an ensemble.
 
     Each set's logits are scaled to the standard deviation of the first set's.
 
+    :param answers: see :func:`transfer_parts`.
     :raises PotstillError: when one is no transfer set, or has other texts or labels than the first.
     """
     if len(paths) == 1:
-        yield from transfer_parts(paths[0])
+        yield from transfer_parts(paths[0], answers)
         return
-    deviations = [_deviation(path) for path in paths]
+    deviations = [_deviation(path, answers) for path in paths]
     # A teacher whose logits are twice as large would count double.
     scales = [deviations[0] / deviation if deviation else 0.0 for deviation in deviations]
-    for first, *others in zip_longest(*map(transfer_parts, paths)):
+    for first, *others in zip_longest(*(transfer_parts(path, answers) for path in paths)):
         for path, other in zip(paths[1:], others, strict=True):
             if not first or not other or first.texts != other.texts or first.logits.shape != other.logits.shape:
                 raise PotstillError(f"{path}: other texts or labels than in {paths[0]}: give sets of the same ones")
@@ -117,10 +147,10 @@ def average_parts(paths: Sequence[Path]) -> Iterator[TransferSet]:
         yield TransferSet(first.texts, average)
 
 
-def _deviation(path: Path) -> float:
+def _deviation(path: Path, answers: Answers | None) -> float:
     """The standard deviation of a transfer set's logits, from those of its parts (Chan et al. 1979)."""
     n, mean, squares = 0, 0.0, 0.0
-    for part in transfer_parts(path):
+    for part in transfer_parts(path, answers):
         logits = part.logits.astype(np.float64)
         shift = float(logits.mean()) - mean
         squares += float(((logits - logits.mean()) ** 2).sum()) + shift**2 * n * logits.size / (n + logits.size)
@@ -129,7 +159,11 @@ def _deviation(path: Path) -> float:
     return float(np.sqrt(squares / n))
 
 
-def _read_parquet(path: Path) -> Iterator[TransferSet]:
+def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
+    """The texts and logits of a file.
+
+    :param named: the column that the user says has the texts; ``""``, or a name that it lacks: ``text``.
+    """
     require("train", "pyarrow")
     import pyarrow
     import pyarrow.parquet
@@ -137,12 +171,13 @@ def _read_parquet(path: Path) -> Iterator[TransferSet]:
     try:
         with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
             names = file.schema_arrow.names
-            if not {"text", "logits"} <= set(names):
+            text = named if named in names else _TEXT
+            if not {text, _LOGITS} <= set(names):
                 raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
             n_rows = 0
-            for batch in file.iter_batches(PART_ROWS, columns=["text", "logits"]):
+            for batch in file.iter_batches(PART_ROWS, columns=[text, _LOGITS]):
                 if len(batch):
-                    yield _from_columns(batch.column("text"), batch.column("logits"), path, n_rows)
+                    yield _from_columns(batch.column(text), batch.column(_LOGITS), path, n_rows)
                 n_rows += len(batch)
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
         check_readable(rereadable(path))

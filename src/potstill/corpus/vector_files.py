@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import TOKENIZER
 from potstill.corpus.characters import reads_characters
-from potstill.corpus.examples import read_lines
+from potstill.corpus.lines import read_lines
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_array, open_tokenizer
 from potstill.corpus.vectors import PieceVectors, VectorSource, WordVectors
 from potstill.errors import PotstillError, require

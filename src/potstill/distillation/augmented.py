@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
 from potstill.augment.sampling import Rules
 from potstill.corpus.examples import read_texts
+from potstill.corpus.readers import of_form
 from potstill.corpus.streams import Seen, in_parts
 from potstill.corpus.words import as_words
 from potstill.files import rereadable
@@ -24,7 +26,9 @@ logger = logging.getLogger(__name__)
 def augmented_stage(job: Job) -> Stage:
     """The texts that the teacher is to label."""
     options = job.options
-    inputs: dict[str, Any] = {"unlabelled": [hash_file(rereadable(path)) for path in options.unlabelled]}
+    unlabelled = options.unlabelled if job.corpus.is_gold else ()
+    inputs: dict[str, Any] = {"unlabelled": [hash_file(rereadable(path)) for path in unlabelled]}
+    inputs |= options.columns.of_texts.as_inputs if unlabelled else {}
     if options.augment:
         inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(_rules(job))}
     return Stage("augmented", ("data",), inputs, _make_augmented)
@@ -60,11 +64,12 @@ def _make_augmented(job: Job, work: Path) -> None:
 def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
     """Triples: the row of train that a text is made from (None for one without a label), the text, and its kind."""
     yield from _own_texts(job)
-    if not job.options.unlabelled:
+    if not job.corpus.is_gold or not job.options.unlabelled:  # without gold labels they are train itself
         return
     # A test sentence in the transfer set would make the student's figures too good.
     held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
-    texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path))
+    columns = partial(of_form, columns=job.options.columns.of_texts)
+    texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path, columns(path)))
     yield from ((None, text, "unlabelled") for text in texts if as_words(text) not in held_out)
 
 

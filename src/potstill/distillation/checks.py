@@ -4,12 +4,14 @@ import logging
 from pathlib import Path
 
 from potstill.augment.analyzers import make_analyzer, reads_language
+from potstill.corpus.answers import Answers
+from potstill.corpus.transfer import check_transfer
 from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
 from potstill.errors import PotstillError
 from potstill.runs.job import Job
 from potstill.teachers import check_teacher
-from potstill.training.vector_sources import check_sources
+from potstill.training.vector_sources import check_sources, is_from_teacher, split_vectors
 from potstill.training.word_check import warn_of_unknown_words
 
 logger = logging.getLogger(__name__)
@@ -26,12 +28,16 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     options = job.options
     if job.corpus.is_paired:  # the recipe's students have no input for a second text
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
-    for name in (options.teacher, *options.ensemble):
-        check_teacher(name)
+    check_transfer(options.transfer, Answers(options.columns, job.labels))
+    if job.black_box is None:
+        for name in (options.teacher, *options.ensemble):
+            check_teacher(name)
     students = find_students(options)
     for student in students:
         if isinstance(student, TransformerStudent) and student.name != TEACHER:
             _check_transformer_student(student)
+    if job.black_box is not None:
+        _check_needs_no_weights(job)
     reads_words = any(isinstance(student, WordStudent) for student in students)
     if (reads_words and options.word_analyzer) or (options.augment and not options.transfer):
         _check_analyzer(job, chose_analyzer)  # before the pretrained student, whose morphemes it gives
@@ -40,6 +46,18 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
         if not options.word_analyzer:
             train, valid = ([example.text for example in job.corpus.splits[split]] for split in ("train", "valid"))
             warn_of_unknown_words(train, valid, lower=not options.cased)
+
+
+def _check_needs_no_weights(job: Job) -> None:
+    """Check that nothing needs the weights of a teacher that has none here.
+
+    :raises PotstillError: when something does.
+    """
+    options = job.options
+    if TEACHER in options.student:
+        raise PotstillError(f"--student=teacher: {options.teacher} is no transformer: give another student")
+    if any(is_from_teacher(part) for part in split_vectors(options.embedding_path)):
+        raise PotstillError(f"--embedding_path={options.embedding_path}: {options.teacher} has no word vectors")
 
 
 def _check_analyzer(job: Job, is_chosen: bool) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from potstill.artifacts import LABELS
+from potstill.artifacts import LABELLED, LABELS
 from potstill.corpus.labels import write_labels
 from potstill.corpus.splits import SPLITS
 from potstill.runs.job import Job, Stage
@@ -10,7 +10,9 @@ from potstill.runs.job import Job, Stage
 
 def data_stage(job: Job) -> Stage:
     """The stage that every other one reads."""
-    return Stage("data", (), {"data": job.corpus.hashes, "seed": job.corpus.seed}, _write_data)
+    after = () if job.corpus.is_gold else (LABELLED,)
+    inputs = {"data": job.corpus.hashes, "seed": job.corpus.seed, **job.options.data_columns.as_inputs}
+    return Stage("data", after, inputs, _write_data)
 
 
 def _write_data(job: Job, work: Path) -> None:

@@ -1,25 +1,28 @@
 """``potstill distill``: the whole job in one run folder, from labelled text to a measured student."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from potstill.artifacts import TRAINING, read_json
-from potstill.augment.analyzers import find_analyzer
-from potstill.corpus.splits import load_corpus
-from potstill.distillation.checks import check_job
+from potstill.corpus.examples import read_texts
+from potstill.corpus.splits import SPLITS
 from potstill.distillation.convergence import TRAIN_ACCURACY
+from potstill.distillation.opening import NOTHING, Given, has_gold, labelling_state, open_job, open_labelling
 from potstill.distillation.plan import plan
-from potstill.errors import require
+from potstill.distillation.unlabelled import LabellingJob, labelled_stage
 from potstill.evaluation.results import Evaluation, Score, read_evaluation, score_table
 from potstill.progress import Progress, silent
 from potstill.reporting.report import ReportOptions, report_runs
-from potstill.runs.job import Job
+from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 from potstill.runs.run import check_folder, describe_state, open_run, resolve
-from potstill.training.pretrained import AUTO
+from potstill.teachers import Teacher
+
+_AFTERWARDS = "the stages after it are planned when it is made"
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Distilled:
 
     def __str__(self) -> str:
         lines = [
-            score_table(self.scores, self.evaluation.reference),
+            score_table(self.scores, self.evaluation.reference, self.evaluation.accuracy_name),
             "",
             *self._advice(),
-            "accuracy and macro F1 on test, checkpoints picked on valid; ms a text on one thread, raw text to label",
+            *self._meaning(),
             "ECE: expected calibration error on test, in points: how far probabilities are from accuracy",
             f"everything is in {self.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
             f"the figures, plots and samples of this run in a browser: {self.report}",
@@ -66,6 +69,18 @@ class Distilled:
             f"  python -c \"import potstill; print(potstill.load('{self.student}').predict(['your text here']))\"",
         ]
         return "\n".join(lines)
+
+    def _meaning(self) -> list[str]:
+        """What the first figures are."""
+        how = "on test, checkpoints picked on valid; ms a text on one thread, raw text to label"
+        if self.evaluation.is_gold:
+            return [f"accuracy and macro F1 {how}"]
+        return [
+            f"agreement with the teacher, which alone labelled these texts, and macro F1 against its labels, {how}",
+            "how often the teacher is right nobody knows yet: choose texts to label by hand with",
+            f"  potstill sample {self.folder} --out check.csv",
+            "fill in its column 'label', and run the same command again with --gold check.csv",
+        ]
 
     def _advice(self) -> list[str]:
         """What to do where a baseline that takes seconds is better than the best student."""
@@ -109,15 +124,22 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan of a run."""
+    """The plan of a run.
+
+    :param requests: how many requests it would send, and what they would cost; empty: none.
+    :param note: what cannot be known yet.
+    """
 
     stages: list[PlannedStage]
+    requests: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         rows = [("stage", "reads", "state")]
         rows += [(stage.name, ", ".join(stage.after), stage.state) for stage in self.stages]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        return "\n".join(f"{name:<{widths[0]}}  {reads:<{widths[1]}}  {state}" for name, reads, state in rows)
+        lines = [f"{name:<{widths[0]}}  {reads:<{widths[1]}}  {state}" for name, reads, state in rows]
+        return "\n".join([*lines, *filter(None, [self.note, self.requests])])
 
 
 def distill_command(command: DistillCommand, progress: Progress = silent) -> Distilled | Planned:
@@ -125,39 +147,56 @@ def distill_command(command: DistillCommand, progress: Progress = silent) -> Dis
     return make_plan(command.options, progress) if command.plan else distill(command.options, progress)
 
 
-def distill(options: DistillOptions, progress: Progress = silent) -> Distilled:
+def distill(options: DistillOptions, progress: Progress = silent, given: Given = NOTHING) -> Distilled:
     """Run every stage that is not done yet.
 
+    :param given: what a Python caller gives as objects.
     :raises PotstillError: for bad data or options; what is finished stays.
     """
-    job = _open_job(options, progress)
-    with open_run(job, plan(job)) as run:
+    job = open_job(options, progress, given)
+    with open_run(job, _all_stages(job, given)) as run:
         run.make_all()
         return Distilled(job.folder, read_evaluation(job.folder), report_runs(ReportOptions((job.folder,))).out)
 
 
 def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
-    """The stages that :func:`distill` would go through; nothing is written.
+    """The stages that :func:`distill` would go through; nothing is written, and no request is sent.
 
     :raises PotstillError: for bad data or options.
     """
-    job = _open_job(options, progress)
-    stages = list(resolve(plan(job)))
+    labelling = None if has_gold(options) else open_labelling(options, progress)
+    if labelling is not None:
+        stage, state = labelling_state(labelling)
+        if state != "done":
+            texts = tuple(labelling.all_texts())
+            return Planned([PlannedStage(stage.name, (), state)], _plan_requests(labelling.teacher, texts), _AFTERWARDS)
+    job = open_job(options, progress)
+    stages = list(resolve(_all_stages(job, NOTHING)))
     check_folder(job, stages)
-    return Planned(
-        [
-            PlannedStage(stage.name, stage.after, describe_state(job.folder / stage.name, inputs))
-            for stage, inputs in stages
-        ]
-    )
+    planned = [
+        PlannedStage(stage.name, stage.after, describe_state(job.folder / stage.name, inputs))
+        for stage, inputs in stages
+    ]
+    return Planned(planned, _plan_requests(job.black_box, _texts_to_ask(job)))
 
 
-def _open_job(options: DistillOptions, progress: Progress) -> Job:
-    require("train", "torch", "transformers", "datasets", "accelerate", "onnxscript", "sklearn", "pyarrow", "jinja2")
-    corpus = load_corpus(options.data, options.seed)
-    job = Job(options, corpus, progress)
-    if options.analyzer == AUTO:
-        texts = [example.text for example in corpus.splits["train"]]
-        job = replace(job, options=replace(options, analyzer=find_analyzer(texts)))
-    check_job(job, chose_analyzer=options.analyzer == AUTO)
-    return job
+def _all_stages(job: Job, given: Given) -> Iterator[Stage]:
+    """The plan, after the stage that labelled the texts, where the teacher did."""
+    if not job.corpus.is_gold:
+        assert job.black_box is not None
+        yield labelled_stage(LabellingJob(job.options, job.black_box, given.texts, job.progress))
+    yield from plan(job)
+
+
+def _texts_to_ask(job: Job) -> list[str]:
+    """The texts that a black box is asked for; those that augmentation makes are not known yet."""
+    texts = [example.text for split in SPLITS for example in job.corpus.splits[split]]
+    if job.corpus.is_gold and not job.options.transfer:
+        texts += [" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path, job.options.columns.of_texts)]
+    return list(dict.fromkeys(texts))
+
+
+def _plan_requests(teacher: Teacher | None, texts: Sequence[str]) -> str:
+    """How many requests the texts would be, and what they would cost; empty for a teacher that sends none."""
+    ask = getattr(teacher, "plan", None)
+    return str(ask(texts)) if ask else ""

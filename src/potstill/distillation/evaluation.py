@@ -31,7 +31,8 @@ def _evaluate(job: Job, work: Path) -> None:
 
     options = job.options
     train, valid, test = (Labelled.of(read_split(job.folder, split)) for split in ("train", "valid", "test"))
-    models = [Model(f"teacher ({Path(options.teacher).name})", "teacher", "teacher")]
+    name = options.teacher if job.black_box else Path(options.teacher).name
+    models = [Model(f"teacher ({name})", "teacher", "teacher")]
     for teacher in find_ensemble(options):
         models.append(Model(f"teacher ({Path(teacher.source).name})", "teacher", teacher.folder))
     for student in find_students(options):
@@ -44,7 +45,7 @@ def _evaluate(job: Job, work: Path) -> None:
     if options.reference_row:
         logger.info("measuring TF-IDF + logistic regression")
         reference = measure_reference(train=train, valid=valid, test=test, seed=options.seed)
-    write_evaluation(Evaluation(this_machine(), scores, reference), work)
+    write_evaluation(Evaluation(this_machine(), scores, reference, job.corpus.has_gold_test), work)
 
 
 def _take_best(job: Job, work: Path) -> None:

@@ -45,7 +45,9 @@ def word_text_stage(job: Job) -> Stage:
         inputs |= {"embedding_path": hash_vectors(options.embedding_path), "n_frequent": options.n_frequent}
     if options.word_analyzer:
         inputs["analyzer"] = options.word_analyzer
-    needs_teacher = job.pretrained or any(is_from_teacher(part) for part in split_vectors(options.embedding_path))
+    needs_teacher = (job.pretrained and job.black_box is None) or any(
+        is_from_teacher(part) for part in split_vectors(options.embedding_path)
+    )
     after = ("data", "transfer", *(["teacher"] if needs_teacher else []))
     return Stage("prepared", after, inputs, _prepare_words)
 
@@ -75,6 +77,8 @@ def _build_vocabulary(job: Job, texts: Iterable[str]) -> Vocabulary:
     from potstill.teachers.word_vectors import TeacherVectors
 
     options, teacher = job.options, str(job.folder / "teacher")
+    if job.pretrained and job.black_box is not None:
+        return grow_vocabulary(job.pretrained, texts, None)
     if job.pretrained:
         checkpoint = open_finetuned(teacher)
         width = int(checkpoint.model.config.hidden_size)

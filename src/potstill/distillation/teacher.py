@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.distillation.black_box import black_box_stage
 from potstill.distillation.convergence import report_convergence
 from potstill.distillation.inputs import hash_weights, training_inputs
 from potstill.errors import PotstillError
@@ -34,6 +35,9 @@ _WIDE = 768  # numbers a token of an encoder whose configuration does not say
 def teacher_stages(job: Job) -> Iterator[Stage]:
     """The further teachers, then the run's own: a wrong name is found before anything expensive."""
     # A stage for each, so that the table has a row for every model that taught.
+    if job.black_box is not None:
+        yield black_box_stage(job)
+        return
     for teacher in find_ensemble(job.options):
         inputs = {"teacher": teacher.source, "teacher_weights": hash_weights(teacher.source)}
         yield Stage(teacher.folder, ("data",), inputs, teacher.build)

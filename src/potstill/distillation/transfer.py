@@ -4,13 +4,15 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from potstill.artifacts import TEXTS
+from potstill.artifacts import LABELLED, TEACHER, TEXTS, write_json
+from potstill.corpus.answers import Answers
 from potstill.corpus.transfer import TransferSet, average_parts, write_shards
 from potstill.distillation.augmented import augmented_stage
+from potstill.distillation.black_box import asked_teacher, describe
 from potstill.distillation.inputs import hash_transfer
 from potstill.distillation.teacher import find_ensemble
 from potstill.errors import PotstillError
-from potstill.labelling.label import count_rows, label_texts, texts_of_files
+from potstill.labelling.label import Unlabelled, count_rows, label_texts, texts_of_files
 from potstill.runs.job import Job, Stage
 from potstill.teachers import open_teacher
 
@@ -21,9 +23,13 @@ def transfer_stages(job: Job) -> Iterator[Stage]:
     """The texts to label and the labelled set; or, with ``--transfer``, the labelled set alone."""
     if job.options.transfer:
         hashes = [hash_transfer(path) for path in job.options.transfer]
-        yield Stage("transfer", ("data",), {"transfer": hashes}, _copy_transfer)
+        yield Stage("transfer", ("data",), {"transfer": hashes, **job.options.columns.as_inputs}, _copy_transfer)
         return
     yield augmented_stage(job)
+    if job.black_box is not None:
+        after = ("augmented", "teacher") if job.corpus.is_gold else ("augmented", "teacher", LABELLED)
+        yield Stage("transfer", after, {}, _ask_black_box)
+        return
     yield Stage(
         "transfer", ("augmented", *_teachers(job)), {"labelling": job.options.labelling_backend}, _make_transfer
     )
@@ -51,15 +57,24 @@ def _make_transfer(job: Job, work: Path) -> None:
 def _label(stage: str, job: Job, folder: Path) -> None:
     """Write one teacher's logits on the augmented texts."""
     teacher = open_teacher(str(job.folder / stage), backend=job.options.labelling_backend)
+    label_texts(_augmented(job), teacher, folder, engine=job.options.engine, progress=job.progress)
+
+
+def _augmented(job: Job) -> Unlabelled:
     file = job.folder / "augmented" / TEXTS
-    texts = texts_of_files([file], count_rows(file))
-    label_texts(texts, teacher, folder, engine=job.options.engine, progress=job.progress)
+    return texts_of_files([file], count_rows(file))
+
+
+def _ask_black_box(job: Job, work: Path) -> None:
+    label_texts(_augmented(job), asked_teacher(job), work, engine=job.options.engine, progress=job.progress)
+    write_json(work / TEACHER, describe(job.black_box))
 
 
 def _copy_transfer(job: Job, work: Path) -> None:
     """Check the sets of ``--transfer`` and write them; several are averaged."""
     paths = job.options.transfer
-    write_shards(work, _checked(average_parts(paths), paths[0], len(job.labels)))
+    answers = Answers(job.options.columns, job.labels)
+    write_shards(work, _checked(average_parts(paths, answers), paths[0], len(job.labels)))
 
 
 def _checked(parts: Iterable[TransferSet], path: Path, n_labels: int) -> Iterator[TransferSet]:

@@ -21,6 +21,7 @@ from potstill.evaluation.cascades import CascadeSide, measure_cascades
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
 from potstill.model_folder import ModelFolder
 from potstill.runtime.classifier import Classifier, load
+from potstill.teachers.recorded import RecordedTeacher, is_recorded
 from potstill.training.calibration import calibration_error
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 _WARM_UP = 20  # texts before the clock starts
 _TIMED = 300  # texts, one at a time
 _N_DISAGREEMENTS = 10
+_NO_ROWS = np.zeros(0, dtype=np.int64)
+NO_ANSWER = "(no answer)"  # instead of a label, where a black box gave none
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,28 @@ class _Predictions:
     :param logits: on test, ``[n_texts, n_labels]``.
     :param valid_probs: probabilities on valid, ``[n_texts, n_labels]``.
     :param times: milliseconds of single texts.
+    :param lacking: the rows of test, and of valid, to which a black box gave no answer.
     """
 
-    classifier: Classifier
+    classifier: Classifier | RecordedTeacher
     logits: NDArray[np.float32]
     valid_probs: NDArray[np.float32]
     times: list[float]
+    lacking: tuple[NDArray[np.int64], NDArray[np.int64]] = (_NO_ROWS, _NO_ROWS)
 
     @property
     def labels(self) -> NDArray[np.object_]:
         """Of test's texts."""
         labels: NDArray[np.object_] = self.classifier.classes_[self.classifier.task.decide(self.logits)]
+        labels[self.lacking[0]] = NO_ANSWER  # counts as wrong
+        return labels
+
+    @property
+    def valid_labels(self) -> NDArray[np.object_]:
+        """Of valid's texts."""
+        task = self.classifier.task
+        labels: NDArray[np.object_] = self.classifier.classes_[task.decide_from_probabilities(self.valid_probs)]
+        labels[self.lacking[1]] = NO_ANSWER
         return labels
 
     @property
@@ -111,9 +125,20 @@ def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: L
 
 
 def _predict(folder: Path, precision: str | None, test: Labelled, valid: Labelled) -> _Predictions:
+    if is_recorded(folder):
+        return _recall(RecordedTeacher(folder), test, valid)
     classifier = load(folder, precision=precision)
     times = time_calls(load(folder, threads=1, precision=precision).predict, test.texts)
     return _Predictions(classifier, classifier.logits(test.texts), classifier.predict_proba(valid.texts), times)
+
+
+def _recall(teacher: RecordedTeacher, test: Labelled, valid: Labelled) -> _Predictions:
+    """What a black box answered."""
+    lacking = [np.flatnonzero(~teacher.has_answer(part.texts)) for part in (test, valid)]
+    probabilities = teacher.task.probabilities(teacher.logits(valid.texts), teacher.temperature)
+    return _Predictions(
+        teacher, teacher.logits(test.texts), probabilities, teacher.milliseconds, (lacking[0], lacking[1])
+    )
 
 
 def _score(
@@ -123,8 +148,7 @@ def _score(
 
     is_right = test.is_right(predictions.labels)
     is_teacher = predictions is teacher
-    classifier = predictions.classifier
-    valid_labels = classifier.classes_[classifier.task.decide_from_probabilities(predictions.valid_probs)]
+    deployed = None if isinstance(predictions.classifier, RecordedTeacher) else ModelFolder(folder)
     return Score(
         name=model.name,
         role=model.role,
@@ -133,16 +157,16 @@ def _score(
         correct=int(is_right.sum()),
         total=len(is_right),
         macro_f1=float(f1_score(list(test.labels), predictions.labels.tolist(), average="macro")),
-        valid_accuracy=float(valid.is_right(valid_labels).mean()),
+        valid_accuracy=float(valid.is_right(predictions.valid_labels).mean()),
         agreement=None if is_teacher else float((predictions.labels == teacher.labels).mean()),
         calibration_error=calibration_error(predictions.confidence, is_right),
         uncalibrated_error=calibration_error(predictions.confidence_at(1.0), is_right),
         p50_ms=statistics.median(predictions.times),
         p95_ms=float(np.percentile(predictions.times, 95)),
-        parameters=ModelFolder(folder).n_parameters,
-        megabytes=ModelFolder(folder).megabytes(model.precision),
+        parameters=deployed.n_parameters if deployed else None,
+        megabytes=deployed.megabytes(model.precision) if deployed else None,
         confusion=count_confusion(test.labels, predictions.labels.tolist()),
-        coverage=_cover(classifier, folder, test),
+        coverage=_cover(predictions.classifier, folder, test),
         cascades=[]
         if is_teacher
         else measure_cascades(predictions.as_cascade_side(test), teacher.as_cascade_side(test)),
@@ -158,8 +182,10 @@ def count_confusion(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, 
     return dict(table)
 
 
-def _cover(classifier: Classifier, folder: Path, test: Labelled) -> Coverage | None:
+def _cover(classifier: Classifier | RecordedTeacher, folder: Path, test: Labelled) -> Coverage | None:
     """How many words of test a student knows; a transformer knows every word by its pieces."""
+    if isinstance(classifier, RecordedTeacher):
+        return None
     counts = classifier.count_words(test.texts)
     if counts is None:
         return None
@@ -176,12 +202,13 @@ def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> 
     """The texts of valid with the largest total variation distance between the two, without duplicates."""
     # Of valid: what is read leads to changes, and test is to stay unseen.
     distance = np.abs(student.valid_probs - teacher.valid_probs).sum(axis=1) / 2
-    task, classes = teacher.classifier.task, teacher.classifier.classes_
-    labels = [classes[task.decide_from_probabilities(model.valid_probs)] for model in (teacher, student)]
+    task = teacher.classifier.task
+    labels = [model.valid_labels for model in (teacher, student)]
     confidences = [task.confidence(model.valid_probs) for model in (teacher, student)]
     rows: dict[Text, int] = {}
     for row in np.argsort(-distance, kind="stable").tolist():
-        rows.setdefault(valid.texts[row], row)
+        if row not in teacher.lacking[1]:
+            rows.setdefault(valid.texts[row], row)
     return [
         Disagreement(
             text=str(valid.texts[row]),

@@ -18,6 +18,7 @@ from potstill.runtime.threads import available_cpus
 from potstill.tables import table
 from potstill.tasks import find_task
 
+AGREEMENT = "as the teacher"  # instead of accuracy, where nobody but the teacher labelled test
 GOLD = "-gold"  # ends the name of a baseline's folder
 
 Role = Literal["teacher", "student", "baseline"]
@@ -63,9 +64,9 @@ class Score:
     :param calibration_error: on test, the expected difference between a probability and how often it is right;
         ``uncalibrated_error`` the same before the temperature.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label; ``p95_ms``
-        the 95th percentile.
-    :param parameters: numbers in the weights, the word table included.
-    :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration.
+        the 95th percentile. Of a black box those that it took to answer.
+    :param parameters: numbers in the weights, the word table included; None for a black box.
+    :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration; None for a black box.
     :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
     :param coverage: of a student of ``STUDENTS``; None for a transformer.
     :param cascades: on test, with the teacher as fallback, one a threshold; none for the teacher.
@@ -86,8 +87,8 @@ class Score:
     uncalibrated_error: float
     p50_ms: float
     p95_ms: float
-    parameters: int
-    megabytes: float
+    parameters: int | None
+    megabytes: float | None
     confusion: dict[str, dict[str, int]]
     coverage: Coverage | None = None
     cascades: list[MeasuredCascade] = field(default_factory=list)
@@ -120,9 +121,12 @@ class Reference:
     seconds: float
 
 
-def score_table(scores: Sequence[Score], reference: Reference | None = None) -> str:
-    """A row a model, as the command line shows it."""
-    header = ("model", find_task().accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
+def score_table(scores: Sequence[Score], reference: Reference | None = None, accuracy_name: str = "accuracy") -> str:
+    """A row a model, as the command line shows it.
+
+    :param accuracy_name: what the share of right labels is called.
+    """
+    header = ("model", accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
     rows = [
         (
             score.name,
@@ -131,8 +135,8 @@ def score_table(scores: Sequence[Score], reference: Reference | None = None) -> 
             f"{100 * score.calibration_error:.2f}",
             f"{score.p50_ms:.3f}",
             f"{score.p95_ms:.3f}",
-            f"{score.parameters:,}",
-            f"{score.megabytes:.2f}",
+            "" if score.parameters is None else f"{score.parameters:,}",
+            "" if score.megabytes is None else f"{score.megabytes:.2f}",
         )
         for score in scores
     ]
@@ -161,11 +165,18 @@ class Evaluation:
     """The scores, the teacher's first, and the machine they were measured on.
 
     :param reference: None with ``--no-reference_row``.
+    :param is_gold: whether people labelled test; else accuracy is agreement with the teacher.
     """
 
     machine: Machine
     scores: list[Score]
     reference: Reference | None = None
+    is_gold: bool = True
+
+    @property
+    def accuracy_name(self) -> str:
+        """What the share of right labels is called."""
+        return find_task().accuracy_name if self.is_gold else AGREEMENT
 
     @property
     def teacher(self) -> Score:
@@ -201,6 +212,7 @@ def read_evaluation(run: Path) -> Evaluation:
         machine=Machine(**content["machine"]),
         scores=[Score.from_json(score) for score in content["scores"]],
         reference=Reference(**content["reference"]) if content["reference"] else None,
+        is_gold=content["is_gold"],
     )
 
 

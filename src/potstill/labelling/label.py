@@ -1,28 +1,36 @@
 """A teacher's logits on many texts, as a transfer set."""
 
+import json
+import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from potstill.artifacts import atomic_folder, shards
-from potstill.corpus.columns import TEXT_COLUMNS
+from potstill.artifacts import LEFT_OUT, atomic_folder, left_out_name, shards
+from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_texts
+from potstill.corpus.readers import find_parquet_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.errors import PotstillError, reason
 from potstill.files import check_readable, reading, rereadable
 from potstill.labelling import ENGINES, Engine
+from potstill.labelling.local import write_left_out
 from potstill.progress import Progress, silent
 from potstill.tasks import Task
 from potstill.teachers import Teacher
+from potstill.teachers.left_out import LeftOut
 
 if TYPE_CHECKING:
     from upath import UPath
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,23 +45,39 @@ class Unlabelled:
     shards: Callable[[], Iterator[Sequence[Text]]]
 
 
-def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int) -> Unlabelled:
+@dataclass(frozen=True)
+class LeftOutCounts:
+    """How many texts the teacher has no answer for, by reason."""
+
+    by_reason: dict[str, int]
+
+    @property
+    def n_texts(self) -> int:
+        """All of them."""
+        return sum(self.by_reason.values())
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n} {reason}" for reason, n in sorted(self.by_reason.items(), key=lambda item: -item[1]))
+
+
+def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int, columns: Columns = BY_NAME) -> Unlabelled:
     """The texts of files, Parquet or what :func:`potstill.corpus.examples.read_texts` reads, one file after another.
 
     :param n_texts: how many rows they have, see :func:`count_rows`.
+    :param columns: those of other names than the known ones.
     """
-    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file)))
+    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file, columns)))
 
 
-def count_rows(file: "Path | UPath") -> int:
+def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
     """The texts of a file.
 
     :raises PotstillError: when it is not one of texts, such as a Parquet file without a column ``text``.
     """
     if _is_lines(file):
-        return sum(1 for _ in read_texts(file))
+        return sum(1 for _ in read_texts(file, columns))
     with _open_parquet(file) as table:
-        _text_column(file, table)
+        _text_column(file, table, columns)
         return int(table.metadata.num_rows)
 
 
@@ -62,25 +86,21 @@ def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
     return isinstance(file, Path) and file.suffix.lower() != ".parquet"
 
 
-def _text_column(file: "Path | UPath", table: Any) -> str:
-    names = table.schema_arrow.names
-    column = next((name for name in TEXT_COLUMNS if name in names), None)
-    if column is None:
-        raise PotstillError(f"{file}: no column 'text'; it has {', '.join(names)}: rename one")
-    return column
+def _text_column(file: "Path | UPath", table: Any, columns: Columns) -> str:
+    return find_parquet_columns(str(file), table, columns, labelled=False).text
 
 
-def _texts(file: "Path | UPath") -> Iterator[str]:
+def _texts(file: "Path | UPath", columns: Columns) -> Iterator[str]:
     if _is_lines(file):
-        yield from read_texts(file)
+        yield from read_texts(file, columns)
     else:
-        yield from _column(file)
+        yield from _column(file, columns)
 
 
-def _column(file: "Path | UPath") -> Iterator[str]:
+def _column(file: "Path | UPath", columns: Columns) -> Iterator[str]:
     number = 0
     with _open_parquet(file) as table:
-        name = _text_column(file, table)
+        name = _text_column(file, table, columns)
         for batch in table.iter_batches(columns=[name]):
             for text in batch.column(name).to_pylist():
                 number += 1
@@ -111,16 +131,43 @@ def label_texts(
     *,
     engine: Engine = "local",
     progress: Progress = silent,
-) -> None:
+) -> LeftOutCounts:
     """Label texts into the Parquet shards of a folder; shards that exist already are kept.
 
+    Texts that the teacher has no answer for are in no shard, but in :data:`potstill.artifacts.LEFT_OUT`, if any.
+
     :param folder: a working folder (see :func:`potstill.artifacts.atomic_folder`), or one behind a URL.
+    :return: how many these are, by reason.
+    :raises PotstillError: when no text has an answer.
     """
     n_shards = -(-unlabelled.n_texts // PART_ROWS)
-    if len(shards(folder)) == n_shards:
-        return
-    teacher.check(next(unlabelled.shards()))
-    ENGINES[engine](unlabelled.shards(), teacher, folder, n_shards=n_shards, progress=progress)
+    if len(shards(folder)) < n_shards:
+        teacher.check(next(unlabelled.shards()))
+        ENGINES[engine](unlabelled.shards(), teacher, folder, n_shards=n_shards, progress=progress)
+    counts = _collect_left_out(folder)
+    if counts.n_texts == unlabelled.n_texts:
+        for shard in shards(folder):
+            shard.unlink()  # the same command asks again
+        raise PotstillError(f"the teacher has no answer to any of the {counts.n_texts} texts: {counts}")
+    if counts.n_texts:
+        logger.info("%d texts are left out (%s): %s lists them", counts.n_texts, counts, LEFT_OUT)
+    return counts
+
+
+def _collect_left_out(folder: "Path | UPath") -> LeftOutCounts:
+    """Make one file of those that shards have, and count its texts by reason."""
+    parts: Iterable[Any] = folder.glob(left_out_name(0).replace("00000", "*"))
+    counts: Counter[str] = Counter()
+
+    def all_parts() -> Iterator[LeftOut]:
+        for part in sorted(parts):
+            for line in part.read_text(encoding="utf-8").splitlines():
+                left_out = LeftOut(**json.loads(line))
+                counts[left_out.kind] += 1
+                yield left_out
+
+    write_left_out(folder / LEFT_OUT, all_parts())
+    return LeftOutCounts(dict(counts))
 
 
 def label_to_tsv(
@@ -153,7 +200,8 @@ def label_to_tsv(
         soft_labels.check_some(n_written)
 
     with atomic_folder(folder, inputs | {"teacher": teacher.identity}) as work:
-        label_texts(unlabelled, teacher, work, progress=progress)
+        if left_out := label_texts(unlabelled, teacher, work, progress=progress).n_texts:
+            raise PotstillError(f"{path}: {left_out} texts have logits that are no numbers; is the teacher damaged?")
         write_tsv(path, parts(work))  # within: where it fails, the shards are kept
     shutil.rmtree(folder)
     return n_written

@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import shard_name
 from potstill.artifacts import shards as shard_files
 from potstill.augment.tagging import Submit, tag_part
 from potstill.corpus.encoded import Text
-from potstill.corpus.transfer import write_shard
 from potstill.errors import PotstillError, reason, require
-from potstill.labelling.local import Shard, missing_shards
+from potstill.labelling.local import Shard, missing_shards, write_labelled
 from potstill.progress import Progress, silent
 from potstill.runtime.threads import asked_threads
 from potstill.teachers import Teacher
+from potstill.teachers.left_out import left_out_of
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -64,7 +63,8 @@ def label_shards(
     # This process alone reads and writes: it costs 1 ms a thousand texts, where a worker takes 4 s (MiniLM-L6).
     with _team(teacher, n_missing) as team, progress("labelling shards", n_missing) as bar:
         for shard, logits in _labelled(chain([first], missing), team):
-            write_shard(folder / shard_name(shard.index), shard.texts, logits)
+            # The reasons stay with the worker: a teacher that has them is not for a cluster.
+            write_labelled(folder, shard, logits, left_out_of(None, shard.texts, logits))
             n_made += 1
             bar.update(1)
             bar.note(f"{team.size} workers")

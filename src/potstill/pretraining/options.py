@@ -1,12 +1,16 @@
 """The options of ``potstill pretrain``, and its job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from potstill.artifacts import hash_file
 from potstill.augment.analyzers import make_analyzer
+from potstill.corpus.columns import TextColumn
+from potstill.corpus.readers import has_columns
 from potstill.errors import PotstillError
 from potstill.files import check_input, rereadable
 from potstill.labelling import Engine
@@ -27,6 +31,7 @@ class PretrainOptions:
     """Files of texts without labels (.txt: a text a line; .csv, .jsonl, .parquet: column text)."""
     out: Path
     """The folder to make. Run again, it resumes where it stopped. Its student/ is for --student_init of distill."""
+    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     student: str = "bilstm"
     """The student over word vectors: bilstm, cnn, densenet-cnn, densenet-dsa or ngram."""
     width: int = 128
@@ -67,6 +72,8 @@ class PretrainOptions:
             raise PotstillError(f"--analyzer={self.analyzer}: splits no morphemes; leave it out")
         for path in self.text:
             check_input(path)
+        if not any(map(has_columns, self.text)):
+            self.columns.refuse(", ".join(map(str, self.text)))
         self.optimisation  # noqa: B018  # checks its values
 
     @property

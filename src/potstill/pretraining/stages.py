@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from potstill.augment.typing_errors import misspell_some
 from potstill.corpus.encoded import Chunk, Encoded
 from potstill.corpus.examples import read_texts
 from potstill.corpus.pieces import find_pieces
+from potstill.corpus.readers import of_form
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK, build_tokenizer, count_words, splitter_hash
@@ -38,7 +40,7 @@ _LEAST_VARIANCE = 1e-8  # of the numbers of vectors of length 1; MiniLM's have 3
 def pretraining_stages(job: PretrainJob) -> Iterator[Stage]:
     """The stages in the order in which they are made."""
     options = job.options
-    yield Stage("texts", (), {"text": list(job.sources.values())}, _write_texts)
+    yield Stage("texts", (), {"text": list(job.sources.values()), **options.columns.as_inputs}, _write_texts)
     weights = ModelFolder(Path(options.encoder)).weights_hash  # None for a name on the hub
     inputs = {"encoder": options.encoder, "encoder_weights": weights, "encoder_tokens": options.encoder_tokens}
     yield Stage("vectors", ("texts",), inputs, _make_vectors)
@@ -54,7 +56,8 @@ def _write_texts(job: PretrainJob, work: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    texts = distinct(" ".join(text.split()) for path in job.options.text for text in read_texts(path))
+    columns = partial(of_form, columns=job.options.columns.of_texts)
+    texts = distinct(" ".join(text.split()) for path in job.options.text for text in read_texts(path, columns(path)))
     schema, n_texts = pyarrow.schema([("text", pyarrow.string())]), 0
     with pyarrow.parquet.ParquetWriter(work / TEXTS, schema, compression="zstd") as file:
         for part in in_parts(texts):

@@ -9,6 +9,7 @@ import tyro
 
 from potstill.augment.augmentation import augment, rewrite
 from potstill.augment.sampling import Rules
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import UNLABELLED, Example, read_examples
 from potstill.errors import PotstillError
 from potstill.labelling import POOLS, Engine
@@ -26,6 +27,7 @@ class AugmentOptions:
     """Labelled texts (.txt, .tsv, .csv, .jsonl or .parquet)."""
     output: Path
     """The new texts and the texts themselves, text<TAB>label a line, without duplicates."""
+    columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     analyzer: str = "spacy"
     """What splits and tags the texts: spacy, spacy:PIPELINE, for Korean kiwi, mecab or khaiii, or whitespace (no tags:
     nothing is replaced)."""
@@ -78,7 +80,7 @@ def augment_data(options: AugmentOptions, progress: Progress = silent) -> Augmen
     :raises PotstillError: for bad data, pairs of texts, or an analyzer that is not installed.
     """
     check_apart(options.output, [options.input])
-    examples = read_examples(options.input)
+    examples = read_examples(options.input, options.columns)
     check_single(examples, str(options.input))
     n_texts = 0
     with text_output(options.output) as file:

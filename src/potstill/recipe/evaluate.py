@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 
 from potstill.artifacts import LABELS, ONNX_MODEL, RAW, atomic_file, hash_file, writing
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples
 from potstill.corpus.labels import label_ids, read_labels
 from potstill.corpus.soft_labels import SoftLabelFilter
@@ -33,6 +34,7 @@ class EvaluateOptions:
     """The model's configuration, a file of configs/."""
     data_dir: Path = Path("data/sst2")
     """The data folder."""
+    columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     model_path: Path = Path("pytorch-model.pt")
     """Folder of a student, as potstill train --save_path wrote it."""
     bert_output_dir: Path = Path("bert-checkpoint")
@@ -103,6 +105,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = silent) -> Evaluated
     if options.augmented:
         if not isinstance(config, TeacherConfig):
             raise PotstillError("--augmented lets a teacher label: give the configuration of a teacher")
+        options.columns.refuse(options.data_dir / RAW)
         return _label_raw(options, config, progress)
     if options.soft_labels != SoftLabelFilter():
         raise PotstillError(
@@ -130,7 +133,7 @@ def _load_teacher(options: EvaluateOptions, config: TeacherConfig) -> Classifier
 
 def _test(options: EvaluateOptions, classifier: Classifier, progress: Progress) -> Evaluated:
     path = find_split(options.data_dir, "test")
-    examples = read_examples(path)
+    examples = read_examples(path, options.columns)
     label_ids(examples, classifier.classes_.tolist(), str(path))
     texts = [example.content for example in examples]
     predicted, first, rest = [], 0.0, 0.0

@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, check_replaceable, hash_file, read_manifest
+from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Chunk, Text, known_label_ids
-from potstill.corpus.examples import Example, example_parts, read_examples, read_lines
+from potstill.corpus.examples import Example, example_parts, read_examples
 from potstill.corpus.labels import collect_labels, label_ids, write_labels
+from potstill.corpus.lines import read_lines
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
@@ -33,6 +37,7 @@ class PreprocessOptions:
     """The model's configuration, a file of configs/: a teacher's or a student's."""
     data_dir: Path = Path("data/sst2")
     """Folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet)."""
+    columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     augmented: bool = False
     """A teacher: check augmented.raw, which it is to label. A student: encode the transfer set augmented.txt."""
     embedding_path: str = "auto"
@@ -86,7 +91,7 @@ def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Prepr
     """
     config = read_model_config(options.config)
     files = {split: find_split(options.data_dir, split) for split in ("train", "valid", "test")}
-    examples = {split: read_examples(file) for split, file in files.items()}
+    examples = {split: read_examples(file, options.columns) for split, file in files.items()}
     labels = collect_labels(examples["train"], str(files["train"]))
     sources = [_gold(files[split], examples[split], labels) for split in ("train", "valid", "test")]
     for source in sources:

@@ -6,14 +6,15 @@ from typing import Any
 
 from potstill.artifacts import CARD, TEMPERATURE, atomic_file, shards
 from potstill.augment.analyzers import analyzer_language
-from potstill.corpus.examples import READERS, ending
+from potstill.corpus.readers import READERS, ending
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import SPLITS
 from potstill.evaluation.results import GOLD, Evaluation, Score, read_evaluation
 from potstill.model_folder import NO_LIMIT, ModelFolder
 from potstill.morphology import MORPHOLOGIES, is_morphological
-from potstill.reporting.run import count_rows, write_command
+from potstill.reporting.run import count_rows, data_source, write_command
 from potstill.runs.contents import read_record, run_labels
+from potstill.teachers.black_boxes import is_black_box
 
 _METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
 
@@ -35,8 +36,10 @@ def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> s
     from huggingface_hub import EvalResult, ModelCardData
 
     config, best = record["config"], evaluation.best
-    is_on_hub = not any(ending(Path(name)) in READERS for name in record["data"])  # else files, by their names
-    name = config["data"].partition(":")[0] if is_on_hub else Path(config["data"]).stem
+    is_file = any(ending(Path(name)) in READERS for name in record["data"])  # by the names of what was read
+    is_on_hub = bool(config["data"]) and not is_file
+    source = data_source(config)
+    name = source.partition(":")[0] if is_on_hub else Path(source).stem
     results = [
         EvalResult(
             task_type="text-classification",
@@ -82,7 +85,7 @@ def _base_model(config: dict[str, Any], best: Score, folder: Path) -> str | None
     if not ModelFolder(folder).is_student:
         own = best.name.removesuffix(f"-{config['layers']}-layers")
         name = next((source for source in config["student"] if Path(source).name == own and source != "teacher"), name)
-    return None if Path(resolve(name)).exists() else name
+    return None if is_black_box(name) or Path(resolve(name)).exists() else name
 
 
 def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Path) -> str:
@@ -94,7 +97,9 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
     templates = report_templates(autoescape=False)
     templates.filters["code"] = as_code
     return templates.get_template("card.md").render(
-        name=f"{Path(shown['data']).stem} {best.name}",
+        name=f"{Path(data_source(shown)).stem} {best.name}",
+        data=data_source(shown),
+        is_gold=evaluation.is_gold,
         best=best,
         scores=[
             score
@@ -134,6 +139,8 @@ def _origin(config: dict[str, Any]) -> str:
     """Where the texts of the transfer set come from, in words."""
     if config["transfer"]:
         return "a set that came labelled"
+    if not config["data"] and config["unlabelled"]:
+        return "texts without labels, and new ones sampled from them" if config["augment"] else "texts without labels"
     parts = ["those of train", *(["new ones sampled from them"] if config["augment"] else [])]
     parts += ["others without labels"] if config["unlabelled"] else []
     return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"

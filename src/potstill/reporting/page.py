@@ -19,6 +19,7 @@ from potstill.templating import name_inline, open_templates
 _FOLDER = Path(__file__).parent / "templates"
 _MATRIX_LABELS = 10  # more of them are shown as a list of confusions
 _N_CONFUSIONS = 10  # that such a list has
+_NONE = "–"  # of a black box: it has no file
 _LEVELS = 8  # shades of a matrix' cells
 
 
@@ -70,16 +71,20 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f}"
 
 
-def figures(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, without exponent."""
+def figures(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, without exponent; a dash for None."""
+    if value is None:
+        return _NONE
     if value == 0:
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
 
 
-def short(value: int) -> str:
-    """A large number in thousands or millions."""
+def short(value: int | None) -> str:
+    """A large number in thousands or millions; a dash for None."""
+    if value is None:
+        return _NONE
     for unit, name in ((1_000_000, " M"), (1_000, " k")):
         if value >= unit:
             return f"{figures(value / unit)}{name}"

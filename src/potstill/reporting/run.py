@@ -13,6 +13,10 @@ from potstill.evaluation.results import Evaluation, Score, read_evaluation
 from potstill.reporting.transfer import Composition, find_composition
 from potstill.runs.contents import read_record, run_labels
 from potstill.runs.options import DistillOptions
+from potstill.teachers.black_boxes import PYTHON
+
+
+FROM_PYTHON = "texts that a Python caller gave"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class RunReport:
     :param record: ``run.json``.
     :param sizes: texts of each split.
     :param options: every option by name, as it would be written on the command line.
-    :param command: the command that makes the run again.
+    :param command: the command that makes the run again, as far as it can be one.
+    :param data: where the texts came from.
     """
 
     name: str
@@ -48,6 +53,12 @@ class RunReport:
     transfer_set: Composition
     options: dict[str, str]
     command: str
+    data: str
+
+    @property
+    def is_command(self) -> bool:
+        """Whether the command makes the run: no Python caller gave objects."""
+        return self.data != FROM_PYTHON and not self.options["teacher"].startswith(f"{PYTHON}:")
 
 
 def read_run(folder: Path, name: str) -> RunReport:
@@ -70,7 +81,16 @@ def read_run(folder: Path, name: str) -> RunReport:
         transfer_set=find_composition(folder),
         options={option.name: " ".join(option.words) for option in _options(record["config"])},
         command=write_command(record["config"]),
+        data=data_source(record["config"]),
     )
+
+
+def data_source(config: dict[str, Any]) -> str:
+    """Where a run's texts came from: its data, or its texts without labels.
+
+    :param config: the run's options.
+    """
+    return config["data"] or " ".join(config["unlabelled"]) or FROM_PYTHON
 
 
 def count_rows(path: Path) -> int:

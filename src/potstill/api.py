@@ -1,0 +1,235 @@
+"""``potstill.distill``: texts and a teacher as Python objects in, a measured student out."""
+
+import difflib
+import shutil
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, get_type_hints
+
+from potstill.artifacts import hash_json
+from potstill.corpus.examples import Example, Row, check_row
+from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.splits import Corpus, split_examples
+from potstill.distillation.distill import Distilled
+from potstill.distillation.distill import distill as run_distillation
+from potstill.distillation.opening import Given, OpenTeacher
+from potstill.errors import PotstillError
+from potstill.progress import bars, silent
+from potstill.runs.options import DistillOptions
+from potstill.runtime.classifier import Classifier, load
+from potstill.runtime.texts import as_list, check_texts
+from potstill.teachers.black_boxes import PYTHON
+
+Labelled = tuple[Iterable[str], Iterable[Any]]
+"""Texts and their labels."""
+
+
+class Distillation:
+    """A finished distillation: its figures, and the student.
+
+    :param finished: the run.
+    :param scratch: the temporary folder that the run is in, if it is: it goes with this object.
+    """
+
+    def __init__(self, finished: Distilled, scratch: Path | None = None) -> None:
+        self._finished = finished
+        if scratch:
+            weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._finished.folder
+
+    @cached_property
+    def student(self) -> Classifier:
+        """The student that is best on valid, ready to predict."""
+        return load(self._finished.student)
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """The figures of teacher, students and baselines, a list a column: ``pandas.DataFrame(result.table)``.
+
+        Accuracies are shares of test; where nobody but the teacher labelled it, of texts with the teacher's label.
+        """
+        scores, reference = self._finished.scores, self._finished.evaluation.reference
+        rows: list[Any] = [*scores, *([reference] if reference else [])]
+        columns = {"model": "name", "ms": "p50_ms", "megabytes": "megabytes", "valid_accuracy": "valid_accuracy"}
+        return {
+            "model": [row.name for row in rows],
+            "role": [getattr(row, "role", "reference") for row in rows],
+            "accuracy": [row.accuracy for row in rows],
+            "macro_f1": [row.macro_f1 for row in rows],
+            **{name: [getattr(row, field) for row in rows] for name, field in columns.items() if name != "model"},
+            "agreement": [getattr(row, "agreement", None) for row in rows],
+        }
+
+    @property
+    def is_gold(self) -> bool:
+        """Whether people labelled test; else accuracy is agreement with the teacher."""
+        return self._finished.evaluation.is_gold
+
+    def report(self) -> Path:
+        """The page with figures, plots and samples, to open in a browser."""
+        return self._finished.report
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the whole run; ``folder/student`` is what :func:`potstill.load` takes.
+
+        :raises PotstillError: when there is something already.
+        """
+        target = Path(folder)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise PotstillError(f"{target}: exists: choose another name, or remove it")
+        shutil.copytree(self.folder, target, dirs_exist_ok=True)
+        return target
+
+    def __repr__(self) -> str:
+        return str(self._finished)
+
+    def _repr_html_(self) -> str:
+        """The table, as a notebook shows it."""
+        heads = {"model": "model", "accuracy": self._finished.evaluation.accuracy_name, "macro_f1": "macro F1"}
+        heads |= {"ms": "ms a text", "megabytes": "MB"}
+        table = self.table
+        rows = zip(*(table[name] for name in heads), strict=True)
+        lines = [
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            + "".join(
+                f"<td>{'' if value is None else f'{scale * value:.{digits}f}'}</td>"
+                for value, scale, digits in zip(values, (100, 100, 1, 1), (2, 2, 3, 2), strict=True)
+            )
+            + "</tr>"
+            for name, *values in rows
+        ]
+        head = "".join(f"<th>{escape(title)}</th>" for title in heads.values())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def distill(
+    texts: Any = None,
+    labels: Any = None,
+    *,
+    teacher: Any,
+    out: str | Path | None = None,
+    valid: Labelled | None = None,
+    test: Labelled | None = None,
+    label_names: Iterable[str] | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Distillation:
+    """Distill a teacher into a small student, and measure both.
+
+    :param texts: what holds texts (a list, an array, a series); or the path or the hub's name of labelled data, as
+        ``potstill distill --data`` takes it.
+    :param labels: a label a text. None: the teacher labels the texts, and "accuracy" is agreement with it.
+    :param teacher: a name or folder, as ``--teacher`` takes it; a function from a list of texts to scores or labels; or
+        a scikit-learn estimator that is fitted on texts.
+    :param out: the run folder; called again with it, finished stages are kept. Default: a temporary one, see
+        :meth:`Distillation.save`.
+    :param valid: texts and labels that pick checkpoints; default: a tenth of ``texts``.
+    :param test: texts and labels that figures are measured on; default: a tenth of ``texts``.
+    :param label_names: the labels that a function gives, in the order of its scores, where ``labels`` is None.
+    :param progress: show bars.
+    :param options: any option of ``potstill distill`` by its name, such as ``student=["cnn"]`` or ``n_iter=5``.
+    :raises PotstillError: for bad texts, labels or options.
+    """
+    source, opener = _open_teacher(teacher, None if label_names is None else list(label_names))
+    named = isinstance(texts, str | Path)
+    made = make_options(options | {"out": Path("run"), "teacher": source} | ({"data": str(texts)} if named else {}))
+    corpus: Corpus | None = None
+    unlabelled: tuple[str, ...] = ()
+    if texts is not None and labels is not None and not named:
+        corpus = _corpus((texts, labels), valid, test, made.seed)
+    elif texts is not None and not named:
+        unlabelled = tuple(str(text) for text in check_texts(texts, pairs=False))
+    if corpus is None and (valid or test):
+        raise PotstillError("valid and test go with texts and labels: give labels too, or a data folder with all three")
+    scratch = None if out else Path(mkdtemp(prefix="potstill-"))
+    made = replace(made, out=scratch / "run" if scratch else Path(str(out)))
+    try:
+        finished = run_distillation(made, bars if progress else silent, Given(corpus, unlabelled, opener))
+    except BaseException:
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Distillation(finished, scratch)
+
+
+def _open_teacher(teacher: Any, label_names: list[str] | None) -> tuple[str, OpenTeacher | None]:
+    """The teacher's name, and what opens it where it is an object."""
+    if isinstance(teacher, str | Path):
+        return str(teacher), None
+    from potstill.teachers.function import FunctionTeacher, name_of
+
+    def opener(labels: list[str] | None) -> Any:
+        return FunctionTeacher(teacher, labels or label_names)
+
+    return f"{PYTHON}:{name_of(teacher)}", opener
+
+
+def make_options(given: dict[str, Any]) -> DistillOptions:
+    """Options by name, those of parts (``n_iter``, ``price_in``) among them.
+
+    :raises PotstillError: when there is no such option, or a value is bad.
+    """
+    types = get_type_hints(DistillOptions)
+    parts = {field.name: types[field.name] for field in fields(DistillOptions) if is_dataclass(types[field.name])}
+    own = {field.name for field in fields(DistillOptions)} - parts.keys()
+    values, left = {name: given[name] for name in own & given.keys()}, dict(given)
+    for name in values:
+        left.pop(name)
+    for part, kind in parts.items():
+        names = {field.name for field in fields(kind)} & left.keys()
+        if names:
+            values[part] = kind(**{name: _as_field(left.pop(name)) for name in names})
+    if left:
+        known = [*own, *(field.name for kind in parts.values() for field in fields(kind))]
+        name = next(iter(left))
+        near = difflib.get_close_matches(name, known, n=1)
+        raise PotstillError(f"there is no option '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
+    return DistillOptions(**{name: _as_field(value) for name, value in values.items()})
+
+
+def _as_field(value: Any) -> Any:
+    """A list as a tuple: options are frozen."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _corpus(train: Labelled, valid: Labelled | None, test: Labelled | None, seed: int) -> Corpus:
+    """Texts in memory as a data set; what is not given is split off train."""
+    examples = _examples(train, "texts")
+    given = {name: _examples(part, name) for name, part in (("valid", valid), ("test", test)) if part is not None}
+    if len(given) < 2:
+        split = split_examples(examples, seed)
+        splits = {name: given.get(name, split[name]) for name in ("valid", "test")}
+        left = [example for name in given for example in split[name]]  # a given part needs none of train's
+        splits["train"] = split["train"] + left
+    else:
+        splits = {"train": examples, **given}
+    labels = collect_labels(splits["train"], "labels")
+    for name, part in given.items():
+        label_ids(part, labels, name)
+    parts = {name: [[row.text, row.label] for row in splits[name]] for name in ("train", "valid", "test")}
+    hashes = {"texts": hash_json(parts)}
+    return Corpus({name: splits[name] for name in parts}, labels, hashes, seed=None if len(given) == 2 else seed)
+
+
+def _examples(part: Labelled, name: str) -> list[Example]:
+    texts, labels = check_texts(part[0], pairs=False), as_list(part[1])
+    if len(texts) != len(labels):
+        raise PotstillError(f"{name}: {len(texts)} texts and {len(labels)} labels: give a label a text")
+    rows = zip(texts, labels, strict=True)
+    return [check_row(Row(name, number, text, _plain(label))) for number, (text, label) in enumerate(rows, start=1)]
+
+
+def _plain(label: Any) -> Any:
+    """A label as files have it: numpy's numbers as Python's."""
+    item: Callable[[], Any] | None = getattr(label, "item", None)
+    label = item() if item else label
+    return str(label) if isinstance(label, bool) else label

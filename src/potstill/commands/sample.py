@@ -1,0 +1,167 @@
+"""Sample: the texts of a run that are most worth labelling by hand, as a CSV file to fill in."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from potstill.artifacts import LABELLED, RUN, TEXTS, shards
+from potstill.corpus.transfer import transfer_parts
+from potstill.corpus.words import as_words
+from potstill.errors import PotstillError, require
+from potstill.model_folder import ModelFolder
+from potstill.outputs import check_apart, is_standard_output, text_output
+from potstill.progress import Progress, silent
+from potstill.runs.contents import read_record, read_split
+from potstill.runtime.classifier import Classifier, load
+
+Why = Literal["disagree", "unsure", "random"]
+"""Why a text is in a sample: teacher and student disagree, the teacher is unsure, or it was drawn."""
+
+_COLUMNS = ("text", "label", "why", "teacher", "student")
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """Choose texts to label by hand: where student and teacher disagree, where the teacher is unsure, and some at random."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The folder of a finished run."""
+    out: Path
+    """The CSV file. Fill in its column label; potstill distill --gold takes it."""
+    n: int = 100
+    """How many texts, as many of each kind."""
+    kinds: tuple[Why, ...] = ("disagree", "unsure", "random")
+    """Which kinds. Only texts drawn at random tell how often the teacher is right on all of them; the others are
+    harder."""
+    seed: int = 42
+    """Seed of what is drawn at random."""
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise PotstillError(f"--n={self.n}: give 1 or more")
+        if not self.kinds:
+            raise PotstillError("--kinds: give one or more of disagree, unsure, random")
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sample.
+
+    :param counts: of its texts by kind.
+    """
+
+    out: Path
+    counts: dict[Why, int]
+
+    def __str__(self) -> str:
+        if is_standard_output(self.out):
+            return ""  # it holds the texts and nothing else
+        kinds = ", ".join(f"{n} {kind}" for kind, n in self.counts.items())
+        return f"{self.out}: {sum(self.counts.values())} texts ({kinds}); fill in its column 'label'"
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Texts that nobody has labelled, with the probabilities of teacher and student, ``[n_texts, n_labels]``."""
+
+    texts: list[str]
+    teacher: NDArray[np.float32]
+    student: NDArray[np.float32]
+
+
+def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
+    """Choose texts that the teacher labelled and nobody else did.
+
+    :raises PotstillError: when the run has not finished, or has no such texts.
+    """
+    require("train", "pyarrow")
+    run = options.run
+    if not (run / RUN).is_file() or not (run / "student").is_dir():
+        raise PotstillError(f"{run}: no finished run; give the folder of one, which potstill distill made")
+    check_apart(options.out, [file for file in run.rglob("*") if file.is_file()])
+    student, teacher = load(run / "student"), ModelFolder(run / "teacher")
+    answered = _read(run, student, teacher, progress)
+    chosen = dict(_choose(answered, options))
+    counts: dict[Why, int] = {kind: 0 for kind in options.kinds}
+    with text_output(options.out) as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        for row, why in chosen.items():
+            labels = [str(student.classes_[each[row].argmax()]) for each in (answered.teacher, answered.student)]
+            writer.writerow([answered.texts[row], "", why, *labels])
+            counts[why] += 1
+    return Sampled(options.out, counts)
+
+
+def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progress) -> _Answered:
+    texts: list[str] = []
+    probabilities: list[list[NDArray[np.float32]]] = [[], []]
+    wanted = _unlabelled_texts(run)
+    with progress("predicting", 0) as bar:
+        for part in transfer_parts(run / (LABELLED if (run / LABELLED).is_dir() else "transfer")):
+            rows = [row for row, text in enumerate(part.texts) if wanted is None or text in wanted]
+            if rows:
+                part_texts = [part.texts[row] for row in rows]
+                texts += part_texts
+                probabilities[0].append(teacher.task.probabilities(part.logits[rows], teacher.temperature))
+                probabilities[1].append(student.predict_proba(part_texts))
+                bar.update(len(rows))
+    labelled = (
+        {as_words(example.text) for example in read_split(run, "test")} if read_record(run)["config"]["gold"] else set()
+    )
+    kept = [row for row, text in enumerate(texts) if as_words(text) not in labelled]
+    if not kept:
+        raise PotstillError(f"{run}: no text in it that only the teacher labelled: nothing to sample")
+    both = [np.concatenate(parts)[kept] for parts in probabilities]
+    return _Answered([texts[row] for row in kept], both[0], both[1])
+
+
+def _unlabelled_texts(run: Path) -> set[str] | None:
+    """The texts of a run with gold labels that have none; None: no text of the run has one.
+
+    :raises PotstillError: when all have.
+    """
+    if (run / LABELLED).is_dir():
+        return None
+    texts = set(_of_kind(run / "augmented" / TEXTS, "unlabelled")) if (run / "augmented").is_dir() else set()
+    if not texts:
+        raise PotstillError(
+            f"{run}: all of its own texts have gold labels; sample chooses among texts without: give some with "
+            f"potstill distill --unlabelled"
+        )
+    return texts
+
+
+def _of_kind(file: Path, kind: str) -> Iterator[str]:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(file) as table:
+        for batch in table.iter_batches(columns=["text", "kind"]):
+            for record in batch.to_pylist():
+                if record["kind"] == kind:
+                    yield record["text"]
+
+
+def _choose(answered: _Answered, options: SampleOptions) -> Iterator[tuple[int, Why]]:
+    """Rows, each with why it is chosen; none twice. A kind with too few texts leaves its share to the next ones."""
+    ordered = np.sort(answered.teacher, axis=1)
+    distance = np.abs(answered.teacher - answered.student).sum(axis=1)
+    differ = np.flatnonzero(answered.teacher.argmax(axis=1) != answered.student.argmax(axis=1))
+    orders: dict[Why, NDArray[np.int64]] = {
+        "disagree": differ[np.argsort(-distance[differ], kind="stable")],
+        "unsure": np.argsort(ordered[:, -1] - ordered[:, -2], kind="stable"),
+        "random": np.random.default_rng(options.seed).permutation(len(answered.texts)),
+    }
+    taken, left = set[int](), min(options.n, len(answered.texts))
+    for number, kind in enumerate(kinds := list(dict.fromkeys(options.kinds))):
+        share = -(-left // (len(kinds) - number))
+        rows = [row for row in orders[kind].tolist() if row not in taken][:share]
+        taken |= set(rows)
+        left -= len(rows)
+        yield from ((row, kind) for row in rows)

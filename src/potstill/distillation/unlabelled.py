@@ -1,0 +1,146 @@
+"""``labelled``: texts without any gold label with a black box's answers, of which the data is made."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from potstill.artifacts import LABELLED, hash_file, hash_json
+from potstill.corpus.columns import Columns
+from potstill.corpus.examples import Example, Row, check_row, read_rows, read_texts
+from potstill.corpus.labels import label_ids
+from potstill.corpus.splits import Corpus, split_examples
+from potstill.corpus.streams import distinct, in_parts
+from potstill.corpus.transfer import transfer_parts
+from potstill.corpus.words import as_words
+from potstill.errors import PotstillError, shown
+from potstill.files import rereadable
+from potstill.labelling.label import Unlabelled, label_texts
+from potstill.progress import Progress, silent
+from potstill.runs.job import Stage
+from potstill.runs.options import DistillOptions
+from potstill.tasks import find_task
+from potstill.teachers import Teacher
+
+logger = logging.getLogger(__name__)
+
+_FEWEST = 20  # texts
+
+
+@dataclass(frozen=True)
+class LabellingJob:
+    """The first part of a run without gold labels: the teacher labels the texts.
+
+    :param texts: that a Python caller gave; none: those of ``--unlabelled``.
+    """
+
+    options: DistillOptions
+    teacher: Teacher
+    texts: tuple[str, ...] = ()
+    progress: Progress = silent
+
+    @property
+    def command(self) -> str:
+        """The command that makes the run."""
+        return "distill"
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.options.out
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """The hashes of its texts."""
+        if self.texts:
+            return {"texts": hash_json(self.texts)}
+        return {path.name: hash_file(rereadable(path)) for path in self.options.unlabelled}
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of its texts."""
+        return self.options.columns.of_texts
+
+    def all_texts(self) -> Iterator[str]:
+        """The texts, each once."""
+        files = (text for path in self.options.unlabelled for text in read_texts(path, self.columns))
+        return distinct(" ".join(text.split()) for text in (self.texts or files))
+
+
+def labelled_stage(job: LabellingJob) -> Stage:
+    """The texts with the teacher's logits.
+
+    :raises PotstillError: when there are too few.
+    """
+    n_texts = sum(1 for _ in job.all_texts())
+    if n_texts < _FEWEST:
+        where = "" if job.texts else f"{', '.join(map(str, job.options.unlabelled))}: "
+        raise PotstillError(f"{where}{n_texts} different texts are too few to learn from: give {_FEWEST} or more")
+    inputs = {"texts": job.sources, "teacher": job.options.teacher, "identity": job.teacher.identity}
+    return Stage(LABELLED, (), inputs | job.columns.as_inputs, _label)
+
+
+def _label(job: LabellingJob, work: Path) -> None:
+    n_texts = sum(1 for _ in job.all_texts())
+    label_texts(Unlabelled(n_texts, lambda: in_parts(job.all_texts())), job.teacher, work, progress=job.progress)
+
+
+def read_labelled(job: LabellingJob) -> Corpus:
+    """The data set that the teacher's labels make: split by text, with the same share of each label.
+
+    :raises PotstillError: when the teacher gave one label to all texts, or none to most.
+    """
+    examples, gold = _answered(job), _gold(job)
+    counts = Counter(example.label for example in examples)
+    logger.info("labelled by the teacher: %s", ", ".join(f"{counts[label]} {label}" for label in job.teacher.labels))
+    if len(examples) < _FEWEST:
+        raise PotstillError(
+            f"{job.options.teacher}: answered on {len(examples)} texts, too few to learn from: "
+            f"{job.folder / LABELLED} tells why"
+        )
+    if len(counts) < 2:
+        raise PotstillError(
+            f"{job.options.teacher}: gave every text the label '{shown(next(iter(counts)))}': describe the labels better"
+        )
+    if missing := [label for label in job.teacher.labels if not counts[label]]:
+        logger.warning("the teacher gave no text the label %s: the student will hardly know it", ", ".join(missing))
+    known = {as_words(example.text) for example in gold}
+    splits = split_examples(
+        [example for example in examples if as_words(example.text) not in known], job.options.seed, keeps_rare=True
+    )
+    if gold:
+        splits = {"train": splits["train"] + splits["test"], "valid": splits["valid"], "test": gold}
+    hashes = job.sources | ({job.options.gold.name: hash_file(job.options.gold)} if job.options.gold else {})
+    return Corpus(splits, job.teacher.labels, hashes, seed=job.options.seed, is_gold=False, has_gold_test=bool(gold))
+
+
+def _answered(job: LabellingJob) -> list[Example]:
+    examples, task = [], find_task()
+    for part in transfer_parts(job.folder / LABELLED):
+        labels = (job.teacher.labels[label_id] for label_id in task.decide(part.logits).tolist())
+        examples += [Example(text, label) for text, label in zip(part.texts, labels, strict=True)]
+    return examples
+
+
+def _gold(job: LabellingJob) -> list[Example]:
+    """The texts of ``--gold`` that have got a label.
+
+    :raises PotstillError: when none has, or a label is not one of the teacher's.
+    """
+    path = job.options.gold
+    if path is None:
+        return []
+    rows = list(read_rows(path))
+    filled = [row for row in rows if not _is_empty(row)]
+    if not filled:
+        raise PotstillError(f"{path}: no row has a label yet: fill in its column 'label'")
+    logger.info("%s: %d of %d texts have a label: they are test", path, len(filled), len(rows))
+    examples = [check_row(replace(row, text=" ".join(str(row.text).split()))) for row in filled]
+    label_ids(examples, job.teacher.labels, str(path))
+    return examples
+
+
+def _is_empty(row: Row) -> bool:
+    return row.label is None or not str(row.label).strip()
