@@ -187,6 +187,7 @@ class FunctionTeacher:
 
 
 def name_of(function: Any) -> str:
+    """What a teacher is called that is given as an object: its own name, or that of its class."""
     return str(getattr(function, "__qualname__", "") or type(function).__name__)
 
 
