@@ -9,36 +9,41 @@ import pytest
 from numpy.typing import NDArray
 
 from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER, write_json
-from potstill.corpus.splits import load_corpus
 from potstill.corpus.words import build_tokenizer
-from potstill.runs.options import DistillOptions
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[DistillOptions]:
-    """Lets ``DistilledClassifier`` fit in milliseconds; gives the options of each fit."""
-    seen: list[DistillOptions] = []
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Lets ``DistilledClassifier`` fit in milliseconds; gives what each fit gave to :func:`potstill.distill`."""
+    from potstill.api import make_options
 
-    def distill(options: DistillOptions) -> SimpleNamespace:
-        seen.append(options)
-        return linear_distill(options)
+    seen: list[dict[str, Any]] = []
+
+    def distill(
+        texts: list[str],
+        labels: list[str],
+        *,
+        teacher: Any,
+        valid: Any,
+        test: Any,
+        out: Any,
+        progress: bool,
+        **options: Any,
+    ) -> SimpleNamespace:
+        """Learns the gold labels, whatever the teacher says."""
+        run = Path(out or tmp_path_factory.mktemp("run"))
+        make_options({"data": "data", "out": run, "teacher": "encoder"} | options)
+        parts = {"texts": texts, "labels": labels, "teacher": teacher, "valid": valid, "test": test, "out": out}
+        seen.append(parts | options)
+        names = sorted(set(labels))
+        (run / "student").mkdir(parents=True, exist_ok=True)
+        write_linear_student(run / "student", texts, [names.index(label) for label in labels])
+        id2label = {str(index): name for index, name in enumerate(names)}
+        write_json(run / "student" / CONFIG, {"model_type": "potstill-linear", "id2label": id2label})
+        return SimpleNamespace(folder=run)
 
     monkeypatch.setattr("potstill.estimator.distill", distill)
     return seen
-
-
-def linear_distill(options: DistillOptions) -> SimpleNamespace:
-    """In the place of :func:`potstill.distillation.distill.distill`: learns the gold labels of train."""
-    corpus = load_corpus(options.data, options.seed)
-    train = corpus.splits["train"]
-    folder = options.out / "student"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_linear_student(folder, [row.text for row in train], [corpus.labels.index(row.label) for row in train])
-    write_json(
-        folder / CONFIG,
-        {"model_type": "potstill-linear", "id2label": {str(i): label for i, label in enumerate(corpus.labels)}},
-    )
-    return SimpleNamespace(student=folder)
 
 
 def write_linear_student(folder: Path, texts: list[str], label_ids: list[int]) -> None:

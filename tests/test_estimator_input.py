@@ -8,7 +8,6 @@ import pytest
 
 from potstill import DistilledClassifier, PotstillError
 from potstill.estimator import split
-from potstill.runs.options import DistillOptions
 from standins import sentences
 
 ROWS = sentences(90, 0)
@@ -36,14 +35,14 @@ TEXTS, LABELS = [text for text, _ in ROWS], [("bad", "good")[int(label)] for _, 
     ],
 )
 def test_bad_texts_and_labels_are_one_line_and_value_errors(
-    quick: list[DistillOptions], texts: Any, labels: Any, message: str
+    quick: list[dict[str, Any]], texts: Any, labels: Any, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         DistilledClassifier().fit(texts, labels)
     assert quick == []
 
 
-def test_bad_texts_to_predict_are_ours_and_value_errors(quick: list[DistillOptions]) -> None:
+def test_bad_texts_to_predict_are_ours_and_value_errors(quick: list[dict[str, Any]]) -> None:
     model = DistilledClassifier(threads=1).fit(TEXTS, LABELS)
     for kind in (ValueError, PotstillError):
         with pytest.raises(kind, match="text 2 is empty"):
@@ -53,16 +52,15 @@ def test_bad_texts_to_predict_are_ours_and_value_errors(quick: list[DistillOptio
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"teacher": 5}, "teacher: a int: give a folder, or a name on the Hugging Face hub"),
         ({"options": {"data": "x"}}, "options: data: a parameter of DistilledClassifier, or what fit gives"),
         ({"options": {"student": ("cnn",), "teacher": "x"}}, "options: student, teacher: a parameter"),
-        ({"options": {"studnt": 1}}, "options: .*studnt.*: give names of"),
+        ({"options": {"studnt": 1}}, r"there is no option 'studnt': did you mean 'student'\?"),
         ({"options": {"own_share": 2}}, "--own_share=2: a share from 0"),
         ({"effort": "most"}, "there is no effort 'most': choose one of best, normal, quick"),
     ],
 )
 def test_bad_parameters_are_one_line_when_it_is_fitted(
-    quick: list[DistillOptions], parameters: dict[str, Any], message: str
+    quick: list[dict[str, Any]], parameters: dict[str, Any], message: str
 ) -> None:
     model = DistilledClassifier(**parameters)
     with pytest.raises(PotstillError, match=message) as raised:
@@ -70,7 +68,7 @@ def test_bad_parameters_are_one_line_when_it_is_fitted(
     assert isinstance(raised.value, ValueError) and "\n" not in str(raised.value)
 
 
-def test_it_stays_fitted_when_it_cannot_be_fitted_again(quick: list[DistillOptions]) -> None:
+def test_it_stays_fitted_when_it_cannot_be_fitted_again(quick: list[dict[str, Any]]) -> None:
     model = DistilledClassifier(threads=1).fit(TEXTS, LABELS)
     before = model.predict_proba(TEXTS)
     with pytest.raises(PotstillError):

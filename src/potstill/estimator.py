@@ -1,8 +1,5 @@
 """A scikit-learn classifier whose ``fit`` distills a student. ``import potstill`` does without."""
 
-import json
-import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +13,16 @@ from sklearn.utils import assert_all_finite, check_consistent_length, check_rand
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from potstill.api import distill
 from potstill.corpus.splits import HELD_OUT
-from potstill.distillation.distill import Distilled, distill
 from potstill.errors import PotstillError, shown, unknown_name
-from potstill.runs.options import DistillOptions, Effort
+from potstill.runs.options import Effort
 from potstill.runtime.packed import PackedModel
 from potstill.runtime.texts import check_texts
 from potstill.teachers.answers import label_name
+from potstill.teachers.function import name_of
+
+_OF_FIT = ("teacher", "data", "valid", "test", "label_names", "out", "progress", "texts", "labels")
 
 
 class BadInput(PotstillError, ValueError):
@@ -39,15 +39,17 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Fitted, it holds the student's files: it can be pickled and sent, and needs neither the run folder nor torch to
     predict. A copy that scikit-learn makes to fit it again gets the parameters alone.
 
-    :param teacher: a folder, or a name on the Hugging Face hub. An encoder, or a classifier of other labels, is
-        fine-tuned in each ``fit``; a classifier over the labels of ``y`` is used as it is.
+    :param teacher: as of :func:`potstill.distill`: a name or a folder; a function from a list of texts to scores, in
+        the order of ``classes_``, or to labels; an estimator that is fitted on texts, frozen (``FrozenEstimator``)
+        where scikit-learn copies it. An encoder, or a classifier of other labels, is fine-tuned in each ``fit``.
     :param student: as ``--student`` of ``potstill distill``; of several the best on valid is kept.
     :param effort: ``quick``, ``normal`` or ``best``: how many new texts are made, and how long students are trained.
     :param random_state: the seed of the split and of the run; None: another one in each ``fit``.
     :param threads: that predict; default: the processors this process may use.
     :param out: the run folder, which stays: the same ``fit`` resumes there, and its ``report.html`` shows the run, with
         valid in the place of test. Default: a temporary one. With a folder, only one ``fit`` may run at a time.
-    :param options: more options of ``potstill distill``, by name: :class:`~potstill.runs.options.DistillOptions`.
+    :param progress: show bars in ``fit``.
+    :param options: more options of ``potstill distill``, by name.
     :ivar classes_: the different labels of ``y``, sorted, of its type.
     :ivar student_: the student, as :func:`potstill.load` gives it.
     """
@@ -61,6 +63,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: Any = 42,
         threads: int | None = None,
         out: str | Path | None = None,
+        progress: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.teacher = teacher
@@ -69,6 +72,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.threads = threads
         self.out = out
+        self.progress = progress
         self.options = options
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -81,12 +85,19 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, classes, class_ids = _check_data(X, y)
         names = _label_names(classes)
         seed = self._seed()
-        rows = list(zip(texts, [names[index] for index in class_ids], strict=True))
-        with _as_bad_input(), tempfile.TemporaryDirectory(prefix="potstill-") as scratch:
-            data = _write_data(Path(scratch) / "labelled", rows, seed)
-            out = Path(scratch) / "run" if self.out is None else Path(self.out)
-            distilled = _distill(self._distill_options(data, out, seed), self.teacher, names)
-            packed = PackedModel(distilled.student, self.threads)
+        train, valid = split(list(zip(texts, [names[index] for index in class_ids], strict=True)), seed)
+        held_out = _columns(valid)
+        with _as_bad_input():
+            finished = distill(
+                *_columns(train),
+                teacher=_in_order(self.teacher, names),
+                valid=held_out,
+                test=held_out,
+                out=self.out,
+                progress=self.progress,
+                **self._options(seed),
+            )
+            packed = PackedModel(finished.folder / "student", self.threads)
             own = packed.classifier.classes_.tolist()
         # Only now: where it cannot be fitted again, it stays as it was.
         self.packed_, self.classes_, self._order = packed, classes, [own.index(name) for name in names]
@@ -131,38 +142,39 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _distill_options(self, data: Path, out: Path, seed: int) -> DistillOptions:
+    def _options(self, seed: int) -> dict[str, Any]:
+        """Those of the run, by name."""
         if self.effort not in get_args(Effort):
             raise unknown_name("effort", self.effort, list(get_args(Effort)))
+        student = [self.student] if isinstance(self.student, str) else list(self.student)
+        own = {"student": student, "effort": self.effort, "seed": seed}
         given = dict(self.options or {})
-        own: dict[str, Any] = {"data": str(data), "out": out, "effort": self.effort, "seed": seed}
-        own["student"] = (self.student,) if isinstance(self.student, str) else tuple(self.student)
-        if twice := sorted(given.keys() & {*own, "teacher"}):
+        if twice := sorted(given.keys() & {*own, *_OF_FIT}):
             raise BadInput(
                 f"options: {', '.join(twice)}: a parameter of DistilledClassifier, or what fit gives: leave it out"
             )
-        try:
-            return DistillOptions(teacher=_teacher_name(self.teacher), **own, **given)
-        except TypeError as error:  # a name that there is not
-            raise BadInput(f"options: {shown(error)}: give names of potstill.runs.options.DistillOptions") from None
+        return own | given
 
 
-def _teacher_name(teacher: object) -> str:
-    """The name of a teacher in the options.
+class _InOrder:
+    """A function whose scores are in the order of the classes: the labels of a run have an order of their own.
 
-    :raises BadInput: when it is no name.
+    :ivar classes_: their names.
     """
-    if not isinstance(teacher, str | os.PathLike):
-        raise BadInput(f"teacher: a {type(teacher).__name__}: give a folder, or a name on the Hugging Face hub")
-    return os.fspath(teacher)
+
+    def __init__(self, function: Any, names: list[str]) -> None:
+        self.classes_ = names
+        self.__qualname__ = name_of(function)
+        self._function = function
+
+    def __call__(self, texts: list[str]) -> Any:
+        return self._function(texts)
 
 
-def _distill(options: DistillOptions, teacher: object, names: list[str]) -> Distilled:
-    """The run. The one place where a teacher that is an object, not a name, is handed on.
-
-    :param names: of the classes, in the order of ``classes_``, which is that of a function's scores.
-    """
-    return distill(options)
+def _in_order(teacher: Any, names: list[str]) -> Any:
+    """The teacher as :func:`potstill.distill` takes it."""
+    is_plain = callable(teacher) and not any(hasattr(teacher, name) for name in ("classes_", "predict_proba"))
+    return _InOrder(teacher, names) if is_plain and not isinstance(teacher, type) else teacher
 
 
 @contextmanager
@@ -217,14 +229,8 @@ def _label_names(classes: Iterable[Any]) -> list[str]:
     return names
 
 
-def _write_data(folder: Path, rows: list[tuple[str, str]], seed: int) -> Path:
-    """A data folder; its test is its valid."""
-    train, valid = split(rows, seed)
-    folder.mkdir()
-    for name, part in (("train", train), ("valid", valid), ("test", valid)):
-        lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in part]
-        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
-    return folder
+def _columns(rows: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [text for text, _ in rows], [label for _, label in rows]
 
 
 def split(rows: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -3,20 +3,23 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.multiclass import OutputCodeClassifier
 from sklearn.svm import LinearSVC
 
+import potstill
 from other_teachers import fit_pipeline
 from potstill.errors import PotstillError
 from potstill.progress import Bar, silent
 from potstill.teachers.function import FunctionTeacher
-from standins import sentences
+from standins import sentences, write_student
 
 TEXTS = [text for text, _ in sentences(600, 5)]
 LABELS = ["bad", "good"]
@@ -210,6 +213,41 @@ def test_an_estimator_without_scores_gives_labels() -> None:
     pipeline = fit_pipeline(OutputCodeClassifier(LogisticRegression(), random_state=0), (7, 9))
     logits = FunctionTeacher(pipeline)(TEXTS)
     assert [pipeline.classes_[row] for row in logits.argmax(axis=1)] == pipeline.predict(TEXTS).tolist()
+
+
+def test_a_frozen_estimator_is_the_estimator() -> None:
+    pipeline = fit_pipeline()
+    np.testing.assert_array_equal(FunctionTeacher(FrozenEstimator(pipeline))(TEXTS), FunctionTeacher(pipeline)(TEXTS))
+
+
+def test_a_student_teaches_too(tmp_path: Path) -> None:
+    student = potstill.load(write_student(tmp_path))
+    teacher = FunctionTeacher(student, ["yes sir", "no"])
+    np.testing.assert_allclose(np.exp(teacher(["a b", "c"])), student.predict_proba(["a b", "c"])[:, ::-1], rtol=1e-4)
+
+
+class Model:
+    """Of another library: it names no classes."""
+
+    def __call__(self, texts: list[str]) -> list[list[float]]:
+        return [[0.0, 1.0] for _ in texts]
+
+    def predict(self, texts: list[str]) -> list[object]:
+        return [{"label": "good"} for _ in texts]
+
+
+class ModelOfProbabilities(Model):
+    def predict_proba(self, texts: list[str]) -> list[list[float]]:
+        return [[0.75, 0.25] for _ in texts]
+
+
+def test_an_object_without_classes_gives_scores_in_the_order_of_the_labels() -> None:
+    assert FunctionTeacher(Model(), LABELS)(["a"]).argmax() == 1
+    np.testing.assert_allclose(
+        np.exp(FunctionTeacher(ModelOfProbabilities(), LABELS)(["a"])), [[0.75, 0.25]], rtol=1e-5
+    )
+    turned = FunctionTeacher(ModelOfProbabilities(), LABELS, classes=["good", "bad"])
+    np.testing.assert_allclose(np.exp(turned(["a"])), [[0.25, 0.75]], rtol=1e-5)
 
 
 def test_trees_are_taken_from_python() -> None:

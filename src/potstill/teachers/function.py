@@ -60,7 +60,7 @@ class FunctionTeacher:
         self._name = name or name_of(function)
         self._method = _find_method(function, self._name)
         own = _classes(function) or (None if classes is None else list(classes))
-        if own is None and self._method != "__call__":
+        if own is None and hasattr(function, "get_params"):  # of scikit-learn's kind; others name no classes
             raise PotstillError(
                 f"{self._name}: not fitted, it has no classes_: fit it on texts and labels first; where scikit-learn "
                 "copies it, wrap it: sklearn.frozen.FrozenEstimator(estimator)"
@@ -187,6 +187,7 @@ class FunctionTeacher:
 
 
 def name_of(function: Any) -> str:
+    """What a teacher is called that is given as an object: its own name, or that of its class."""
     return str(getattr(function, "__qualname__", "") or type(function).__name__)
 
 
@@ -198,7 +199,9 @@ def _find_method(function: Any, name: str) -> str:
     if inspect.isclass(function):
         raise PotstillError(f"{name}: a class: give an object of it, which is fitted")
     for method in _METHODS:
-        if callable(getattr(function, method, None)):
+        # Without classes_ predict is no estimator's: a pipeline of transformers has one that is the call itself.
+        is_known = method != "predict" or hasattr(function, "classes_") or not callable(function)
+        if is_known and callable(getattr(function, method, None)):
             return method
     if not callable(function):
         raise PotstillError(
