@@ -274,10 +274,10 @@ def test_texts_may_be_in_a_column_of_any_name(teacher: str, tmp_path: Path) -> N
     (tmp_path / "texts").mkdir()
     write(tmp_path / "texts", TEXTS, column="review")
     (tmp_path / "a.csv").write_text("review,text\na fine film,7\n")
-    for name, expected in (("texts", [text for part in TEXTS for text in part]), ("a.csv", ["a fine film"])):
+    for name, texts in (("texts", [text for part in TEXTS for text in part]), ("a.csv", ["a fine film"])):
         command = f"label --input {tmp_path / name} --output {tmp_path / 'out'} --teacher {teacher}"
         main([*command.split(), "--text_column", "review"])
-        assert read_transfer(tmp_path / "out").texts == expected
+        assert read_transfer(tmp_path / "out").texts == texts
 
 
 def test_another_column_is_another_input(teacher: str, tmp_path: Path) -> None:

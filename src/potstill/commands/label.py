@@ -48,11 +48,11 @@ class LabelOptions:
     """Folder of the transfer set, Parquet with columns text and logits; a path or a URL. Called again with the same
     input and teacher, it makes the missing shards. Texts without an answer are in its left_out.jsonl."""
     teacher: str = field(kw_only=True)
-    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub. Or a model that is only asked: openai:MODEL,
-    nli:MODEL, skops:FILE, or a folder of SetFit whose head is model_head.skops."""
+    """A fine-tuned classifier: a folder, or a name on the Hugging Face hub. Or a model that is only asked:
+    openai:MODEL, nli:MODEL, skops:FILE, or a folder of SetFit whose head is model_head.skops."""
     labels: str = ""
-    """Of openai:MODEL and nli:MODEL: a TOML file with names, descriptions and examples of the labels and an instruction,
-    or names, as positive,negative."""
+    """Of openai:MODEL and nli:MODEL: a TOML file with names, descriptions and examples of the labels and an
+    instruction, or names, as positive,negative."""
     hypothesis: str = TEMPLATE
     """Of nli:MODEL: what it is asked to find in a text; {} is a label's description, or its name."""
     show_prompt: bool = False

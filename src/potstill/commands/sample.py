@@ -28,7 +28,7 @@ _COLUMNS = ("text", "label", "why", "teacher", "student")
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """Choose texts to label by hand: where student and teacher disagree, where the teacher is unsure, and some at random."""
+    """Choose texts to label by hand: where student and teacher disagree, the teacher is unsure, and some at random."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """The folder of a finished run."""

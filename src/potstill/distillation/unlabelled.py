@@ -103,7 +103,8 @@ def read_labelled(job: LabellingJob) -> Corpus:
         )
     if len(counts) < 2:
         raise PotstillError(
-            f"{job.options.teacher}: gave every text the label '{shown(next(iter(counts)))}': describe the labels better"
+            f"{job.options.teacher}: gave every text the label '{shown(next(iter(counts)))}': describe the labels "
+            "better"
         )
     if missing := [label for label in job.teacher.labels if not counts[label]]:
         logger.warning("the teacher gave no text the label %s: the student will hardly know it", ", ".join(missing))

@@ -19,7 +19,7 @@ from potstill.templating import name_inline, open_templates
 _FOLDER = Path(__file__).parent / "templates"
 _MATRIX_LABELS = 10  # more of them are shown as a list of confusions
 _N_CONFUSIONS = 10  # that such a list has
-_NONE = "–"  # of a black box: it has no file
+_NONE = "\N{EN DASH}"  # of a black box: it has no file
 _LEVELS = 8  # shades of a matrix' cells
 
 

@@ -1,7 +1,7 @@
-"""The registry of black boxes: teachers that are asked, and neither fine-tuned nor deployed. By how their names begin."""
+"""Black boxes: teachers that are only asked, neither fine-tuned nor deployed. The registry, by how names begin."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ class Told:
     labels: list[str] | None
     described: str = ""
     hypothesis: str = TEMPLATE
-    language_model: LanguageModelOptions = LanguageModelOptions()
+    language_model: LanguageModelOptions = field(default_factory=LanguageModelOptions)
     examples: Sequence[tuple[str, str]] = ()
     seed: int = 42
 
