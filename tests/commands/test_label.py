@@ -245,6 +245,13 @@ def test_the_prompt_and_the_plan_send_nothing(asked: StandIn, capsys: pytest.Cap
     assert asked.n_requests == 0
 
 
+def test_a_language_model_must_be_told_the_labels(asked: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        ask(asked, "--output=out")
+    assert "openai:small: which labels may it give? Name them: --labels name,name" in capsys.readouterr().err
+    assert asked.n_requests == 0
+
+
 def test_a_budget_leaves_a_set_and_a_larger_one_goes_on_from_it(
     asked: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,11 +265,10 @@ def test_a_budget_leaves_a_set_and_a_larger_one_goes_on_from_it(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"teacher": "openai:small"}, "openai:small needs labels: give --labels labels.toml, or --labels NAME,NAME"),
         ({"teacher": "openai:small", "labels": "a,b", "engine": "ray"}, "is asked from here: leave --engine ray out"),
         ({"teacher": "openai:small", "labels": "a,b", "output": ""}, "no place for the transfer set: give --output"),
-        ({"teacher": "folder", "labels": "a,b"}, "labels, show_prompt and plan are of a language model"),
-        ({"teacher": "folder", "plan": True}, "labels, show_prompt and plan are of a language model"),
+        ({"teacher": "folder", "labels": "a,b"}, "--labels: folder says itself what its labels are"),
+        ({"teacher": "folder", "plan": True}, "show_prompt and plan are of a language model"),
     ],
 )
 def test_options_that_contradict_each_other_are_one_line(options: dict[str, Any], complaint: str) -> None:
