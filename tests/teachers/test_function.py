@@ -81,6 +81,15 @@ def test_what_was_asked_to_check_it_is_not_asked_again() -> None:
     np.testing.assert_array_equal(logits, FunctionTeacher(Counting(), LABELS)(TEXTS[:40]))
 
 
+def test_later_it_is_asked_again_so_that_it_can_be_timed() -> None:
+    function = Counting()
+    teacher = FunctionTeacher(function, LABELS)
+    teacher.check(TEXTS[:3])
+    for n_calls in (1, 2, 3):
+        teacher(TEXTS[:3])
+        assert len(function.calls) == n_calls
+
+
 def scores(texts: list[str], *, factor: float) -> list[list[float]]:
     return [[factor * len(text), 1.0] for text in texts]
 

@@ -98,7 +98,7 @@ class FunctionTeacher:
 
         :raises PotstillError: when it fails, or has no answer for any of them.
         """
-        if self._known:  # checked before: the first texts that it saw are those that its identity is of
+        if self._probed:  # checked before: the first texts that it saw are those that its identity is of
             return
         sample = list(dict.fromkeys(texts))[:_PROBED]
         logits = self._ask(sample)
@@ -140,10 +140,14 @@ class FunctionTeacher:
         return np.concatenate(parts)
 
     def _look_up_or_ask(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        """A call may cost money: what was asked to check it is not asked again."""
+        """A call may cost money: what was asked to check it is not asked again. Once: who times it wants a call."""
         new = [text for text in texts if text not in self._known]
         answers = iter(self._ask(new)) if new else iter(())
-        return np.stack([self._known[text] if text in self._known else next(answers) for text in texts])
+        known = {text: self._known[text] for text in texts if text in self._known}
+        logits = np.stack([known[text] if text in known else next(answers) for text in texts])
+        for text in known:
+            del self._known[text]
+        return logits
 
     def _ask(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         try:
