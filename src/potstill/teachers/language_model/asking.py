@@ -239,7 +239,9 @@ class Asker:
                 return True
             if not self._n_in_flight:
                 self._is_exhausted = True
-                logger.info("the budget is used up (%s): what is left is left out", self._ledger.note)
+                if not self._ledger.is_told:
+                    self._ledger.is_told = True
+                    logger.info("the budget is used up (%s): what is left is left out", self._ledger.note)
                 break
             self._landed.clear()
             await self._landed.wait()
@@ -250,13 +252,15 @@ class Asker:
         begin = time.perf_counter()
         answer = await self._connection.send(body)
         self._ledger.seconds.append(time.perf_counter() - begin)
-        if self.dialect.mode == "logprobs" and answer.top is None and not answer.refusal and not self.is_dialect_known:
+        is_said = answer.text.strip() and not answer.refusal and answer.stop != "content_filter"
+        has_scores = self.dialect.mode == "json" or answer.top is not None
+        if not self.is_dialect_known and not has_scores and is_said:
             self._count(item, answer)
             raise UnsupportedError("")
-        # First of all, and under the name of what was asked: it was paid for.
+        # First of all: it was paid for.
         self._cache.store({key: answer.as_json()})
         self._count(item, answer)
-        if not self.is_dialect_known:
+        if not self.is_dialect_known and has_scores:  # an empty answer or a refusal shows nothing
             self.is_dialect_known = True
             self._cache.store({self._memory: self.dialect.mode})
             logger.info("the teacher's scores: %s", self._requests.describe(self.dialect))

@@ -68,7 +68,7 @@ class Requests:
         return f"{self._prefix(order, mode)} {self._temperature(mode, attempt)} {sample} {attempt} {joined}"
 
     def _key_prefix(self, order: int, mode: Mode) -> str:
-        prompt = hash_json([self._prompt.api, mode, self._beginning(order, mode)])
+        prompt = hash_json([self._model, self._prompt.api, mode, self._beginning(order, mode)])
         return hashlib.sha256(prompt.encode()).hexdigest()[:32]
 
     def body(self, text: Text, slot: Slot, attempt: int, dialect: Dialect) -> dict[str, Any]:
