@@ -18,6 +18,7 @@ from potstill.teachers.language_model.options import LanguageModelOptions
 KEY = "OPENAI_API_KEY"
 _PATHS = {"chat": "/chat/completions", "completions": "/completions"}
 _TOO_LONG = re.compile(r"context.?(length|size|window)|too long|too many tokens|maximum.{0,20}(length|tokens)", re.I)
+_OF_A_FIELD = re.compile("logprobs|response_format|validation error")  # llama-cpp-python says so with a status 500
 _TOLD_OF_THIS_MACHINE = [
     f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 ]
@@ -153,7 +154,7 @@ class Connection:
             return NoAnswerError(f"too long: {said}")
         if status == 400 and "content_filter" in code:
             return NoAnswerError(f"refused: {said}")
-        if status in (400, 422) or (status >= 500 and "logprobs" in said):  # the second: llama-cpp-python
+        if status in (400, 422) or (status >= 500 and _OF_A_FIELD.search(said)):
             return UnsupportedError(said)
         if status in (408, 409, 425, 429) or status >= 500:
             return BusyError(f"status {status}: {said}", _wait(error.response.headers), is_limit=status == 429)
