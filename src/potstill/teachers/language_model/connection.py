@@ -166,9 +166,11 @@ class Connection:
         causes = [error]
         while causes[-1].__cause__ is not None:
             causes.append(causes[-1].__cause__)
+        for cause in causes:
+            if isinstance(cause, aiohttp.ClientConnectorError) and not self._has_answered:
+                why = reason(cause.os_error)
+                return PotstillError(f"{self._server}: no server there ({why}); start it, or correct --teacher_url")
         why = next((reason(cause) for cause in causes if isinstance(cause, aiohttp.ClientError)), reason(error))
-        if any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes) and not self._has_answered:
-            return PotstillError(f"{self._server}: no server there ({why}); start it, or correct --teacher_url")
         return BusyError(f"connection lost ({why})")
 
 
