@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from potstill.cache import Cache
 from potstill.corpus.label_file import from_names
 from potstill.errors import PotstillError
 from potstill.teachers.language_model import LanguageModelTeacher, asking, open_language_model
@@ -306,6 +307,21 @@ def test_answers_that_cannot_be_kept_are_not_paid_for(
     with pytest.raises(PotstillError, match=r"answers cannot be kept here .*: free the place, or name a folder"):
         open_teacher(server).check(TEXTS)
     assert server.n_requests == 0
+
+
+def test_where_answers_can_be_kept_no_more_no_more_are_paid_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve()
+    store = Cache.store
+
+    def full(cache: Cache, results: Any) -> None:
+        if server.n_requests > 5:
+            raise PotstillError("disk full")
+        store(cache, results)
+
+    monkeypatch.setattr(Cache, "store", full)
+    with pytest.raises(PotstillError, match="^disk full$"):
+        open_teacher(server, teacher_concurrency=2)([f"text {number}" for number in range(50)])
+    assert server.n_requests < 12
 
 
 def test_an_example_of_no_label_and_a_model_without_a_name_are_one_line() -> None:

@@ -20,6 +20,7 @@ from potstill.errors import PotstillError
 from potstill.teachers.language_model.answers import Answer, NoLabelError, Scores
 from potstill.teachers.language_model.connection import BusyError, Connection, NoAnswerError, UnsupportedError
 from potstill.teachers.language_model.dialect import Dialect
+from potstill.teachers.language_model.keeping import Keeper
 from potstill.teachers.language_model.requests import Requests, Slot
 from potstill.teachers.language_model.usage import Ledger
 
@@ -97,7 +98,7 @@ class Asker:
         self.is_dialect_known = is_dialect_known
         self.n_settled = 0
         self._connection = connection
-        self._cache = cache
+        self._keeper = Keeper(cache, self._fail_all)
         self._memory = memory
         self._requests = requests
         self._ledger = ledger
@@ -131,10 +132,13 @@ class Asker:
         """
         items = self._items(questions)
         # One at a time until it is known what the server understands; answers in the cache need none.
-        while not self.is_dialect_known and (item := await self._next(items)) is not None:
-            await self._take(item)
-        self._workers = [asyncio.create_task(self._work(items)) for _ in range(self._concurrency)]
-        await asyncio.gather(*self._workers, return_exceptions=True)  # what was raised is in _error
+        try:
+            while not self.is_dialect_known and (item := await self._next(items)) is not None:
+                await self._take(item)
+            self._workers = [asyncio.create_task(self._work(items)) for _ in range(self._concurrency)]
+            await asyncio.gather(*self._workers, return_exceptions=True)  # what was raised is in _error
+        finally:
+            self._keeper.flush()
         if self._error is not None:
             raise self._error
 
@@ -175,7 +179,7 @@ class Asker:
             return
         try:
             key = self._key(item)
-            answer = self._cached(key)
+            answer = self._keeper.find(key)
             if answer is not None:
                 self._ledger.n_cached += 1
                 if self._ledger.n_cached % _TURN == 0:
@@ -184,16 +188,16 @@ class Asker:
                 answer = await self._answer(item, key)
             if answer is not None:
                 self._read(item, answer)
-        except Exception as error:  # is raised when what is under way has ended
-            self._error = self._error or error
-            self.stop()
+        except Exception as error:
+            self._fail_all(error)
+
+    def _fail_all(self, error: Exception) -> None:
+        """End with an error, when what is under way has ended."""
+        self._error = self._error or error
+        self.stop()
 
     def _key(self, item: _Item) -> str:
         return self._requests.key(item.question.text, item.slot, item.attempt, self.dialect.mode)
-
-    def _cached(self, key: str) -> Answer | None:
-        found = self._cache.look_up([key])
-        return Answer.from_json(found[key]) if key in found else None
 
     async def _answer(self, item: _Item, key: str) -> Answer | None:
         """Send a request, and keep what comes back; None where there is nothing (yet).
@@ -258,11 +262,11 @@ class Asker:
             self._count(item, answer)
             raise UnsupportedError("")
         # First of all: it was paid for.
-        self._cache.store({key: answer.as_json()})
+        self._keeper.keep(key, answer.as_json())
         self._count(item, answer)
         if not self.is_dialect_known and has_scores:  # an empty answer or a refusal shows nothing
             self.is_dialect_known = True
-            self._cache.store({self._memory: self.dialect.mode})
+            self._keeper.keep(self._memory, self.dialect.mode)
             logger.info("the teacher's scores: %s", self._requests.describe(self.dialect))
         return answer
 
