@@ -319,7 +319,7 @@ def test_where_answers_can_be_kept_no_more_no_more_are_paid_for(serve: Serve, mo
         store(cache, results)
 
     monkeypatch.setattr(Cache, "store", full)
-    with pytest.raises(PotstillError, match="^disk full$"):
+    with pytest.raises(PotstillError, match=r"^disk full$"):
         open_teacher(server, teacher_concurrency=2)([f"text {number}" for number in range(50)])
     assert server.n_requests < 12
 
