@@ -93,12 +93,15 @@ def good_answer(body: dict[str, Any]) -> dict[str, Any]:
     text, chat = text_of(body), "messages" in body
     options = dict(_OPTION.findall(body["messages"][0]["content"] if chat else body["prompt"]))
     if body.get("logprobs"):
+        if not options:  # answers are names: a token is the beginning of one
+            options = {name[:3]: name for name in re.findall(r"^- ([^:\n]+)", prompt_of(body), re.MULTILINE)}
         probs = dict(zip(options, expected(text, list(options.values())), strict=True))
         # As real ones: a token with a space before it too, and tokens that are no option.
         top = {"The": 0.1, **{option: 0.6 * prob for option, prob in probs.items()}}
         top |= {f" {option}": 0.3 * prob for option, prob in probs.items()}
         return said(max(probs, key=probs.__getitem__), top, chat=chat)
-    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    form = body.get("response_format", {})
+    schema = form.get("json_schema", form).get("schema")
     names = schema["properties"]["label"]["enum"] if schema else re.findall(r"^- ([^:\n]+)", prompt_of(body), re.M)
     label = max(names, key=lambda name: probability(text, name))
     return said(json.dumps({"label": label}) if chat else f" {label}\n", chat=chat)

@@ -104,11 +104,10 @@ def _folder() -> Path | None:
 def _connect(path: Path, paid: bool) -> sqlite3.Connection | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A paid result is a transaction of its own, hundreds a second.
-        connection = sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None if paid else "DEFERRED")
+        connection = sqlite3.connect(path, timeout=_TIMEOUT)
         if paid:
-            # With a log of writes that is 40 microseconds, no sync each. A kill loses none; a power cut may lose the
-            # last ones.
+            # A hundred transactions a second: with a log of writes none waits for the disk. A kill loses none; a power
+            # cut may lose the last ones.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
         with connection:

@@ -42,7 +42,7 @@ class _TqdmBar:
         self._bar.update(n)
 
     def note(self, text: str) -> None:
-        self._bar.set_postfix_str(text)
+        self._bar.set_postfix_str(text, refresh=False)  # with the next update: a log has a line every half minute
 
 
 @contextmanager

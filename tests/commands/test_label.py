@@ -219,7 +219,7 @@ def test_a_language_model_labels_and_what_it_refuses_is_listed(
     printed = capsys.readouterr().out
     assert "out: 3 texts labelled, 1 left out (1 refused; left_out.jsonl lists them)" in printed
     # Two orders of four texts; the refused one is asked three times in an order, and the other order may be under way.
-    assert "from logprobs (the 20 likeliest tokens), the mean over 2 orders" in printed and "cost" in printed
+    assert "from logprobs (the 20 likeliest tokens) of letters, the mean over 2 orders" in printed and "cost" in printed
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "left_out.jsonl",
         "manifest.json",

@@ -52,6 +52,13 @@ def test_tokens_of_one_option_are_added_up() -> None:
     np.testing.assert_allclose(np.exp(scores_of_options(top(A=0.5, _A=0.1, B=0.2, The=0.2), "AB")), [0.75, 0.25])
 
 
+def test_tokens_that_begin_one_option_alone_are_added_up() -> None:
+    answer = top(good=0.3, _go=0.1, b=0.1, _=0.2, goodness=0.1, g=0.2)
+    np.testing.assert_allclose(np.exp(scores_of_options(answer, ["good", "bad"])), [0.6 / 0.7, 0.1 / 0.7])
+    with pytest.raises(NoLabelError):
+        scores_of_options(top(very=1.0), ["very good", "very bad"])
+
+
 def test_an_option_that_is_not_listed_gets_what_it_can_have_at_most() -> None:
     # Less is left than the least likely token has: 0.02 for two options
     np.testing.assert_allclose(np.exp(scores_of_options(top(A=0.9, x=0.08), "ABC")), np.array([0.9, 0.01, 0.01]) / 0.92)

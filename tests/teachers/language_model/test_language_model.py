@@ -72,7 +72,10 @@ def test_logits_are_the_models_probabilities_whatever_the_order_of_the_labels(se
     assert (body["model"], body["max_tokens"], body["temperature"]) == ("small", 1, 0)
     asked = (body["logprobs"], body.get("top_logprobs"))
     assert asked == ((True, 20) if api == "chat" else (20, None))
-    assert teacher.usage.answers == "logprobs (the 20 likeliest tokens), the mean over 3 orders of the labels"
+    what = "letters" if api == "chat" else "the labels' names"
+    assert (
+        teacher.usage.answers == f"logprobs (the 20 likeliest tokens) of {what}, the mean over 3 orders of the labels"
+    )
 
 
 def test_a_bias_for_the_first_option_is_averaged_out_and_counted(serve: Serve) -> None:
@@ -132,11 +135,17 @@ def test_a_field_that_the_server_refuses_is_asked_for_in_another_way(serve: Serv
     assert server.n_requests == len(TEXTS) + 1
 
 
-def test_a_server_that_refuses_schemas_is_told_in_words(serve: Serve) -> None:
-    server = serve(lambda body, _: error(400, "response_format is unknown") if "response_format" in body else None)
-    teacher = open_teacher(server, teacher_answers="json")
+@pytest.mark.parametrize(("taken", "answers"), [("json_object", "JSON"), (None, "labels in words")])
+def test_a_server_that_takes_no_schema_is_given_another_form_or_words(
+    serve: Serve, taken: str | None, answers: str
+) -> None:
+    def refuses(body: dict[str, Any], _: int) -> Reply | None:
+        form = body.get("response_format", {}).get("type", taken)
+        return None if form == taken else error(500, "1 validation error: response_format type is " + form)
+
+    teacher = open_teacher(serve(refuses), teacher_answers="json")
     np.testing.assert_array_equal(teacher(TEXTS).argmax(axis=1), probabilities(TEXTS).argmax(axis=1))
-    assert teacher.usage.answers.startswith("labels in words")
+    assert teacher.usage.answers.startswith(answers)
 
 
 def test_probabilities_in_json_are_the_shares_of_samples(serve: Serve) -> None:

@@ -21,9 +21,16 @@ def test_a_chat_has_the_task_the_examples_and_the_text() -> None:
 
 def test_a_completion_is_one_text_that_ends_where_the_answer_begins() -> None:
     assert Prompt(LABELS, [("dull", "bad")], "completions").shown("a\n film", "logprobs") == (
-        "Good or bad?\n\nA) good: likes it\nB) bad\n\nText: fine\nAnswer: A\n\nText: dull\nAnswer: B\n\n"
+        "Good or bad?\n\n- good: likes it\n- bad\n\nText: fine\nAnswer: good\n\nText: dull\nAnswer: bad\n\n"
         "Text: a\nfilm\nAnswer:"
     )
+
+
+@pytest.mark.parametrize("names", [["very good", "very bad"], ["good", "goodish"], ["good", "good for nothing"]])
+def test_labels_that_begin_alike_have_letters_in_a_completion_too(names: list[str]) -> None:
+    prompt = Prompt(from_names(names), [("dull", names[1])], "completions")
+    assert prompt.options(1) == ["A", "B"] and f"A) {names[0]}" in prompt.shown("a film", "logprobs")
+    assert Prompt(from_names(["good", "bad"]), [], "completions").options(1) == ["bad", "good"]
 
 
 def test_in_json_labels_are_asked_for_by_their_names() -> None:

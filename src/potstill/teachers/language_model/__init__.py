@@ -17,7 +17,7 @@ from potstill.corpus.label_file import LabelFile
 from potstill.corpus.streams import distinct
 from potstill.errors import PotstillError, require, shown
 from potstill.progress import Bar, Progress, silent
-from potstill.teachers.language_model.asking import Asker, Question
+from potstill.teachers.language_model.asking import BUDGET, Asker, Question
 from potstill.teachers.language_model.connection import connected
 from potstill.teachers.language_model.dialect import Dialect
 from potstill.teachers.language_model.options import LanguageModelOptions
@@ -31,8 +31,9 @@ from potstill.teachers.left_out import LeftOut
 __all__ = ["PREFIX", "LanguageModelTeacher", "draw_shots", "open_language_model"]
 
 PREFIX = "openai:"
+_LONGEST_NAME = 100  # of a model in the cache's name; what is in the cache is told apart by the whole of it
 _CACHE_VERSION = "1"  # of the form of answers in the cache
-_CHECKED = 20  # texts that are tried until one has an answer
+_CHECKED = 8  # texts that are tried until one has an answer
 
 
 def open_language_model(
@@ -112,12 +113,20 @@ class LanguageModelTeacher:
     def check(self, texts: Sequence[Text]) -> None:
         """Ask about the first text, or the next ones where it has no answer: what is wrong shows at once.
 
-        :raises PotstillError: when the server is not there, or refuses.
+        :raises PotstillError: when the server is not there or refuses, or none of these texts has an answer.
         """
+        reasons: list[str] = []
         for text in dict.fromkeys(texts[:_CHECKED]):
             if np.isfinite(self([text])).all():
+                reasons.clear()
                 break
+            reasons += [each.reason for each in self.left_out]
         self._ledger.forget_texts()
+        if len(reasons) == _CHECKED and BUDGET not in reasons:
+            raise PotstillError(
+                f"the teacher has no answer to any of the first {_CHECKED} texts, such as: {reasons[0]}; see what it "
+                "is asked with potstill label --show_prompt; a model that thinks first needs --teacher_answers json"
+            )
 
     def plan(self, texts: Iterable[Text]) -> RequestPlan:
         """What labelling texts would take; no request is sent."""
@@ -188,7 +197,7 @@ class LanguageModelTeacher:
 
     def _answers(self) -> AbstractContextManager[Cache]:
         """The cache of this model's answers."""
-        return open_cache(f"{PREFIX}{self._model}", _CACHE_VERSION, paid=True)
+        return open_cache(f"{PREFIX}{self._model}"[:_LONGEST_NAME], _CACHE_VERSION, paid=True)
 
     @property
     def _memory(self) -> str:
@@ -196,7 +205,7 @@ class LanguageModelTeacher:
 
         What a server gives may change, as when it is started with other options; a transfer set may not, half way.
         """
-        return f"mode {self._prompt.hash} {self._prompt.api}"
+        return f"mode {self._model} {self._prompt.hash} {self._prompt.api}"
 
     def _remembered(self, cache: Cache) -> Mode | None:
         mode: Mode | None = cache.look_up([self._memory]).get(self._memory)

@@ -95,10 +95,12 @@ def _count(value: Any) -> int | None:
 
 
 def scores_of_options(answer: Answer, options: Sequence[str]) -> Scores:
-    """The log-probabilities of one-token options.
+    """The log-probabilities of options.
 
-    Tokens that are one option but for spaces are added up. An option that is not listed gets what the least likely
-    listed token has, or its share of what the listed ones leave, whichever is less.
+    Tokens that are one option, or the beginning of that one alone, but for spaces are added up. An option that is not
+    listed gets what the least likely listed token has, or its share of what the listed ones leave, whichever is less.
+
+    :param options: none is the beginning of another.
 
     :return: float64 ``[len(options)]``, normalised over the options.
     :raises NoLabelError: when the model meant to say something else.
@@ -106,10 +108,15 @@ def scores_of_options(answer: Answer, options: Sequence[str]) -> Scores:
     if answer.top is None:
         raise NoLabelError("no logprobs")
     probs = dict.fromkeys(options, 0.0)
+    longest = max(map(len, options))
     listed = [(token.strip(), math.exp(min(value, 0.0))) for token, value in answer.top]
     for token, prob in listed:
         if token in probs:
             probs[token] += prob
+        elif 0 < len(token) < longest:
+            begun = [option for option in options if option.startswith(token)]
+            if len(begun) == 1:
+                probs[begun[0]] += prob
     if sum(probs.values()) < _LEAST_MASS:
         raise NoLabelError(why_no_label(answer))
     n_unlisted = sum(not prob for prob in probs.values())

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 
 from potstill.cache import Cache
 from potstill.corpus.encoded import Text
+from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError
 from potstill.teachers.language_model.answers import Answer, NoLabelError, Scores
 from potstill.teachers.language_model.connection import BusyError, Connection, NoAnswerError, UnsupportedError
 from potstill.teachers.language_model.dialect import Dialect
+from potstill.teachers.language_model.keeping import Keeper
 from potstill.teachers.language_model.requests import Requests, Slot
 from potstill.teachers.language_model.usage import Ledger
 
@@ -34,6 +36,7 @@ ASKED_AGAIN = 2  # times, where an answer names no label
 MOST_FAILURES = 50  # texts in a row that are left out as requests fail: the server is gone
 BUDGET = "budget"
 GRACE = 5.0  # seconds for answers that are under way when nothing more is to be sent
+_BLOCK = 256  # texts that are asked about in one order of the labels, then in the next one
 _TURN = 64  # answers of the cache in a row
 _DIALECTS = 6  # changes of a request until a server takes it
 _LONG = 5.0  # seconds of waiting that are worth a line
@@ -97,7 +100,7 @@ class Asker:
         self.is_dialect_known = is_dialect_known
         self.n_settled = 0
         self._connection = connection
-        self._cache = cache
+        self._keeper = Keeper(cache, self._fail_all)
         self._memory = memory
         self._requests = requests
         self._ledger = ledger
@@ -131,18 +134,24 @@ class Asker:
         """
         items = self._items(questions)
         # One at a time until it is known what the server understands; answers in the cache need none.
-        while not self.is_dialect_known and (item := await self._next(items)) is not None:
-            await self._take(item)
-        self._workers = [asyncio.create_task(self._work(items)) for _ in range(self._concurrency)]
-        await asyncio.gather(*self._workers, return_exceptions=True)  # what was raised is in _error
+        try:
+            while not self.is_dialect_known and (item := await self._next(items)) is not None:
+                await self._take(item)
+            self._workers = [asyncio.create_task(self._work(items)) for _ in range(self._concurrency)]
+            await asyncio.gather(*self._workers, return_exceptions=True)  # what was raised is in _error
+        finally:
+            self._keeper.flush()
         if self._error is not None:
             raise self._error
 
     def _items(self, questions: Sequence[Question]) -> Iterator[_Item]:
-        for question in questions:
+        # One order of the labels after the other: a server that keeps the beginning of the last prompt reads it once a
+        # block. With a budget one text after the other: half a text's answers are worth nothing.
+        for block in in_parts(questions, 1 if self._ledger.options.is_limited else _BLOCK):
             number = 0  # the first request is the same in each mode; it may show which one it is
             while number < len(slots := self._requests.slots(self.dialect.mode)):
-                yield _Item(question, slots[number])
+                for question in block:
+                    yield _Item(question, slots[number])
                 number += 1
 
     async def _work(self, items: Iterator[_Item]) -> None:
@@ -175,7 +184,7 @@ class Asker:
             return
         try:
             key = self._key(item)
-            answer = self._cached(key)
+            answer = self._keeper.find(key)
             if answer is not None:
                 self._ledger.n_cached += 1
                 if self._ledger.n_cached % _TURN == 0:
@@ -184,16 +193,16 @@ class Asker:
                 answer = await self._answer(item, key)
             if answer is not None:
                 self._read(item, answer)
-        except Exception as error:  # is raised when what is under way has ended
-            self._error = self._error or error
-            self.stop()
+        except Exception as error:
+            self._fail_all(error)
+
+    def _fail_all(self, error: Exception) -> None:
+        """End with an error, when what is under way has ended."""
+        self._error = self._error or error
+        self.stop()
 
     def _key(self, item: _Item) -> str:
         return self._requests.key(item.question.text, item.slot, item.attempt, self.dialect.mode)
-
-    def _cached(self, key: str) -> Answer | None:
-        found = self._cache.look_up([key])
-        return Answer.from_json(found[key]) if key in found else None
 
     async def _answer(self, item: _Item, key: str) -> Answer | None:
         """Send a request, and keep what comes back; None where there is nothing (yet).
@@ -239,7 +248,9 @@ class Asker:
                 return True
             if not self._n_in_flight:
                 self._is_exhausted = True
-                logger.info("the budget is used up (%s): what is left is left out", self._ledger.note)
+                if not self._ledger.is_told:
+                    self._ledger.is_told = True
+                    logger.info("the budget is used up (%s): what is left is left out", self._ledger.note)
                 break
             self._landed.clear()
             await self._landed.wait()
@@ -250,15 +261,17 @@ class Asker:
         begin = time.perf_counter()
         answer = await self._connection.send(body)
         self._ledger.seconds.append(time.perf_counter() - begin)
-        if self.dialect.mode == "logprobs" and answer.top is None and not answer.refusal and not self.is_dialect_known:
+        is_said = answer.text.strip() and not answer.refusal and answer.stop != "content_filter"
+        has_scores = self.dialect.mode == "json" or answer.top is not None
+        if not self.is_dialect_known and not has_scores and is_said:
             self._count(item, answer)
             raise UnsupportedError("")
-        # First of all, and under the name of what was asked: it was paid for.
-        self._cache.store({key: answer.as_json()})
+        # First of all: it was paid for.
+        self._keeper.keep(key, answer.as_json())
         self._count(item, answer)
-        if not self.is_dialect_known:
+        if not self.is_dialect_known and has_scores:  # an empty answer or a refusal shows nothing
             self.is_dialect_known = True
-            self._cache.store({self._memory: self.dialect.mode})
+            self._keeper.keep(self._memory, self.dialect.mode)
             logger.info("the teacher's scores: %s", self._requests.describe(self.dialect))
         return answer
 

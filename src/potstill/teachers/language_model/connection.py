@@ -18,6 +18,7 @@ from potstill.teachers.language_model.options import LanguageModelOptions
 KEY = "OPENAI_API_KEY"
 _PATHS = {"chat": "/chat/completions", "completions": "/completions"}
 _TOO_LONG = re.compile(r"context.?(length|size|window)|too long|too many tokens|maximum.{0,20}(length|tokens)", re.I)
+_OF_A_FIELD = re.compile("logprobs|response_format|validation error")  # llama-cpp-python says so with a status 500
 _TOLD_OF_THIS_MACHINE = [
     f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 ]
@@ -64,8 +65,8 @@ async def connected(model: str, options: LanguageModelOptions, *, has_answered: 
     # aiohttp saves 0.4; "post", which builds no objects of the answer, 0.7; a body that is JSON already, and no headers
     # that tell the server about this machine, 0.1.
     async with openai.AsyncOpenAI(
-        api_key=os.environ.get(KEY) or "none",
-        base_url=options.teacher_url or "https://api.openai.com/v1",
+        api_key=_key() or "none",
+        base_url=_address(options),
         max_retries=0,
         timeout=None,  # ours is of the whole request; the client's would be of each read
         http_client=openai.DefaultAioHttpClient(timeout=None),
@@ -74,13 +75,21 @@ async def connected(model: str, options: LanguageModelOptions, *, has_answered: 
         yield Connection(client, model, options, has_answered)
 
 
+def _key() -> str:
+    return os.environ.get(KEY, "").strip()
+
+
+def _address(options: LanguageModelOptions) -> str:
+    return options.teacher_url or "https://api.openai.com/v1"
+
+
 def check_access(options: LanguageModelOptions) -> None:
     """Check what can be checked without a request.
 
     :raises PotstillError: when the client is not installed, or there is no key for OpenAI's own server.
     """
     require("llm", "openai", "aiohttp")
-    if not options.teacher_url and not os.environ.get(KEY):
+    if not options.teacher_url and not _key():
         raise PotstillError(
             f"no key for OpenAI's server: set the variable {KEY}, or name another server with --teacher_url"
         )
@@ -93,7 +102,7 @@ class Connection:
         self._client = client
         self._model = model
         self._options = options
-        self._path = _PATHS[options.teacher_api]
+        self._url = _address(options).rstrip("/") + _PATHS[options.teacher_api]
         self._timeout = options.teacher_timeout
         self._server = options.teacher_url or "OpenAI's server"
         self._has_answered = has_answered
@@ -112,7 +121,7 @@ class Connection:
             check_access(self._options)
         try:
             async with asyncio.timeout(self._timeout):
-                payload = await self._client.post(self._path, content=json.dumps(body).encode(), cast_to=object)
+                payload = await self._client.post(self._url, content=json.dumps(body).encode(), cast_to=object)
             answer = read_answer(payload)
         except TimeoutError:
             raise BusyError(f"no answer within {self._timeout:g} s") from None
@@ -132,11 +141,11 @@ class Connection:
         status, said = int(error.status_code), _said(error)
         code = str(error.code or "")
         if status in (401, 403):
-            given = "is refused" if os.environ.get(KEY) else "is not set, and the server asks for one"
+            given = "is refused" if _key() else "is not set, and the server asks for one"
             return PotstillError(f"{self._server}: {KEY} {given} ({status}): {said}; set the right key")
         if status == 404:
             return PotstillError(
-                f"{self._server}: no model '{self._model}', or no {self._path} there (404): {said}; "
+                f"{self._server}: no model '{self._model}', or no {self._url} (404): {said}; "
                 "see its list of models, and --teacher_url, which often ends in /v1"
             )
         if code in _NO_MONEY or status == 402:
@@ -145,7 +154,7 @@ class Connection:
             return NoAnswerError(f"too long: {said}")
         if status == 400 and "content_filter" in code:
             return NoAnswerError(f"refused: {said}")
-        if status in (400, 422) or (status >= 500 and "logprobs" in said):  # the second: llama-cpp-python
+        if status in (400, 422) or (status >= 500 and _OF_A_FIELD.search(said)):
             return UnsupportedError(said)
         if status in (408, 409, 425, 429) or status >= 500:
             return BusyError(f"status {status}: {said}", _wait(error.response.headers), is_limit=status == 429)
@@ -157,9 +166,11 @@ class Connection:
         causes = [error]
         while causes[-1].__cause__ is not None:
             causes.append(causes[-1].__cause__)
+        for cause in causes:
+            if isinstance(cause, aiohttp.ClientConnectorError) and not self._has_answered:
+                why = reason(cause.os_error)
+                return PotstillError(f"{self._server}: no server there ({why}); start it, or correct --teacher_url")
         why = next((reason(cause) for cause in causes if isinstance(cause, aiohttp.ClientError)), reason(error))
-        if any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes) and not self._has_answered:
-            return PotstillError(f"{self._server}: no server there ({why}); start it, or correct --teacher_url")
         return BusyError(f"connection lost ({why})")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from potstill.errors import PotstillError
 from potstill.teachers.language_model.options import Api
@@ -19,14 +19,14 @@ class Dialect:
     :param mode: whether probabilities of letters are asked for, or JSON.
     :param is_free: whether another mode may be tried.
     :param top: how many of the likeliest tokens are asked for.
-    :param has_schema: whether it holds answers to a schema.
+    :param schema: in which form it takes a schema that answers are held to; "" where in none.
     """
 
     mode: Mode
     is_free: bool
     api: Api = "chat"
     top: int = _MOST_TOP
-    has_schema: bool = True
+    schema: Literal["json_schema", "json_object", ""] = "json_schema"
     has_temperature: bool = True
     has_seed: bool = True
     has_max_tokens: bool = True
@@ -44,8 +44,9 @@ class Dialect:
             if self.top == _MOST_TOP and re.search(r"\b5\b", said):
                 return replace(self, top=5)
             return self.without_logprobs(complaint)
-        if re.search(r"response_format|json_schema|schema|grammar|guided", said) and self.has_schema:
-            return replace(self, has_schema=False)
+        if re.search(r"response_format|json_schema|schema|grammar|guided", said) and self.schema:
+            # llama-cpp-python takes a schema in the second form alone; others go on to none
+            return replace(self, schema="json_object" if self.schema == "json_schema" else "")
         if "temperature" in said and self.has_temperature:
             return replace(self, has_temperature=False)
         if "seed" in said and self.has_seed:
@@ -64,7 +65,7 @@ class Dialect:
             )
         return replace(self, mode="json")
 
-    def fields(self, *, longest: int, schema: dict[str, Any] | None, temperature: float, seed: int) -> dict[str, Any]:
+    def fields(self, *, longest: int, schema: dict[str, Any], temperature: float, seed: int) -> dict[str, Any]:
         """The fields of a request besides model and prompt.
 
         :param longest: tokens that an answer needs at most.
@@ -80,17 +81,17 @@ class Dialect:
             fields |= {"logprobs": True, "top_logprobs": self.top} if self.api == "chat" else {"logprobs": self.top}
         elif self.api == "completions":
             fields["stop"] = ["\n"]
-        elif self.has_schema and schema is not None:
-            fields["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "label", "strict": True, "schema": schema},
-            }
+        elif self.schema == "json_schema":
+            form = {"name": "label", "strict": True, "schema": schema}
+            fields["response_format"] = {"type": self.schema, "json_schema": form}
+        elif self.schema:
+            fields["response_format"] = {"type": self.schema, "schema": schema}
         return fields
 
     def __str__(self) -> str:
         if self.mode == "logprobs":
             return f"logprobs (the {self.top} likeliest tokens)"
-        return "JSON" if self.api == "chat" and self.has_schema else "labels in words"
+        return "JSON" if self.api == "chat" and self.schema else "labels in words"
 
 
 def label_schema(names: list[str]) -> dict[str, Any]:

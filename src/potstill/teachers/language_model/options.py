@@ -82,6 +82,11 @@ class LanguageModelOptions:
         if self.max_cost is not None and not self.price_in and not self.price_out:
             raise PotstillError("max_cost needs prices: give price_in and price_out, a million tokens each")
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a budget."""
+        return self.max_requests is not None or self.max_cost is not None
+
     def n_shots(self, n_labels: int) -> int:
         """How many examples are drawn from train, for a task of so many labels."""
         return min(2 * n_labels, 16) if self.teacher_shots is None else self.teacher_shots

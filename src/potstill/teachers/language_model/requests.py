@@ -19,7 +19,7 @@ from potstill.teachers.language_model.answers import (
 )
 from potstill.teachers.language_model.dialect import Dialect, label_schema
 from potstill.teachers.language_model.options import LanguageModelOptions
-from potstill.teachers.language_model.prompts import LETTERS, Messages, Mode, Prompt
+from potstill.teachers.language_model.prompts import Messages, Mode, Prompt
 from potstill.teachers.language_model.usage import estimate_tokens, most_tokens
 
 Slot = tuple[int, int]
@@ -45,6 +45,7 @@ class Requests:
         self._options = options
         self._beginning = cache(prompt.beginning)
         self._prefix = cache(self._key_prefix)
+        self._options_of = cache(prompt.options)
         names = prompt.labels.names
         self._n_labels = len(names)
         self._schema = label_schema(names)
@@ -68,7 +69,7 @@ class Requests:
         return f"{self._prefix(order, mode)} {self._temperature(mode, attempt)} {sample} {attempt} {joined}"
 
     def _key_prefix(self, order: int, mode: Mode) -> str:
-        prompt = hash_json([self._prompt.api, mode, self._beginning(order, mode)])
+        prompt = hash_json([self._model, self._prompt.api, mode, self._beginning(order, mode)])
         return hashlib.sha256(prompt.encode()).hexdigest()[:32]
 
     def body(self, text: Text, slot: Slot, attempt: int, dialect: Dialect) -> dict[str, Any]:
@@ -103,7 +104,7 @@ class Requests:
         """
         if mode == "json":
             return label_of_text(answer, self._prompt.labels.names)
-        scores = scores_of_options(answer, LETTERS[: self._n_labels])
+        scores = scores_of_options(answer, self._options_of(slot[0]))
         in_order = scores.copy()
         in_order[self._prompt.orders[slot[0]]] = scores
         return in_order
@@ -128,6 +129,7 @@ class Requests:
         """How answers become scores, in words."""
         n = len(self.slots(dialect.mode))
         if dialect.mode == "logprobs":
-            return f"{dialect}, the mean over {n} order{'s' if n > 1 else ''} of the labels"
+            what = "of the labels' names" if self._prompt.has_names else "of letters"
+            return f"{dialect} {what}, the mean over {n} order{'s' if n > 1 else ''} of the labels"
         what = "one hard label" if n == 1 else f"shares of {n} samples"
         return f"{dialect}, {what}, smoothed by {self._options.teacher_smoothing:g}"

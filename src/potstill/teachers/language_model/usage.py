@@ -92,6 +92,7 @@ class Ledger:
     distances: float = 0.0
     left_out: Counter[str] = field(default_factory=Counter)
     reserved: float = 0.0
+    is_told: bool = False  # that the budget is used up
 
     @property
     def cost(self) -> float | None:
