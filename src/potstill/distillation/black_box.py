@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import LABELLED, shards
+from potstill.artifacts import LABELLED, TEACHER, read_object, shards
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
@@ -105,7 +105,7 @@ def _ask(job: Job, work: Path) -> None:
     temperature = 1.0
     if job.corpus.is_gold:  # else the labels are its own
         temperature = fit_temperature(np.stack([answers[valid[row]] for row in rows]), label_ids[rows], job.task)
-    about = describe(job.black_box) | {"milliseconds": _time(job.black_box, texts)}
+    about = describe(job.black_box) | {"milliseconds": _time(job, texts)}
     write_record(work, about, teacher.labels, temperature)
 
 
@@ -115,12 +115,14 @@ def describe(teacher: Teacher | None) -> dict[str, Any]:
     return {"usage": asdict(usage)} if is_dataclass(usage) and not isinstance(usage, type) else {}
 
 
-def _time(teacher: Teacher | None, texts: Sequence[Text]) -> list[float]:
-    """Milliseconds of single texts."""
+def _time(job: Job, texts: Sequence[Text]) -> list[float]:
+    """Milliseconds of single texts; of a language model those of the requests so far, as another one costs."""
     from potstill.evaluation.measuring import time_calls
 
-    assert teacher is not None
-    seconds = getattr(getattr(teacher, "usage", None), "seconds", None)
-    if seconds is not None:  # of the requests so far: another one costs
-        return [1000 * float(seconds)]
-    return time_calls(teacher, texts[:_TIMED])
+    assert job.black_box is not None
+    if not (usage := describe(job.black_box).get("usage")):
+        return time_calls(job.black_box, texts[:_TIMED])
+    before = job.folder / LABELLED / TEACHER
+    if not usage["seconds"] and before.is_file():  # it remembers all answers, from that stage
+        usage = read_object(before)["usage"]
+    return [1000 * float(usage["seconds"])]

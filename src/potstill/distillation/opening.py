@@ -94,6 +94,8 @@ def _check_sources(options: DistillOptions, given: Given) -> None:
         )
     elif options.transfer:
         raise PotstillError("--transfer: without --data the labels of its logits are not known; give --data too")
+    if options.asks_for_money and options.engine != "local":
+        raise PotstillError(f"--teacher={teacher}: is asked from here; leave --engine {options.engine} out")
     if is_black_box(teacher):
         for name in ("ensemble", "teacher_is_finetuned"):
             if getattr(options, name):

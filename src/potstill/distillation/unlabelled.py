@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from potstill.artifacts import LABELLED, hash_file, hash_json
+from potstill.artifacts import LABELLED, TEACHER, hash_file, hash_json, write_json
 from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.examples import Example, check_row, read_texts
 from potstill.corpus.labels import label_ids
@@ -16,6 +16,7 @@ from potstill.corpus.splits import Corpus, split_examples
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
+from potstill.distillation.black_box import describe
 from potstill.errors import PotstillError, shown
 from potstill.files import rereadable
 from potstill.labelling.label import Unlabelled, label_texts
@@ -86,6 +87,7 @@ def labelled_stage(job: LabellingJob) -> Stage:
 def _label(job: LabellingJob, work: Path) -> None:
     n_texts = sum(1 for _ in job.all_texts())
     label_texts(Unlabelled(n_texts, lambda: in_parts(job.all_texts())), job.teacher, work, progress=job.progress)
+    write_json(work / TEACHER, describe(job.teacher))
 
 
 def read_labelled(job: LabellingJob) -> Corpus:

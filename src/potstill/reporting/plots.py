@@ -16,6 +16,7 @@ def draw_models(runs: Sequence[RunReport]) -> str:
         Point(score.name, score.p50_ms, 100 * score.accuracy, score.role, group)
         for group, run in enumerate(runs)
         for score in run.evaluation.scores
+        if score.p50_ms  # of a black box it may not be known
     ]
     return draw_scatter(points)
 

@@ -10,6 +10,7 @@ from potstill.artifacts import RUN, TRAINING, read_json
 from potstill.corpus.splits import SPLITS
 from potstill.errors import PotstillError
 from potstill.evaluation.results import Evaluation, Score, read_evaluation
+from potstill.reporting.teacher import TeacherAudit, read_audit
 from potstill.reporting.transfer import Composition, find_composition
 from potstill.runs.contents import read_record, run_labels
 from potstill.runs.options import DistillOptions
@@ -41,6 +42,7 @@ class RunReport:
     :param options: every option by name, as it would be written on the command line.
     :param command: the command that makes the run again, as far as it can be one.
     :param data: where the texts came from.
+    :param audit: of a language model as the teacher.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RunReport:
     options: dict[str, str]
     command: str
     data: str
+    audit: TeacherAudit | None
 
     @property
     def is_command(self) -> bool:
@@ -81,6 +84,7 @@ def read_run(folder: Path, name: str) -> RunReport:
         options={option.name: " ".join(option.words) for option in _options(record["config"])},
         command=write_command(record["config"]),
         data=data_source(record["config"]),
+        audit=read_audit(folder),
     )
 
 

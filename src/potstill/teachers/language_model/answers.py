@@ -33,6 +33,7 @@ class Answer:
     :param stop: why it stopped.
     :param refusal: the server's own word for it.
     :param tokens_in: of the prompt; None where the server does not say.
+    :param seconds: that the request took; 0 where an earlier version kept the answer.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Answer:
     refusal: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
+    seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Its JSON form."""

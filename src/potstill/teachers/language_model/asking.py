@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from potstill.cache import Cache
 from potstill.corpus.encoded import Text
@@ -192,6 +192,7 @@ class Asker:
             else:
                 answer = await self._answer(item, key)
             if answer is not None:
+                self._ledger.use(*self._tokens_of(item, answer), answer.seconds)
                 self._read(item, answer)
         except Exception as error:
             self._fail_all(error)
@@ -260,7 +261,7 @@ class Asker:
         body = self._requests.body(item.question.text, item.slot, item.attempt, self.dialect)
         begin = time.perf_counter()
         answer = await self._connection.send(body)
-        self._ledger.seconds.append(time.perf_counter() - begin)
+        answer = replace(answer, seconds=round(time.perf_counter() - begin, 6))
         is_said = answer.text.strip() and not answer.refusal and answer.stop != "content_filter"
         has_scores = self.dialect.mode == "json" or answer.top is not None
         if not self.is_dialect_known and not has_scores and is_said:
@@ -276,12 +277,16 @@ class Asker:
         return answer
 
     def _count(self, item: _Item, answer: Answer) -> None:
-        tokens_in, tokens_out = answer.tokens_in, answer.tokens_out
-        if tokens_in is None or tokens_out is None:
-            about, _, longest = self._requests.tokens(item.question.text, item.slot, self.dialect.mode)
-            tokens_in, tokens_out = tokens_in or about, tokens_out or longest
+        tokens_in, tokens_out = self._tokens_of(item, answer)
         self._ledger.tokens_in += tokens_in
         self._ledger.tokens_out += tokens_out
+
+    def _tokens_of(self, item: _Item, answer: Answer) -> tuple[int, int]:
+        """Of prompt and answer; where the server does not say, an estimate."""
+        if answer.tokens_in is not None and answer.tokens_out is not None:
+            return answer.tokens_in, answer.tokens_out
+        about, _, longest = self._requests.tokens(item.question.text, item.slot, self.dialect.mode)
+        return answer.tokens_in or about, answer.tokens_out or longest
 
     def _refused(self, item: _Item, error: UnsupportedError) -> None:
         """The server does not take the request: another dialect, as long as none is known; else it is of the text."""
@@ -334,6 +339,7 @@ class Asker:
             question.logits, comparison = self._requests.combine(question.scores, mode)
             question.scores.clear()
             self.n_settled += 1
+            self._ledger.n_texts += 1
             if comparison is not None:
                 self._ledger.n_compared += 1
                 self._ledger.n_disagreeing += not comparison.agrees

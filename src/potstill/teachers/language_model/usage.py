@@ -17,7 +17,9 @@ class Usage:
     :param n_cached: answers that were paid for before.
     :param tokens_in: of the prompts that were sent; where the server does not say, an estimate.
     :param cost: in the currency of the prices; None without prices.
-    :param seconds: a request, the median of the last ones; 0 where none was sent.
+    :param seconds: a request, the median of the last answers, those of the cache too; 0 where that is not known.
+    :param n_texts: that have an answer.
+    :param text_cost: what such a text costs, with all its requests; None without prices.
     :param n_compared: texts that were asked in more than one order of the labels.
     :param disagreement: the share of these with another label in another order; None where there are none.
     :param distance: half the sum of the differences of two orders' probabilities, the mean over these texts.
@@ -31,6 +33,8 @@ class Usage:
     tokens_out: int
     cost: float | None
     seconds: float
+    n_texts: int
+    text_cost: float | None
     n_compared: int
     disagreement: float | None
     distance: float | None
@@ -86,6 +90,9 @@ class Ledger:
     n_cached: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    n_texts: int = 0
+    answers_in: int = 0  # tokens of all answers that were used, those of the cache too
+    answers_out: int = 0
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_TIMED))
     n_compared: int = 0
     n_disagreeing: int = 0
@@ -113,13 +120,20 @@ class Ledger:
         self.reserved += cost
         return True
 
+    def use(self, tokens_in: int, tokens_out: int, seconds: float) -> None:
+        """Count an answer of which scores are made, whether it was sent for now or before."""
+        self.answers_in += tokens_in
+        self.answers_out += tokens_out
+        if seconds:
+            self.seconds.append(seconds)
+
     def free(self, cost: float) -> None:
         """Give back what was reserved for a request that has ended."""
         self.reserved -= cost
 
     def forget_texts(self) -> None:
         """Forget what was counted by text, which is to be asked about again; money stays."""
-        self.n_cached = self.n_compared = self.n_disagreeing = 0
+        self.n_cached = self.n_compared = self.n_disagreeing = self.n_texts = self.answers_in = self.answers_out = 0
         self.distances = 0.0
         self.left_out.clear()
 
@@ -129,6 +143,11 @@ class Ledger:
         if self.cost is not None:
             return f"cost {self.cost:.4g}"
         return f"{self.tokens_in + self.tokens_out} tokens"
+
+    @property
+    def _text_cost(self) -> float | None:
+        cost = self.options.cost(self.answers_in, self.answers_out)
+        return None if cost is None or not self.n_texts else cost / self.n_texts
 
     def usage(self, answers: str) -> Usage:
         """The account as it stands.
@@ -142,6 +161,8 @@ class Ledger:
             tokens_out=self.tokens_out,
             cost=self.cost,
             seconds=median(self.seconds) if self.seconds else 0.0,
+            n_texts=self.n_texts,
+            text_cost=self._text_cost,
             n_compared=self.n_compared,
             disagreement=self.n_disagreeing / self.n_compared if self.n_compared else None,
             distance=self.distances / self.n_compared if self.n_compared else None,
