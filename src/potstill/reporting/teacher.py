@@ -16,6 +16,7 @@ class TeacherAudit:
     :param answers: how they became scores.
     :param n_texts: that have one.
     :param n_requests: that were sent for them when the stages were last made; the others came from the cache.
+    :param tokens_in: of the prompts of all answers; ``tokens_out`` of the answers.
     :param left_out: texts without an answer, by reason.
     :param disagreement: the share of texts with another label in another order of the labels; None: one order.
     :param distance: half the sum of the differences of two orders' probabilities, the mean over these texts.
@@ -26,6 +27,8 @@ class TeacherAudit:
     answers: str
     n_texts: int
     n_requests: int
+    tokens_in: int
+    tokens_out: int
     left_out: dict[str, int]
     disagreement: float | None
     distance: float | None
@@ -46,6 +49,8 @@ def read_audit(run: Path) -> TeacherAudit | None:
         answers=answered[-1]["answers"],
         n_texts=sum(usage["n_texts"] for usage in usages),
         n_requests=sum(usage["n_requests"] for usage in usages),
+        tokens_in=sum(usage["used_in"] for usage in usages),
+        tokens_out=sum(usage["used_out"] for usage in usages),
         left_out=dict(left_out),
         disagreement=_mean(usages, "disagreement", "n_compared"),
         distance=_mean(usages, "distance", "n_compared"),

@@ -19,6 +19,8 @@ class Usage:
     :param cost: in the currency of the prices; None without prices.
     :param seconds: a request, the median of the last answers, those of the cache too; 0 where that is not known.
     :param n_texts: that have an answer.
+    :param used_in: tokens of the prompts of all answers that were used, those of the cache too; ``used_out`` of these
+        answers.
     :param text_cost: what such a text costs, with all its requests; None without prices.
     :param n_compared: texts that were asked in more than one order of the labels.
     :param disagreement: the share of these with another label in another order; None where there are none.
@@ -34,6 +36,8 @@ class Usage:
     cost: float | None
     seconds: float
     n_texts: int
+    used_in: int
+    used_out: int
     text_cost: float | None
     n_compared: int
     disagreement: float | None
@@ -91,8 +95,8 @@ class Ledger:
     tokens_in: int = 0
     tokens_out: int = 0
     n_texts: int = 0
-    answers_in: int = 0  # tokens of all answers that were used, those of the cache too
-    answers_out: int = 0
+    used_in: int = 0  # tokens of all answers that were used, those of the cache too
+    used_out: int = 0
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_TIMED))
     n_compared: int = 0
     n_disagreeing: int = 0
@@ -122,8 +126,8 @@ class Ledger:
 
     def use(self, tokens_in: int, tokens_out: int, seconds: float) -> None:
         """Count an answer of which scores are made, whether it was sent for now or before."""
-        self.answers_in += tokens_in
-        self.answers_out += tokens_out
+        self.used_in += tokens_in
+        self.used_out += tokens_out
         if seconds:
             self.seconds.append(seconds)
 
@@ -133,7 +137,7 @@ class Ledger:
 
     def forget_texts(self) -> None:
         """Forget what was counted by text, which is to be asked about again; money stays."""
-        self.n_cached = self.n_compared = self.n_disagreeing = self.n_texts = self.answers_in = self.answers_out = 0
+        self.n_cached = self.n_compared = self.n_disagreeing = self.n_texts = self.used_in = self.used_out = 0
         self.distances = 0.0
         self.left_out.clear()
 
@@ -146,7 +150,7 @@ class Ledger:
 
     @property
     def _text_cost(self) -> float | None:
-        cost = self.options.cost(self.answers_in, self.answers_out)
+        cost = self.options.cost(self.used_in, self.used_out)
         return None if cost is None or not self.n_texts else cost / self.n_texts
 
     def usage(self, answers: str) -> Usage:
@@ -162,6 +166,8 @@ class Ledger:
             cost=self.cost,
             seconds=median(self.seconds) if self.seconds else 0.0,
             n_texts=self.n_texts,
+            used_in=self.used_in,
+            used_out=self.used_out,
             text_cost=self._text_cost,
             n_compared=self.n_compared,
             disagreement=self.n_disagreeing / self.n_compared if self.n_compared else None,
