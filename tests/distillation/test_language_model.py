@@ -64,6 +64,8 @@ def test_labelled_data_is_distilled_and_the_teacher_audited(
     held_out = {text for seed in (1, 2) for text, _ in sentences(20, seed)}
     assert audit.n_texts == n_texts + len(held_out)
     assert server.counts["answered_twice"] == 0
+    assert audit.n_requests == server.n_requests
+    assert audit.tokens_in == 50 * 2 * audit.n_texts
     page = (finished.folder / "report.html").read_text()
     assert "A language model was asked" in page and "two orders disagree on" in page
 

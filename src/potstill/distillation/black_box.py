@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from potstill.progress import Progress, silent
 from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.teachers import Teacher
+from potstill.teachers.language_model import LanguageModelTeacher
 from potstill.teachers.recorded import ANSWERS, write_record
 from potstill.training.calibration import fit_temperature
 
@@ -105,22 +106,26 @@ def _ask(job: Job, work: Path) -> None:
     temperature = 1.0
     if job.corpus.is_gold:  # else the labels are its own
         temperature = fit_temperature(np.stack([answers[valid[row]] for row in rows]), label_ids[rows], job.task)
-    about = describe(job.black_box) | {"milliseconds": _time(job, texts)}
+    about = describe(job.black_box)
+    about["milliseconds"] = _time(job, about, texts)
     write_record(work, about, teacher.labels, temperature)
 
 
 def describe(teacher: Teacher | None) -> dict[str, Any]:
-    """What a black box tells of itself, in JSON form: what it was asked, and what that took."""
-    usage = getattr(teacher, "usage", None)
-    return {"usage": asdict(usage)} if is_dataclass(usage) and not isinstance(usage, type) else {}
+    """What a black box tells of itself, in JSON form: what it was asked since the last time, and what that took."""
+    if not isinstance(teacher, LanguageModelTeacher):
+        return {}
+    usage = asdict(teacher.usage)
+    teacher.start_account()
+    return {"usage": usage}
 
 
-def _time(job: Job, texts: Sequence[Text]) -> list[float]:
+def _time(job: Job, about: dict[str, Any], texts: Sequence[Text]) -> list[float]:
     """Milliseconds of single texts; of a language model those of the requests so far, as another one costs."""
     from potstill.evaluation.measuring import time_calls
 
     assert job.black_box is not None
-    if not (usage := describe(job.black_box).get("usage")):
+    if not (usage := about.get("usage")):
         return time_calls(job.black_box, texts[:_TIMED])
     before = job.folder / LABELLED / TEACHER
     if not usage["seconds"] and before.is_file():  # it remembers all answers, from that stage

@@ -256,7 +256,7 @@ def test_a_server_that_goes_away_ends_it_and_what_came_is_kept(serve: Serve, mon
         PotstillError, match=r"has failed for 5 texts in a row, the last time: .*out of memory; the answ"
     ):
         open_teacher(server, teacher_concurrency=2)(texts)
-    assert server.n_requests < 30
+    assert server.n_requests < 40  # of 80
     server.behaviour = None
     n_before = server.n_requests
     logits = open_teacher(server)(texts)

@@ -98,6 +98,10 @@ class LanguageModelTeacher:
         """What was asked and paid for by this object, and how answers became scores."""
         return self._ledger.usage(self._requests.describe(self._dialect or self._first_dialect(None)))
 
+    def start_account(self) -> None:
+        """Count anew what :attr:`usage` tells."""
+        self._ledger.start_account()
+
     @cached_property
     def _requests(self) -> Requests:
         return Requests(self._model, self._prompt, self._options)

@@ -104,6 +104,7 @@ class Ledger:
     left_out: Counter[str] = field(default_factory=Counter)
     reserved: float = 0.0
     is_told: bool = False  # that the budget is used up
+    before: tuple[int, int, int] = (0, 0, 0)  # requests and tokens of the accounts before this one
 
     @property
     def cost(self) -> float | None:
@@ -135,6 +136,11 @@ class Ledger:
         """Give back what was reserved for a request that has ended."""
         self.reserved -= cost
 
+    def start_account(self) -> None:
+        """Begin another account: what was sent before is not in it, but counts for the budget."""
+        self.before = (self.n_requests, self.tokens_in, self.tokens_out)
+        self.forget_texts()
+
     def forget_texts(self) -> None:
         """Forget what was counted by text, which is to be asked about again; money stays."""
         self.n_cached = self.n_compared = self.n_disagreeing = self.n_texts = self.used_in = self.used_out = 0
@@ -158,12 +164,14 @@ class Ledger:
 
         :param answers: how answers became scores.
         """
+        n_requests, tokens_in, tokens_out = self.before
+        sent = (self.tokens_in - tokens_in, self.tokens_out - tokens_out)
         return Usage(
-            n_requests=self.n_requests,
+            n_requests=self.n_requests - n_requests,
             n_cached=self.n_cached,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
-            cost=self.cost,
+            tokens_in=sent[0],
+            tokens_out=sent[1],
+            cost=self.options.cost(*sent),
             seconds=median(self.seconds) if self.seconds else 0.0,
             n_texts=self.n_texts,
             used_in=self.used_in,
