@@ -4,8 +4,8 @@
     python benchmarks/local_language_model.py --python model/bin/python --data sst2/train.txt --labels labels.toml \\
         --names 0=negative 1=positive --out runs/local
 
-llama-cpp-python serves Gemma 3 270M, a base model in 4 bits, on 127.0.0.1. It is asked for the label of ``n`` texts. The
-command is ended by SIGTERM half way and run again: the server's log says how many requests came. The gold labels of
+llama-cpp-python serves Gemma 3 270M, a base model in 4 bits, on 127.0.0.1. It is asked for the label of ``n`` texts.
+The command is ended by SIGTERM half way and run again: the server's log says how many requests came. The gold labels of
 ``n_gold`` of the texts are given as ``--gold``: teacher and student are measured against people.
 """
 
