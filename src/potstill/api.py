@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from potstill.artifacts import hash_json
 from potstill.corpus.examples import Example, check_row
+from potstill.corpus.label_file import find_labels
 from potstill.corpus.labels import collect_labels, label_ids
 from potstill.corpus.readers import Row
 from potstill.corpus.splits import Corpus, split_examples
@@ -120,7 +121,7 @@ def distill(
     out: str | Path | None = None,
     valid: Labelled | None = None,
     test: Labelled | None = None,
-    label_names: Iterable[str] | None = None,
+    label_names: Iterable[str] | str | Path | None = None,
     progress: bool = True,
     **options: Any,
 ) -> Distillation:
@@ -135,14 +136,17 @@ def distill(
         :meth:`Distillation.save`.
     :param valid: texts and labels that pick checkpoints; default: a tenth of ``texts``.
     :param test: texts and labels that figures are measured on; default: a tenth of ``texts``.
-    :param label_names: the labels that a function gives, in the order of its scores, where ``labels`` is None.
+    :param label_names: the labels, where ``labels`` is None: of a function in the order of its scores; or the path of a
+        file that describes them, as ``--labels`` takes it.
     :param progress: show bars.
     :param options: any option of ``potstill distill`` by its name, such as ``student=["cnn"]`` or ``n_iter=5``.
     :raises PotstillError: for bad texts, labels or options.
     """
-    source, opener = _open_teacher(teacher, None if label_names is None else list(label_names))
+    described = _join(label_names)
+    source, opener = _open_teacher(teacher, described)
     named = isinstance(texts, str | Path)
-    made = make_options(options | {"out": Path("run"), "teacher": source} | ({"data": str(texts)} if named else {}))
+    sources = {"out": Path("run"), "teacher": source, "data": str(texts) if named else "", "labels": described}
+    made = make_options(options | sources)
     corpus: Corpus | None = None
     unlabelled: tuple[str, ...] = ()
     if texts is not None and labels is not None and not named:
@@ -162,14 +166,30 @@ def distill(
     return Distillation(finished, scratch)
 
 
-def _open_teacher(teacher: Any, label_names: list[str] | None) -> tuple[str, OpenTeacher | None]:
-    """The teacher's name, and what opens it where it is an object."""
+def _join(label_names: Iterable[str] | str | Path | None) -> str:
+    """Labels as ``--labels`` has them.
+
+    :raises PotstillError: when a name has a comma in it.
+    """
+    if label_names is None or isinstance(label_names, str | Path):
+        return str(label_names or "")
+    names = list(label_names)
+    if bad := [name for name in names if "," in name]:
+        raise PotstillError(f"label_names: '{bad[0]}' has a comma in it: give the path of a TOML file with the names")
+    return ",".join(names)
+
+
+def _open_teacher(teacher: Any, described: str) -> tuple[str, OpenTeacher | None]:
+    """The teacher's name, and what opens it where it is an object.
+
+    :param described: the labels as ``--labels`` has them.
+    """
     if isinstance(teacher, str | Path):
         return str(teacher), None
     from potstill.teachers.function import FunctionTeacher, name_of
 
     def opener(labels: list[str] | None) -> Any:
-        return FunctionTeacher(teacher, labels or label_names)
+        return FunctionTeacher(teacher, labels or (find_labels(described).names if described else None))
 
     return f"{PYTHON}:{name_of(teacher)}", opener
 
