@@ -153,6 +153,10 @@ def distill(
         corpus = _corpus((texts, labels), valid, test, made.seed)
     elif texts is not None and not named:
         unlabelled = tuple(str(text) for text in check_texts(texts, pairs=False))
+    if named and labels is not None:
+        raise PotstillError(f"labels: {texts} is labelled data, read from there; leave them out")
+    if unlabelled and made.unlabelled:
+        raise PotstillError("unlabelled: texts without labels are given already; leave one of the two out")
     if corpus is None and (valid or test):
         raise PotstillError("valid and test go with texts and labels: give labels too, or a data folder with all three")
     scratch = None if out else Path(mkdtemp(prefix="potstill-"))

@@ -1,5 +1,6 @@
 """``teacher``, where it is a black box: what it answers on valid and test, and what it tells of itself."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import LABELLED, TEACHER, read_object, shards
+from potstill.artifacts import LABELLED, LEFT_OUT, TEACHER, read_object, shards
 from potstill.corpus.encoded import Text
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
@@ -20,6 +21,7 @@ from potstill.runs.contents import read_gold
 from potstill.runs.job import Job, Stage
 from potstill.teachers import Teacher
 from potstill.teachers.language_model import LanguageModelTeacher
+from potstill.teachers.left_out import LeftOut
 from potstill.teachers.recorded import ANSWERS, write_record
 from potstill.training.calibration import fit_temperature
 
@@ -101,6 +103,11 @@ def _ask(job: Job, work: Path) -> None:
     rows = [row for row, text in enumerate(valid) if text in answers]
     if not rows:
         raise PotstillError(f"{job.options.teacher}: gave no answer on valid: its figures cannot be measured")
+    if reasons := _not_final(folder):
+        raise PotstillError(
+            f"{job.options.teacher}: {reasons} of valid and test have no answer yet: give a larger budget, or the same "
+            f"command again; the answers that came are kept"
+        )
     if len(answers) < len(texts):
         logger.warning("teacher: no answer on %d of %d texts of valid and test", len(texts) - len(answers), len(texts))
     temperature = 1.0
@@ -109,6 +116,15 @@ def _ask(job: Job, work: Path) -> None:
     about = describe(job.black_box)
     about["milliseconds"] = _time(job, about, texts)
     write_record(work, about, teacher.labels, temperature)
+
+
+def _not_final(folder: Path) -> str:
+    """How many texts have no answer that might have one another time: the budget was used up, or the server failed."""
+    file = folder / LEFT_OUT
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    kinds = [LeftOut(**json.loads(line)).kind for line in lines]
+    n_texts = sum(kind == "budget" or kind.startswith("failed") for kind in kinds)
+    return f"{n_texts} texts" if n_texts else ""
 
 
 def describe(teacher: Teacher | None) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from potstill.artifacts import TRAINING, read_json
+from potstill.artifacts import LABELLED, TRAINING, read_json
 from potstill.corpus.examples import read_texts
+from potstill.corpus.readers import of_form
 from potstill.corpus.splits import SPLITS
 from potstill.distillation.convergence import TRAIN_ACCURACY
 from potstill.distillation.opening import NOTHING, Given, has_gold, labelling_state, open_job, open_labelling
@@ -17,11 +18,13 @@ from potstill.distillation.unlabelled import LabellingJob, labelled_stage
 from potstill.evaluation.results import Evaluation, Score, read_evaluation, score_table
 from potstill.progress import Progress, silent
 from potstill.reporting.report import ReportOptions, report_runs
+from potstill.runs.contents import read_record
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 from potstill.runs.run import check_folder, describe_state, open_run, resolve
 from potstill.teachers import Teacher
 
+_NEW_TEXTS = "the new texts that are sampled from train are not known yet: they are not counted below"
 _AFTERWARDS = "the stages after it are planned when it is made"
 
 
@@ -74,7 +77,9 @@ class Distilled:
         """What the first figures are."""
         how = "on test, checkpoints picked on valid; ms a text on one thread, raw text to label"
         if self.evaluation.is_gold:
-            return [f"accuracy and macro F1 {how}"]
+            checked = read_record(self.folder)["config"]["gold"]
+            harder = f"test is {checked}: its texts that were not drawn at random are harder than usual"
+            return [f"accuracy and macro F1 {how}", *([harder] if checked else [])]
         return [
             f"agreement with the teacher, which alone labelled these texts, and macro F1 against its labels, {how}",
             "how often the teacher is right nobody knows yet: choose texts to label by hand with",
@@ -177,7 +182,10 @@ def make_plan(options: DistillOptions, progress: Progress = silent) -> Planned:
         PlannedStage(stage.name, stage.after, describe_state(job.folder / stage.name, inputs))
         for stage, inputs in stages
     ]
-    return Planned(planned, _plan_requests(job.black_box, _texts_to_ask(job)))
+    if all(stage.state == "done" for stage in planned if stage.name in (LABELLED, "teacher", "transfer")):
+        return Planned(planned)
+    note = _NEW_TEXTS if job.options.asks_for_money and job.options.augment and not job.options.transfer else ""
+    return Planned(planned, _plan_requests(job.black_box, _texts_to_ask(job)), note)
 
 
 def _all_stages(job: Job, given: Given) -> Iterator[Stage]:
@@ -190,12 +198,13 @@ def _all_stages(job: Job, given: Given) -> Iterator[Stage]:
 
 def _texts_to_ask(job: Job) -> list[str]:
     """The texts that a black box is asked for; those that augmentation makes are not known yet."""
-    texts = [example.text for split in SPLITS for example in job.corpus.splits[split]]
+    splits = SPLITS[1:] if job.options.transfer else SPLITS  # a labelled set is all that students learn
+    texts = [example.text for split in splits for example in job.corpus.splits[split]]
     if job.corpus.is_gold and not job.options.transfer:
         texts += [
             " ".join(text.split())
             for path in job.options.unlabelled
-            for text in read_texts(path, job.options.columns.of_texts)
+            for text in read_texts(path, of_form(path, job.options.columns.of_texts))
         ]
     return list(dict.fromkeys(texts))
 

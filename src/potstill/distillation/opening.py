@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from potstill.augment.analyzers import find_analyzer
 from potstill.corpus.splits import Corpus, load_corpus
 from potstill.distillation.checks import check_job
-from potstill.distillation.unlabelled import LabellingJob, labelled_stage, read_labelled
+from potstill.distillation.unlabelled import LabellingJob, labelled_stage, provisional_corpus, read_labelled
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runs.job import Job, Stage
@@ -47,6 +47,7 @@ def open_job(options: DistillOptions, progress: Progress = silent, given: Given 
     if has_gold(options, given):
         return _open_labelled(options, given, progress)
     labelling = open_labelling(options, progress, given)
+    _resolved(options, provisional_corpus(labelling), labelling.teacher, progress)  # bad options cost nothing
     with open_run(labelling, [labelled_stage(labelling)]) as run:
         run.make_all()
     return _resolved(options, read_labelled(labelling), labelling.teacher, progress)

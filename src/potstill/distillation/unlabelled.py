@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from potstill.artifacts import LABELLED, TEACHER, hash_file, hash_json, write_js
 from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.examples import Example, check_row, read_texts
 from potstill.corpus.labels import label_ids
-from potstill.corpus.readers import Row, find_reader
-from potstill.corpus.splits import Corpus, split_examples
-from potstill.corpus.streams import distinct, in_parts
+from potstill.corpus.readers import Row, find_reader, of_form
+from potstill.corpus.splits import SPLITS, Corpus, split_examples
+from potstill.corpus.streams import PART_ROWS, distinct, in_parts
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
 from potstill.distillation.black_box import describe
@@ -58,7 +59,9 @@ class LabellingJob:
         """The hashes of its texts."""
         if self.texts:
             return {"texts": hash_json(self.texts)}
-        return {path.name: hash_file(rereadable(path)) for path in self.options.unlabelled}
+        files = self.options.unlabelled
+        names = [path.name if [each.name for each in files].count(path.name) == 1 else str(path) for path in files]
+        return {name: hash_file(rereadable(path)) for name, path in zip(names, files, strict=True)}
 
     @property
     def columns(self) -> Columns:
@@ -67,7 +70,8 @@ class LabellingJob:
 
     def all_texts(self) -> Iterator[str]:
         """The texts, each once."""
-        files = (text for path in self.options.unlabelled for text in read_texts(path, self.columns))
+        paths = self.options.unlabelled
+        files = (text for path in paths for text in read_texts(path, of_form(path, self.columns)))
         return distinct(" ".join(text.split()) for text in (self.texts or files))
 
 
@@ -116,8 +120,20 @@ def read_labelled(job: LabellingJob) -> Corpus:
     )
     if gold:
         splits = {"train": splits["train"] + splits["test"], "valid": splits["valid"], "test": gold}
-    hashes = job.sources | ({job.options.gold.name: hash_file(job.options.gold)} if job.options.gold else {})
+    hashes = job.sources | ({"gold": hash_file(rereadable(job.options.gold))} if job.options.gold else {})
     return Corpus(splits, job.teacher.labels, hashes, seed=job.options.seed, is_gold=False, has_gold_test=bool(gold))
+
+
+def provisional_corpus(job: LabellingJob) -> Corpus:
+    """The first texts as if they had labels: what can be checked before the teacher labels any is checked on it.
+
+    :raises PotstillError: when ``--gold`` has none, or wrong ones.
+    """
+    _gold(job)
+    labels = cycle(job.teacher.labels)
+    examples = [Example(text, next(labels)) for text in islice(job.all_texts(), PART_ROWS)]
+    splits = dict.fromkeys(SPLITS, examples)
+    return Corpus(splits, job.teacher.labels, job.sources, seed=job.options.seed, is_gold=False)
 
 
 def _answered(job: LabellingJob) -> list[Example]:
@@ -141,7 +157,8 @@ def _gold(job: LabellingJob) -> list[Example]:
     if not filled:
         raise PotstillError(f"{path}: no row has a label yet: fill in its column 'label'")
     logger.info("%s: %d of %d texts have a label: they are test", path, len(filled), len(rows))
-    examples = [check_row(replace(row, text=" ".join(str(row.text).split()))) for row in filled]
+    examples = [check_row(row) for row in filled]
+    examples = [replace(each, text=" ".join(each.text.split())) for each in examples]
     label_ids(examples, job.teacher.labels, str(path))
     return examples
 

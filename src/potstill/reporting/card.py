@@ -59,9 +59,9 @@ def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> s
         tags=["distillation", "onnx"],
         base_model=_base_model(config, best, folder),
         datasets=[name] if is_on_hub else None,
-        metrics=list(_METRICS),
+        metrics=list(_METRICS) if evaluation.is_gold else None,
         model_name=best.name,
-        eval_results=results,
+        eval_results=results if evaluation.is_gold else None,
     )
     text: str = data.to_yaml()
     return text.strip()

@@ -231,8 +231,9 @@ class DistillOptions:
 
     def _check_columns(self) -> None:
         self.columns.check_for(has_transfer=bool(self.transfer))
-        if self.columns.named and not self._others_have_columns and not source_has_columns(self.data):
-            self.columns.refuse(self.data)
+        has_columns = self._others_have_columns or (bool(self.data) and source_has_columns(self.data))
+        if self.columns.named and not has_columns and (self.data or self.unlabelled):
+            self.columns.refuse(self.data or self.unlabelled[0])
         if self.columns.probability_column and not self._others_have_columns:
             self.columns.refuse(self.transfer[0])
 
@@ -244,7 +245,7 @@ class DistillOptions:
     @property
     def data_columns(self) -> Columns:
         """The columns of ``data``."""
-        if self._others_have_columns and not source_has_columns(self.data):
+        if not self.data or (self._others_have_columns and not source_has_columns(self.data)):
             return Columns()  # those that are named are of the other files
         return self.columns.of_data(has_transfer=bool(self.transfer))
 

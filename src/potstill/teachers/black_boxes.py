@@ -13,6 +13,7 @@ from potstill.teachers.language_model.options import LanguageModelOptions
 LANGUAGE_MODEL: Final = "openai"
 PYTHON: Final = "python"  # begins the name of a teacher that a Python caller gave as an object
 TEMPLATE: Final = "This text is about {}."
+DESCRIBED: Final = (LANGUAGE_MODEL, "nli")  # whose labels the user describes
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,12 @@ def open_black_box(source: str, told: Told) -> Teacher:
     """
     if _is_head(source):
         return _open_head(source, told)
+    if _kind(source) == PYTHON:
+        raise PotstillError(
+            f"--teacher={source}: an object of Python, which no command line can give: potstill.distill can"
+        )
+    if told.described and _kind(source) not in DESCRIBED:
+        raise PotstillError(f"--labels: {source} says itself what its labels are; leave it out")
     if not _name(source):
         raise PotstillError(f"--teacher={source}: what model? Give its name or file behind the colon")
     return BLACK_BOXES[_kind(source)](source, told)

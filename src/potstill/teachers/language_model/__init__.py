@@ -76,6 +76,7 @@ class LanguageModelTeacher:
         self._options = options
         self._ledger = Ledger(options)
         self._dialect: Dialect | None = None
+        self._used: Dialect | None = None  # by the last call, whose answers may all have come from the cache
         self.left_out: list[LeftOut] = []
 
     @property
@@ -96,7 +97,7 @@ class LanguageModelTeacher:
     @property
     def usage(self) -> Usage:
         """What was asked and paid for by this object, and how answers became scores."""
-        return self._ledger.usage(self._requests.describe(self._dialect or self._first_dialect(None)))
+        return self._ledger.usage(self._requests.describe(self._used or self._first_dialect(None)))
 
     def start_account(self) -> None:
         """Count anew what :attr:`usage` tells."""
@@ -187,6 +188,7 @@ class LanguageModelTeacher:
                     )
                     on_stop(asker.stop)
                     await asker.ask(questions)
+                self._used = asker.dialect
                 if asker.is_dialect_known:
                     self._dialect = asker.dialect
 

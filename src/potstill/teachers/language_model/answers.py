@@ -147,10 +147,12 @@ def label_of_text(answer: Answer, names: Sequence[str]) -> int:
             raise NoLabelError(why_no_label(answer)) from None
     elif "\n" in text:  # of a base model, which goes on with a text of its own
         said = text.partition("\n")[0]
-    spoken = unicodedata.normalize("NFC", str(said).strip().strip("\"'").rstrip(".")).casefold()
-    for index, name in enumerate(names):
-        if name.casefold() == spoken:
-            return index
+    if isinstance(said, str | int | float):  # no label is null
+        spoken = unicodedata.normalize("NFC", str(said).strip()).casefold()
+        for form in (spoken, spoken.strip("\"'").rstrip(".")):
+            for index, name in enumerate(names):
+                if name.casefold() == form:
+                    return index
     raise NoLabelError(why_no_label(answer))
 
 

@@ -35,6 +35,8 @@ PATIENCE = 120.0  # seconds without any answer, until "too many requests" counts
 ASKED_AGAIN = 2  # times, where an answer names no label
 MOST_FAILURES = 50  # texts in a row that are left out as requests fail: the server is gone
 BUDGET = "budget"
+_LAST_FAILURES = 5  # the same, where no other text was answered after them
+_LONGEST_PAUSE = 600.0  # seconds that a server may ask to wait
 GRACE = 5.0  # seconds for answers that are under way when nothing more is to be sent
 _BLOCK = 256  # texts that are asked about in one order of the labels, then in the next one
 _TURN = 64  # answers of the cache in a row
@@ -110,6 +112,7 @@ class Asker:
         self._pause_until = 0.0
         self._answered_at = time.monotonic()
         self._n_failed_in_a_row = 0
+        self._last_failure = ""
         self._n_in_flight = 0
         self._landed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -143,6 +146,8 @@ class Asker:
             self._keeper.flush()
         if self._error is not None:
             raise self._error
+        if self._n_failed_in_a_row >= _LAST_FAILURES:  # the server went away near the end: nothing came after these
+            raise self._gone(self._n_failed_in_a_row, self._last_failure)
 
     def _items(self, questions: Sequence[Question]) -> Iterator[_Item]:
         # One order of the labels after the other: a server that keeps the beginning of the last prompt reads it once a
@@ -272,7 +277,8 @@ class Asker:
         self._count(item, answer)
         if not self.is_dialect_known and has_scores:  # an empty answer or a refusal shows nothing
             self.is_dialect_known = True
-            self._keeper.keep(self._memory, self.dialect.mode)
+            if self.dialect.is_free:  # a mode that the user chose says nothing of what the server can
+                self._keeper.keep(self._memory, self.dialect.mode)
             logger.info("the teacher's scores: %s", self._requests.describe(self.dialect))
         return answer
 
@@ -302,6 +308,11 @@ class Asker:
     def _fail(self, item: _Item, error: BusyError) -> None:
         """Send a request again later; with ``Retry-After`` nothing else is sent before that either."""
         if error.wait is not None:
+            if error.wait > _LONGEST_PAUSE:
+                raise PotstillError(
+                    f"the teacher's server asks to wait {error.wait:.0f} s ({error}): give the same command again "
+                    "then; the answers that came are kept"
+                )
             if error.wait >= _LONG and time.monotonic() > self._pause_until:
                 logger.info("the teacher's server asks to wait %.0f s (%s)", error.wait, error)
             self._pause_until = max(self._pause_until, time.monotonic() + error.wait)
@@ -356,8 +367,13 @@ class Asker:
         self.n_settled += 1
         self._ledger.left_out[reason.partition(":")[0]] += 1
         self._n_failed_in_a_row += is_failure
+        if is_failure:
+            self._last_failure = reason
         if self._n_failed_in_a_row >= MOST_FAILURES:
-            raise PotstillError(
-                f"the teacher's server has failed for {MOST_FAILURES} texts in a row, the last time: {reason}; the "
-                "answers that came are kept: the same command goes on after them"
-            )
+            raise self._gone(MOST_FAILURES, reason)
+
+    def _gone(self, n_texts: int, reason: str) -> PotstillError:
+        return PotstillError(
+            f"the teacher's server has failed for {n_texts} texts in a row, the last time: {reason}; the answers that "
+            "came are kept: the same command goes on after them"
+        )

@@ -93,6 +93,8 @@ def check_access(options: LanguageModelOptions) -> None:
         raise PotstillError(
             f"no key for OpenAI's server: set the variable {KEY}, or name another server with --teacher_url"
         )
+    if not (_key() or "").isascii():
+        raise PotstillError(f"the variable {KEY} has a character in it that no key has: set the right key")
 
 
 class Connection:

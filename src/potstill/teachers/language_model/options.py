@@ -51,6 +51,10 @@ class LanguageModelOptions:
             raise PotstillError(
                 f"teacher_url '{shown(self.teacher_url)}' is no address; give one such as http://127.0.0.1:8080/v1"
             )
+        if "@" in self.teacher_url.partition("//")[2].partition("/")[0]:  # it would stand in run.json
+            raise PotstillError(
+                "teacher_url has a name or password in it; leave it out: the key comes from OPENAI_API_KEY"
+            )
         if not 1 <= self.teacher_concurrency <= _MOST_REQUESTS_AT_ONCE:
             raise PotstillError(
                 f"teacher_concurrency is {self.teacher_concurrency}; give 1 to {_MOST_REQUESTS_AT_ONCE}"
