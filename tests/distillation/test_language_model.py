@@ -14,6 +14,7 @@ import pytest
 
 from potstill.artifacts import read_json
 from potstill.cli import main
+from potstill.corpus.columns import DistillColumns
 from potstill.corpus.transfer import read_transfer
 from potstill.distillation.distill import distill, make_plan
 from potstill.errors import PotstillError
@@ -159,6 +160,43 @@ def test_what_is_refused_is_left_out_and_listed(tiny_vectors: Path, tmp_path: Pa
     assert len(listed) == len(refused)
     audit = read_audit(finished.folder)
     assert audit is not None and audit.left_out["refused"] >= len(refused)
+
+
+def test_texts_may_be_in_a_column_of_any_name(server: StandIn, tiny_vectors: Path, tmp_path: Path) -> None:
+    with (tmp_path / "u.csv").open("w") as file:
+        csv.writer(file).writerows([("id", "review"), *enumerate(TEXTS)])
+    given = {"unlabelled": (tmp_path / "u.csv",), "columns": DistillColumns(text_column="review")}
+    finished = distill(options("", tiny_vectors, server, tmp_path / "run", **given))
+    assert set(read_transfer(finished.folder / "labelled").texts) == set(TEXTS)
+
+
+def test_bad_options_are_found_before_anything_is_paid(server: StandIn, tiny_vectors: Path, tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("text,label\na film,perhaps\n")
+    for changes in ({"student": ("nosuch",)}, {"gold": tmp_path / "gold.csv"}, {"embedding_path": "nosuch.txt"}):
+        with pytest.raises(PotstillError):
+            distill(unlabelled(server, tiny_vectors, tmp_path, **changes))
+    assert server.n_requests == 0
+
+
+def test_a_budget_too_small_for_valid_and_test_is_no_figure(
+    server: StandIn, tiny_data: Path, tiny_vectors: Path, tmp_path: Path
+) -> None:
+    given = options(tiny_data, tiny_vectors, server, tmp_path / "run", asked={"max_requests": 20})
+    for _ in range(2):
+        with pytest.raises(PotstillError, match="have no answer yet: give a larger budget"):
+            distill(given)
+
+
+def test_a_server_that_goes_away_near_the_end_leaves_nothing_out(tiny_vectors: Path, tmp_path: Path) -> None:
+    with stand_in() as server:
+        gone = 2 * len(set(TEXTS)) - 20
+        server.behaviour = lambda body, _: error(500, "down") if server.n_requests > gone else None
+        given = unlabelled(server, tiny_vectors, tmp_path)
+        with pytest.raises(PotstillError, match=r"texts in a row.*the same command goes on after them"):
+            distill(given)
+        server.behaviour = None
+        finished = distill(given)
+    assert set(read_transfer(finished.folder / "labelled").texts) == set(TEXTS)
 
 
 def test_killed_and_run_again_no_request_is_repeated(tiny_vectors: Path, tmp_path: Path) -> None:

@@ -231,9 +231,10 @@ class DistillOptions:
 
     def _check_columns(self) -> None:
         self.columns.check_for(has_transfer=bool(self.transfer))
-        has_columns = self._others_have_columns or (bool(self.data) and source_has_columns(self.data))
-        if self.columns.named and not has_columns and (self.data or self.unlabelled):
-            self.columns.refuse(self.data or self.unlabelled[0])
+        source = self.data or next(iter(self.unlabelled), None)
+        is_named = bool(self.columns.named) and not self._others_have_columns
+        if source and is_named and not (self.data and source_has_columns(self.data)):
+            self.columns.refuse(source)
         if self.columns.probability_column and not self._others_have_columns:
             self.columns.refuse(self.transfer[0])
 

@@ -107,3 +107,11 @@ def test_orders_are_averaged_and_compared() -> None:
     first, second = np.log([0.9, 0.1]), np.log([0.5, 0.5])
     np.testing.assert_allclose(np.exp(average([first, second])), [0.75, 0.25])
     assert distance(first, second) == pytest.approx(0.4) and distance(first, first) == 0
+
+
+def test_no_label_is_null_and_a_label_may_end_in_a_full_stop() -> None:
+    with pytest.raises(NoLabelError):
+        label_of_text(Answer('{"label": null}'), ["none", "some"])
+    with pytest.raises(NoLabelError):
+        label_of_text(Answer('{"answer": "some"}'), ["none", "some"])
+    assert label_of_text(Answer('{"label": "U.S."}'), ["U.K.", "U.S."]) == 1
