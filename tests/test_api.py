@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import potstill
-from potstill.artifacts import read_json
+from potstill.api import make_options
+from potstill.artifacts import read_json, write_json
 from potstill.commands.sample import SampleOptions, sample
 from potstill.commands.verify import VerifyOptions, verify
 from potstill.errors import PotstillError
@@ -177,6 +178,14 @@ def test_a_sample_of_a_run_with_gold_labels_needs_texts_without(
         sample(SampleOptions(tmp_path, tmp_path / "check.csv"))
 
 
+def test_a_run_that_is_half_made_again_is_not_sampled(unlabelled: potstill.Distillation, tmp_path: Path) -> None:
+    run = unlabelled.save(tmp_path / "half")
+    manifest = read_json(run / "labelled" / "manifest.json")
+    write_json(run / "labelled" / "manifest.json", manifest | {"inputs": {"texts": "others"}})
+    with pytest.raises(PotstillError, match="half made again"):
+        sample(SampleOptions(run, tmp_path / "check.csv"))
+
+
 def test_texts_without_an_answer_are_left_out_and_count_as_wrong(tmp_path: Path, tiny_vectors: Path) -> None:
     def hesitant(texts: Sequence[str]) -> list[Any]:
         return [None if "story" in text else row for text, row in zip(texts, by_words(texts).tolist(), strict=True)]
@@ -198,6 +207,12 @@ def test_texts_without_an_answer_are_left_out_and_count_as_wrong(tmp_path: Path,
         ({"texts": TEXTS, "labels": GOLD[:-1]}, "120 texts and 119 labels"),
         ({"texts": TEXTS, "labels": GOLD, "stepz": 3}, "there is no option 'stepz'"),
         ({"texts": TEXTS, "labels": GOLD, "n_itr": 3}, "did you mean 'n_iter'"),
+        (
+            {"texts": TEXTS, "labels": GOLD, "effort": "huge"},
+            "no value of effort 'huge': choose one of best,",
+        ),
+        ({"texts": TEXTS, "labels": GOLD, "seed": "a"}, "seed='a': a value of another type"),
+        ({"texts": TEXTS, "labels": GOLD, "transfer": "nosuch"}, "nosuch: no such transfer set"),
         ({"texts": None}, "no text to learn from"),
         ({"texts": TEXTS, "teacher": "bert-base-uncased"}, "is fine-tuned on labelled text: give --data"),
         ({"texts": TEXTS, "labels": GOLD, "gold": Path(__file__)}, "has a test split already"),
@@ -223,6 +238,14 @@ def test_a_teacher_that_gives_one_label_is_told(tmp_path: Path, tiny_vectors: Pa
 
     with pytest.raises(PotstillError, match="gave every text the label 'yes'"):
         potstill.distill(TEXTS, teacher=same, label_names=["no", "yes"], **small(tiny_vectors, out=tmp_path / "run"))
+
+
+def test_a_name_alone_is_a_list_of_one() -> None:
+    made = make_options(
+        {"out": "run", "teacher": "t", "data": "d", "student": "cnn", "unlabelled": [__file__], "n_iter": 2}
+    )
+    assert made.student == ("cnn",) and made.unlabelled == (Path(__file__),) and made.out == Path("run")
+    assert made.rules.n_iter == 2
 
 
 def test_given_splits_are_taken_as_they_are(tmp_path: Path, tiny_vectors: Path) -> None:

@@ -9,7 +9,8 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from potstill.artifacts import hash_json
 from potstill.corpus.examples import Example, check_row
@@ -20,7 +21,7 @@ from potstill.corpus.splits import Corpus, split_examples
 from potstill.distillation.distill import Distilled
 from potstill.distillation.distill import distill as run_distillation
 from potstill.distillation.opening import Given, OpenTeacher
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, unknown_name
 from potstill.progress import bars, silent
 from potstill.runs.options import DistillOptions
 from potstill.runtime.classifier import Classifier, load
@@ -212,18 +213,41 @@ def make_options(given: dict[str, Any]) -> DistillOptions:
     for part, kind in parts.items():
         names = {field.name for field in fields(kind)} & left.keys()
         if names:
-            values[part] = kind(**{name: _as_field(left.pop(name)) for name in names})
+            kinds = get_type_hints(kind)
+            values[part] = kind(**{name: _as_field(name, left.pop(name), kinds[name]) for name in names})
     if left:
         known = [*own, *(field.name for kind in parts.values() for field in fields(kind))]
         name = next(iter(left))
         near = difflib.get_close_matches(name, known, n=1)
         raise PotstillError(f"there is no option '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
-    return DistillOptions(**{name: _as_field(value) for name, value in values.items()})
+    return DistillOptions(**{name: _as_field(name, value, types[name]) for name, value in values.items()})
 
 
-def _as_field(value: Any) -> Any:
-    """A list as a tuple: options are frozen."""
-    return tuple(value) if isinstance(value, list) else value
+def _as_field(name: str, value: Any, kind: Any) -> Any:
+    """A value as its field has it: lists as tuples, names of files as paths.
+
+    :param kind: the field's type.
+    :raises PotstillError: when the value is none of the choices, or of another type.
+    """
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if value is None and NoneType in choices:
+        return None
+    for choice in choices:
+        if get_origin(choice) is tuple:
+            items = [value] if isinstance(value, str | Path) else list(value)
+            return tuple(_as_field(name, item, get_args(choice)[0]) for item in items)
+        if get_origin(choice) is Literal and value in get_args(choice):
+            return value
+        if choice is Path and isinstance(value, str | Path):
+            return Path(value)
+        is_plain = isinstance(choice, type) and isinstance(value, (int, float) if choice is float else choice)
+        if is_plain and (choice is bool or not isinstance(value, bool)):
+            return value
+    if literal := [each for choice in choices if get_origin(choice) is Literal for each in get_args(choice)]:
+        raise unknown_name(f"value of {name}", str(value), [str(each) for each in literal])
+    raise PotstillError(f"{name}={value!r}: a value of another type than the option's; see potstill distill --help")
 
 
 def _corpus(train: Labelled, valid: Labelled | None, test: Labelled | None, seed: int) -> Corpus:

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from potstill.artifacts import LABELLED, RUN, TEXTS
+from potstill.artifacts import LABELLED, RUN, TEXTS, hash_json, read_manifest
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
 from potstill.errors import PotstillError, require
@@ -84,6 +84,7 @@ def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
     run = options.run
     if not (run / RUN).is_file() or not (run / "student").is_dir():
         raise PotstillError(f"{run}: no finished run; give the folder of one, which potstill distill made")
+    _check_whole(run)
     check_apart(options.out, [file for file in run.rglob("*") if file.is_file()])
     student, teacher = load(run / "student"), ModelFolder(run / "teacher")
     answered = _read(run, student, teacher, progress)
@@ -97,6 +98,19 @@ def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
             writer.writerow([answered.texts[row], "", why, *labels])
             counts[why] += 1
     return Sampled(options.out, counts)
+
+
+def _check_whole(run: Path) -> None:
+    """Check that the student learnt from the texts that are there now.
+
+    :raises PotstillError: when the run is half made again.
+    """
+    stages = [name for name in (LABELLED, "data", "transfer", "evaluation", "student") if (run / name).is_dir()]
+    inputs = {name: (read_manifest(run / name) or {"inputs": {}})["inputs"] for name in stages}
+    hashes = {name: hash_json(of_stage) for name, of_stage in inputs.items()}
+    links = [(of_stage.get(name), hashes[name]) for at, of_stage in inputs.items() for name in stages if name != at]
+    if any(isinstance(link, str) and link != there for link, there in links):
+        raise PotstillError(f"{run}: half made again; give its potstill distill command once more first")
 
 
 def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progress) -> _Answered:

@@ -18,11 +18,11 @@ from potstill.corpus.words import MASK, unify_masks
 from potstill.errors import PotstillError, shown
 from potstill.progress import Progress, silent
 from potstill.teachers import Backend
+from potstill.teachers.black_boxes import TEMPLATE
 from potstill.teachers.checkpoints import check_transformer, is_classifier, open_finetuned, read_config
 from potstill.teachers.label_matching import own_labels
 from potstill.teachers.transformer import TransformerTeacher
 
-TEMPLATE = "This text is about {}."
 _ENTAILMENT = "entail"  # begins the name of the logit that is used
 _PAIRS = 4096  # of a text and a hypothesis, sorted by length together
 _LONGEST = 0.5  # share of the tokens that a hypothesis may take
