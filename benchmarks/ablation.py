@@ -182,7 +182,7 @@ def run(arguments: Sequence[str]) -> None:
 def read_scores(folder: Path, student: str) -> tuple[Reached, Reached | None]:
     """The distilled student of a run and its baseline on gold labels, if it has one."""
     scores = {score["name"]: score for score in read_json(folder / "evaluation" / EVALUATION)["scores"]}
-    reached = {name: Reached(score["valid_accuracy"], score["accuracy"]) for name, score in scores.items()}
+    reached = {name: Reached(score["valid"]["accuracy"], score["accuracy"]) for name, score in scores.items()}
     return reached[student], reached.get(f"{student}, gold labels alone")
 
 

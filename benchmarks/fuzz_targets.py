@@ -90,8 +90,8 @@ def _labelled(path: Path) -> Callable[[bytes], None]:
     return read
 
 
-def _record(example: Example) -> dict[str, str]:
-    record = {"text": example.text, "label": example.label}
+def _record(example: Example) -> dict[str, object]:
+    record: dict[str, object] = {"text": example.text, "label": example.label}
     return record if example.pair is None else record | {"text_pair": example.pair}
 
 

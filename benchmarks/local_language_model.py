@@ -95,7 +95,7 @@ def draw(options: Options) -> list[Example]:
     names = dict(name.split("=", 1) for name in options.names)
     by_text = {each.text: each for each in read_examples(options.data) if len(each.text.split()) in _WORDS}
     chosen = random.Random(options.seed).sample(sorted(by_text), options.n)
-    return [Example(text, names.get(by_text[text].label, by_text[text].label)) for text in chosen]
+    return [Example(text, names.get(str(by_text[text].label), by_text[text].label)) for text in chosen]
 
 
 def run(options: Options, *, until: int = 0) -> float:

@@ -26,7 +26,7 @@ from transformers import PreTrainedModel
 
 from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.examples import read_examples
-from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.labels import collect_labels, encode_labels
 from potstill.corpus.splits import find_split
 from potstill.runtime.threads import available_cpus
 from potstill.teachers import Backend
@@ -94,7 +94,7 @@ def train_padded(model: PreTrainedModel, encoded: Encoded) -> None:
     order = np.random.default_rng(0).permutation(len(encoded))
     for start in range(0, len(order), BATCH):
         batch = padded_batch(encoded, order[start : start + BATCH], 0)
-        labels = batch.pop("label_ids")
+        labels = batch.pop("gold")
         loss = torch.nn.functional.cross_entropy(model(**batch).logits, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -154,7 +154,7 @@ def main(options: Options) -> None:
     vocabulary = build_vocabulary(texts, open_vectors(options.vectors, options.teacher), n_frequent=20_000, lower=True)
     tokenizer = limited(vocabulary.tokenizer, WIDTH)
     sets = [
-        encode([row.text for row in rows], tokenizer, label_ids=np.array(label_ids(rows, labels, "data")))
+        encode([row.text for row in rows], tokenizer, gold=np.array(encode_labels(rows, labels, "data")))
         for rows in (chosen, valid)
     ]
 

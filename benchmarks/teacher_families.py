@@ -79,8 +79,7 @@ def _take_through(encoder: Path, out: Path) -> float:
     tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, _TOKENS)
     rows = [sentences(40, seed) for seed in (0, 1)]
     train, valid = (
-        encode([text for text, _ in part], tokenizer, label_ids=np.array([int(label) for _, label in part]))
-        for part in rows
+        encode([text for text, _ in part], tokenizer, gold=np.array([int(label) for _, label in part])) for part in rows
     )
     options = Optimisation(lr=1e-3, epoch=1, batch_size=16, use_transformers_optimizer=True)
     fit(checkpoint.model, checkpoint.tokenizer, train, valid, options, out, progress=silent, description="fine-tuning")

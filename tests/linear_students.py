@@ -46,14 +46,14 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     return seen
 
 
-def write_linear_student(folder: Path, texts: list[str], label_ids: list[int]) -> None:
+def write_linear_student(folder: Path, texts: list[str], gold: list[int]) -> None:
     """The tokenizer and the graph of a student whose logits are sums of its words' weights."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
     words = CountVectorizer(token_pattern=r"\w+", lowercase=True)
     counts = words.fit_transform(texts)
-    fitted = LogisticRegression(C=10, max_iter=200).fit(counts, label_ids)
+    fitted = LogisticRegression(C=10, max_iter=200).fit(counts, gold)
     weights, bias = fitted.coef_, fitted.intercept_  # [n_labels, n_words]; of two labels those of the second
     if len(weights) == 1:
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2

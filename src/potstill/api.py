@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from potstill.artifacts import hash_json
 from potstill.corpus.examples import Example, check_row
 from potstill.corpus.label_file import find_labels
-from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.labels import collect_labels, encode_labels
 from potstill.corpus.readers import Row
 from potstill.corpus.splits import Corpus, split_examples
 from potstill.distillation.distill import Distilled
@@ -62,13 +62,14 @@ class Distillation:
         """
         scores, reference = self._finished.scores, self._finished.evaluation.reference
         rows: list[Any] = [*scores, *([reference] if reference else [])]
-        columns = {"model": "name", "ms": "p50_ms", "megabytes": "megabytes", "valid_accuracy": "valid_accuracy"}
+        columns = {"model": "name", "ms": "p50_ms", "megabytes": "megabytes"}
         return {
             "model": [row.name for row in rows],
             "role": [getattr(row, "role", "reference") for row in rows],
             "accuracy": [row.accuracy for row in rows],
             "macro_f1": [row.macro_f1 for row in rows],
             **{name: [getattr(row, field) for row in rows] for name, field in columns.items() if name != "model"},
+            "valid_accuracy": [row.valid["accuracy"] for row in rows],
             "agreement": [getattr(row, "agreement", None) for row in rows],
         }
 
@@ -263,7 +264,7 @@ def _corpus(train: Labelled, valid: Labelled | None, test: Labelled | None, seed
         splits = {"train": examples, **given}
     labels = collect_labels(splits["train"], "labels")
     for name, part in given.items():
-        label_ids(part, labels, name)
+        encode_labels(part, labels, name)
     parts = {name: [[row.text, row.label] for row in splits[name]] for name in ("train", "valid", "test")}
     hashes = {"texts": hash_json(parts)}
     return Corpus({name: splits[name] for name in parts}, labels, hashes, seed=None if len(given) == 2 else seed)

@@ -36,7 +36,7 @@ _CUT_SHORT = re.compile(r"requested and \d+ written|unexpected pos \d+ vs|Pytorc
 
 MANIFEST, HASHES = "manifest.json", "hashes"
 # In every manifest and in run.json; to be raised when anything that is read back changes, such as an option of a run.
-FORMAT = 3
+FORMAT = 4
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -45,6 +45,7 @@ ONNX_INT8 = "model.int8.onnx"
 ONNX_FILES = {"fp32": ONNX_MODEL, "int8": ONNX_INT8}  # by precision
 PRECISION = "precision.json"
 TEMPERATURE = "calibration_temperature"  # in config.json; transformers keeps "temperature" for text generation
+THRESHOLDS = "label_thresholds"  # in config.json, where a text may have several labels
 WEIGHTS = "model.safetensors"
 EMBEDDING = "embedding.npy"
 LABELS = "label.txt"

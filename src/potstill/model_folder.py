@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from potstill.artifacts import (
     CONFIG,
     ONNX_FILES,
@@ -16,6 +18,7 @@ from potstill.artifacts import (
     RUN,
     TEACHER,
     TEMPERATURE,
+    THRESHOLDS,
     TOKENIZER,
     TOKENIZER_CONFIG,
     WEIGHTS,
@@ -24,7 +27,7 @@ from potstill.artifacts import (
 )
 from potstill.corpus.examples import has_half
 from potstill.errors import PotstillError, unknown_name
-from potstill.tasks import Task, find_task
+from potstill.tasks import Task, Temperature, find_task
 
 NO_LIMIT = 1 << 20  # tokens; a model_max_length of this or more is no limit
 _STUDENT_TYPE = "potstill-"  # begins the model_type of every student of STUDENTS
@@ -78,17 +81,32 @@ class ModelFolder:
         return int(_number(self.config, "pad_token_id", 0, self.path / CONFIG))
 
     @property
-    def temperature(self) -> float:
+    def temperature(self) -> Temperature:
         """What the logits are divided by before they become probabilities; 1 where none was fitted."""
-        return _number(self.config, TEMPERATURE, 1.0, self.path / CONFIG)
+        values = self.config.get(TEMPERATURE)
+        if not isinstance(values, list):
+            return _number(self.config, TEMPERATURE, 1.0, self.path / CONFIG)
+        return np.array(self._one_a_label(TEMPERATURE, values, math.inf), dtype=np.float32)
 
     @property
     def task(self) -> Task:
         """How its logits become decisions.
 
-        :raises PotstillError: when the configuration names a task that there is not.
+        :raises PotstillError: when the configuration names a task that there is not, or has damaged thresholds.
         """
-        return find_task(self.config.get("problem_type"), self.path / CONFIG)
+        task, thresholds = find_task(self.config.get("problem_type"), self.path / CONFIG), self.config.get(THRESHOLDS)
+        if thresholds is None or not task.takes_several:
+            return task
+        return task.with_thresholds(self._one_a_label(THRESHOLDS, thresholds, 1.0))
+
+    def _one_a_label(self, name: str, values: object, most: float) -> list[float]:
+        """A field of the configuration that has a number for each label."""
+        if not isinstance(values, list) or len(values) != len(self.labels):
+            raise PotstillError(f"{self.path / CONFIG}: {name} has not one number for each label; correct it")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                raise PotstillError(f"{self.path / CONFIG}: {name} has '{value}' in it, no number from 0; correct it")
+        return [float(value) for value in values]
 
     @property
     def max_length(self) -> int:

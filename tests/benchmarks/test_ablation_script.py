@@ -58,7 +58,7 @@ def test_a_variant_starts_from_the_run_that_shares_most_with_it() -> None:
 
 def test_the_student_and_its_baseline_are_read_from_the_evaluation(tmp_path: Path) -> None:
     names = ("teacher (x)", "cnn", "cnn, gold labels alone")
-    scores = [{"name": name, "valid_accuracy": 0.5 + row, "accuracy": row} for row, name in enumerate(names)]
+    scores = [{"name": name, "valid": {"accuracy": 0.5 + row}, "accuracy": row} for row, name in enumerate(names)]
     write_json(tmp_path / "evaluation" / "evaluation.json", {"scores": scores})
     assert ablation.read_scores(tmp_path, "cnn") == (Reached(1.5, 1), Reached(2.5, 2))
     write_json(tmp_path / "evaluation" / "evaluation.json", {"scores": scores[:2]})

@@ -17,11 +17,11 @@ TOKENIZER = build_tokenizer("abcdef", lower=False)
 
 
 def test_texts_are_padded_to_the_longest_of_the_batch() -> None:
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 100), label_ids=np.array([0, 1, 1]))
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 100), gold=np.array([0, 1, 1]))
     batch = encoded.pad(np.array([2, 1]), pad_id=0)
     np.testing.assert_array_equal(batch["input_ids"], [[7, 8], [6, 0]])
     np.testing.assert_array_equal(batch["attention_mask"], [[1, 1], [1, 0]])
-    np.testing.assert_array_equal(batch["label_ids"], [1, 1])
+    np.testing.assert_array_equal(batch["gold"], [1, 1])
 
 
 def test_long_texts_are_cut() -> None:
@@ -42,11 +42,11 @@ def test_a_folder_that_is_not_complete_is_refused(tmp_path: Path) -> None:
 
 
 def test_gold_labels_next_to_logits_go_with_their_texts() -> None:
-    logits, label_ids = np.eye(3, dtype=np.float32), np.array([1, NO_LABEL, 0])
-    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=logits, label_ids=label_ids)
-    assert encoded.pad(np.array([2, 0]), pad_id=0)["label_ids"].tolist() == [0, 1]
-    assert encoded.pad(np.array([1, 2]), pad_id=0)["label_ids"].tolist() == [NO_LABEL, 0]
-    assert "label_ids" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
+    logits, gold = np.eye(3, dtype=np.float32), np.array([1, NO_LABEL, 0])
+    encoded = encode(["a b c", "d", "e f"], limited(TOKENIZER, 9), teacher_logits=logits, gold=gold)
+    assert encoded.pad(np.array([2, 0]), pad_id=0)["gold"].tolist() == [0, 1]
+    assert encoded.pad(np.array([1, 2]), pad_id=0)["gold"].tolist() == [NO_LABEL, 0]
+    assert "gold" not in encode(["a"], limited(TOKENIZER, 9)).pad(np.array([0]), pad_id=0)
 
 
 @pytest.mark.parametrize("chunks", [[["a b c", "d"], ["e f"]], [["a b c"], ["d", "e f"]], [["a b c", "d", "e f"]]])
@@ -55,7 +55,7 @@ def test_chunks_are_encoded_end_to_end(chunks: list[list[str]], tmp_path: Path) 
         encode_chunks([Chunk(texts) for texts in chunks], limited(TOKENIZER, 9), work)
     encoded = Encoded.load(tmp_path / "encoded")
     assert encoded.token_ids.tolist() == [3, 4, 5, 6, 7, 8] and encoded.offsets.tolist() == [0, 3, 4, 6]
-    assert encoded.token_types is None and encoded.label_ids is None and encoded.teacher_logits is None
+    assert encoded.token_types is None and encoded.gold is None and encoded.teacher_logits is None
 
 
 def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_pairs_in_chunks_keep_their_token_types(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "encoded", {}) as work:
         encode_chunks([Chunk([pair], np.array([i])) for i, pair in enumerate(pairs)], limited(TOKENIZER, 9), work)
     chunked, whole = Encoded.load(tmp_path / "encoded"), encode(pairs, limited(TOKENIZER, 9))
-    assert chunked.token_types is not None and whole.token_types is not None and chunked.label_ids is not None
+    assert chunked.token_types is not None and whole.token_types is not None and chunked.gold is not None
     assert chunked.token_types.tolist() == whole.token_types.tolist()
-    assert chunked.token_ids.tolist() == whole.token_ids.tolist() and chunked.label_ids.tolist() == [0, 1]
+    assert chunked.token_ids.tolist() == whole.token_ids.tolist() and chunked.gold.tolist() == [0, 1]
 
 
 def test_one_chunk_is_held_at_a_time(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The labels of a data set."""
 
 from potstill.corpus.examples import Example
-from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.labels import collect_labels, encode_labels
 
 
 def test_whole_numbers_are_sorted_by_value_unless_one_is_no_number_that_python_reads() -> None:
@@ -12,4 +12,7 @@ def test_whole_numbers_are_sorted_by_value_unless_one_is_no_number_that_python_r
 
 
 def test_labels_that_look_the_same_are_the_same() -> None:
-    assert label_ids([Example("a", "e\u0301te"), Example("b", "\u00e9te")], ["hiver", "e\u0301te"], "a.txt") == [1, 1]
+    assert encode_labels([Example("a", "e\u0301te"), Example("b", "\u00e9te")], ["hiver", "e\u0301te"], "a.txt") == [
+        1,
+        1,
+    ]

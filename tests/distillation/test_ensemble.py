@@ -115,8 +115,8 @@ def test_labels_that_the_teachers_are_confident_of_are_learnt_in_place_of_their_
     assert written(run, "augmented", "transfer") == before, "nothing is labelled again"
     confident = SingleLabel().entropy(labelled.logits) <= threshold
     assert 0 < confident.sum() < len(confident)
-    label_ids = np.load(run / "prepared" / "transfer" / "label_ids.npy")
-    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
+    gold = np.load(run / "prepared" / "transfer" / "gold.npy")
+    assert gold.dtype == np.int64 and gold.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
     assert not (run / "prepared" / "transfer" / "teacher_logits.npy").exists()
     assert (read_manifest(run / "prepared") or {})["inputs"]["entropy_threshold"] == threshold
     learnt = f"teachers' averaged labels, where their entropy is at most {threshold:g} bits, of"

@@ -44,7 +44,7 @@ def test_trains_own_texts_are_learnt_more_often(finished: Path, learnt: Any) -> 
     half = learnt(own_share=0.5, typing_errors=0.0)
     copies = round((n_texts - n_own) / n_own)
     assert copies > 1 and len(half) == n_texts + (copies - 1) * n_own
-    own = np.flatnonzero(half.label_ids >= 0)
+    own = np.flatnonzero(half.gold >= 0)
     assert len(own) == copies * n_own  # those with a gold label are those that are there several times
     assert sorted(set(count_texts(half).values())) == [1, copies]
 
@@ -52,13 +52,13 @@ def test_trains_own_texts_are_learnt_more_often(finished: Path, learnt: Any) -> 
 def test_there_are_at_most_ten_copies(finished: Path, learnt: Any) -> None:
     n_own = len({example.text for example in read_split(finished, "train")})
     encoded = learnt(own_share=0.99, typing_errors=0.0)
-    assert (encoded.label_ids >= 0).sum() == 10 * n_own
+    assert (encoded.gold >= 0).sum() == 10 * n_own
 
 
 def test_only_new_texts_get_typing_errors_and_keep_their_logits(learnt: Any) -> None:
     clean, typed = learnt(own_share=0.0, typing_errors=0.0), learnt(own_share=0.0, typing_errors=1.0)
     assert np.array_equal(clean.teacher_logits, typed.teacher_logits)
-    own = clean.label_ids >= 0
+    own = clean.gold >= 0
     same = [
         np.array_equal(
             clean.token_ids[clean.offsets[row] : clean.offsets[row + 1]],

@@ -43,7 +43,7 @@ def test_all_trains_every_student_and_its_baseline_and_the_best_on_valid_becomes
     assert [score.name for score in done.scores] == list(rows)
     folders = [path.name for path in (run / "students").iterdir() if not path.name.startswith(".")]
     assert sorted(folders) == sorted(folder for name in names for folder in (name, f"{name}-gold"))
-    best = max(names, key=lambda name: rows[name]["valid_accuracy"])
+    best = max(names, key=lambda name: rows[name]["valid"]["accuracy"])
     for file in ("model.safetensors", "model.onnx", "config.json", "tokenizer.json"):
         assert (run / "student" / file).read_bytes() == (run / "students" / best / file).read_bytes()
     assert done.student == run / "student" and read_manifest(done.student)
@@ -161,8 +161,8 @@ def test_sets_are_averaged_and_learnt_as_probabilities_with_gold_labels(
     average = read_transfer(run / "transfer")
     assert average.texts == labelled.texts
     np.testing.assert_allclose(average.logits, (labelled.logits + labelled.logits[::-1]) / 2, atol=1e-5)
-    known = {example.text: int(example.label) for example in read_examples(tiny_data / "train.txt")}
-    gold = np.load(run / "prepared" / "transfer" / "label_ids.npy").tolist()
+    known = {example.text: int(str(example.label)) for example in read_examples(tiny_data / "train.txt")}
+    gold = np.load(run / "prepared" / "transfer" / "gold.npy").tolist()
     assert gold == [known.get(text, -100) for text in labelled.texts]
     assert sum(label >= 0 for label in gold) == len(known)
     inputs = (read_manifest(run / "students" / "cnn") or {})["inputs"]

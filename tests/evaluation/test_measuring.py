@@ -9,7 +9,7 @@ import pytest
 import potstill
 from potstill.artifacts import write_manifest
 from potstill.corpus.examples import read_examples
-from potstill.evaluation.measuring import count_confusion
+from potstill.evaluation.measuring import Labelled, count_confusion
 from potstill.evaluation.results import Evaluation, Role, read_evaluation, this_machine, write_evaluation
 from potstill.runs.contents import read_split
 from potstill.runtime.cascade import Cascade
@@ -28,7 +28,7 @@ def test_agreement_and_confusion_follow_from_the_models_predictions(reported: Pa
         predicted = potstill.load(reported / score.folder).predict([row.text for row in rows])
         assert score.agreement == pytest.approx(float((predicted == teacher_labels).mean()))
         for row in rows:
-            assert score.confusion[row.label]
+            assert score.confusion[str(row.label)]
         assert sum(sum(line.values()) for line in score.confusion.values()) == score.total == len(rows)
         assert sum(line.get(label, 0) for label, line in score.confusion.items()) == score.correct
 
@@ -73,7 +73,8 @@ def test_unknown_words_of_test_are_counted(reported: Path, evaluation: Evaluatio
 
 
 def test_confusion_is_counted_by_gold_label_first() -> None:
-    assert count_confusion(["b", "a", "b", "b"], ["a", "a", "b", "a"]) == {"a": {"a": 1}, "b": {"a": 2, "b": 1}}
+    labelled = Labelled(["1", "2", "3", "4"], ["b", "a", "b", "b"])
+    assert count_confusion(labelled, ["a", "a", "b", "a"]) == {"a": {"a": 1}, "b": {"a": 2, "b": 1}}
 
 
 def test_it_is_read_back_as_it_was_written(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_the_best_is_the_distilled_student_that_is_best_on_valid_and_of_equals_t
         ("student", 0.8),
     ]
     scores = [
-        replace(evaluation.teacher, name=str(number), role=role, valid_accuracy=accuracy)
+        replace(evaluation.teacher, name=str(number), role=role, valid={"accuracy": accuracy})
         for number, (role, accuracy) in enumerate(rows)
     ]
     assert replace(evaluation, scores=scores).best.name == "3"

@@ -26,8 +26,8 @@ from potstill.evaluation.peers import (
 def task(data: Path, folder: Path, encoder: str = "") -> PeerTask:
     train, valid = (Labelled.of(read_examples(data / f"{split}.txt")) for split in ("train", "valid"))
     names = {"0": "not good", "1": "good"}  # labels may hold spaces
-    train = Labelled([*train.texts] * 20, [names[label] for label in train.labels] * 20)  # enough for 5 epochs
-    return PeerTask(train, Labelled(valid.texts, [names[label] for label in valid.labels]), folder, encoder)
+    train = Labelled([*train.texts] * 20, [names[str(label)] for label in train.labels] * 20)  # enough for 5 epochs
+    return PeerTask(train, Labelled(valid.texts, [names[str(label)] for label in valid.labels]), folder, encoder)
 
 
 @pytest.mark.parametrize("peer", ["tfidf", "fasttext", "model2vec"])

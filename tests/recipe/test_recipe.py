@@ -103,8 +103,8 @@ def test_each_text_is_labelled_once_and_a_student_learns_confident_labels(
     shutil.copy(data / "augmented.raw.pred", data / "augmented.txt")
     cnn = "--config=configs/config-glove-cnn.json --data_dir=data/sst2 --augmented"
     potstill_command(f"preprocess {cnn} --embedding_path={tiny_vectors} --n_frequent=50")
-    label_ids = np.load(data / "augmented.txt.ids" / "label_ids.npy")
-    assert label_ids.dtype == np.int64 and label_ids.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
+    gold = np.load(data / "augmented.txt.ids" / "gold.npy")
+    assert gold.dtype == np.int64 and gold.tolist() == labelled.logits[confident].argmax(axis=1).tolist()
     potstill_command(f"train {cnn} --epoch=1 --save_path=cnn")
     with pytest.raises(SystemExit):
         potstill_command(f"train {cnn} --epoch=1 --save_path=cnn --loss=kl")

@@ -67,7 +67,7 @@ def test_a_decoder_without_a_padding_token_gets_the_one_that_ends_a_text(tmp_pat
     out.mkdir()
     tokenizer = limited(checkpoint.tokenizer.backend_tokenizer, 60)
     rows = sentences(32, 0)
-    train = encode([text for text, _ in rows], tokenizer, label_ids=np.array([int(label) for _, label in rows]))
+    train = encode([text for text, _ in rows], tokenizer, gold=np.array([int(label) for _, label in rows]))
     options = Optimisation(lr=1e-3, epoch=1, batch_size=16, use_transformers_optimizer=True)
     fit(checkpoint.model, checkpoint.tokenizer, train, train, options, out, progress=silent, description="fine-tuning")
     assert read_json(out / "config.json")["pad_token_id"] == checkpoint.tokenizer.eos_token_id

@@ -57,7 +57,7 @@ def test_text_logits_and_gold_labels_are_in_one_folder_whatever_the_chunks(
     encoded = load_encoded(folder, tokenizer)
     assert encoded.token_ids.tolist() == [3, 4, 3, 4, 3, 4] and encoded.offsets.tolist() == [0, 2, 3, 6]
     assert encoded.teacher_logits is not None and encoded.teacher_logits.tolist() == logits.tolist()
-    assert encoded.label_ids is not None and encoded.label_ids.tolist() == gold.tolist()
+    assert encoded.gold is not None and encoded.gold.tolist() == gold.tolist()
     manifest = read_manifest(folder)
     assert manifest is not None and manifest["inputs"]["from"] == "here"
     with pytest.raises(PotstillError, match="encoded with another vocabulary"):
@@ -74,7 +74,7 @@ def test_chunks_are_split_in_one_stream_and_keep_their_targets(monkeypatch: pyte
     monkeypatch.setattr(encoding, "split_morphemes", split)
     chunks = [Chunk(["a", "b"], np.array([0, 1])), Chunk([], np.array([], dtype=np.int64)), Chunk(["c"], np.array([2]))]
     made = list(split_chunks(iter(chunks), "mecab"))
-    assert [(chunk.texts, chunk.label_ids.tolist()) for chunk in made if chunk.label_ids is not None] == [
+    assert [(chunk.texts, chunk.gold.tolist()) for chunk in made if chunk.gold is not None] == [
         (["A", "B"], [0, 1]),
         ([], []),
         (["C"], [2]),

@@ -59,7 +59,7 @@ def test_rounds_follow_while_it_rises_and_the_best_weights_are_kept(
     monkeypatch.setattr(fitting, "calibrate_and_save", lambda *arguments: None)
     words = Vocabulary(build_tokenizer(["film"], lower=True), np.ones((4, 2), np.float32))
     model, tokenizer = new_student("cnn", {}, words, ["a", "b"], embedding_trainable=True, seed=1)
-    texts = encode(["film"], words.tokenizer, label_ids=np.array([0]))
+    texts = encode(["film"], words.tokenizer, gold=np.array([0]))
     options = Optimisation(measure=measure)
     training = fit(
         model, tokenizer, texts, texts, options, tmp_path, progress=silent, description="teacher", rounds=most

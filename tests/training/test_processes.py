@@ -38,8 +38,7 @@ def train(work: Path, progress: Progress = silent) -> tuple[dict[str, torch.Tens
     tokenizer = build_tokenizer("abcdef", lower=True)
     texts = ["a b c", "d e f", "a c", "f d", "b a", "e d"] * 8
     train, valid = (
-        encode(texts[:n], limited(tokenizer, 10), label_ids=np.arange(n) // shift % 2)
-        for n, shift in ((46, 1), (48, 3))
+        encode(texts[:n], limited(tokenizer, 10), gold=np.arange(n) // shift % 2) for n, shift in ((46, 1), (48, 3))
     )
     table = np.random.default_rng(0).normal(size=(9, 12)).astype(np.float32)
     vocabulary = Vocabulary(tokenizer, table)

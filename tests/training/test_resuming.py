@@ -27,7 +27,7 @@ OPTIONS = Optimisation(epoch=6, batch_size=8, lr=3e-3)  # an epoch has 6 steps
 
 
 def texts(gold: Any) -> Encoded:
-    return encode(["a b c", "d e f", "a c", "f d", "b a", "e d"] * 8, limited(TOKENIZER, 10), label_ids=gold)
+    return encode(["a b c", "d e f", "a c", "f d", "b a", "e d"] * 8, limited(TOKENIZER, 10), gold=gold)
 
 
 TRAIN = texts(GOLD)
@@ -137,7 +137,7 @@ def test_training_goes_on_within_an_epoch(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_student_with_a_sparse_table_goes_on_too(tmp_path: Path) -> None:
     tokenizer = build_character_tokenizer("abcdef", lower=True)
-    spelt = encode(["a b c", "d e f", "ac", "fd", "ba", "ed"] * 8, limited(tokenizer, 10), label_ids=GOLD)
+    spelt = encode(["a b c", "d e f", "ac", "fd", "ba", "ed"] * 8, limited(tokenizer, 10), gold=GOLD)
 
     def train_it() -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
         model: Any = new_student(

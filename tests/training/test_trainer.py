@@ -36,7 +36,7 @@ def student(trainable: bool = True) -> Any:
 def sets(logits: NDArray[np.float32] | None = None) -> tuple[Encoded, Encoded]:
     """Train with the teacher's logits, or with label ids; valid with label ids."""
     tokenizer = limited(TOKENIZER, 10)
-    valid = encode(TEXTS, tokenizer, label_ids=GOLD)
+    valid = encode(TEXTS, tokenizer, gold=GOLD)
     return valid if logits is None else encode(TEXTS, tokenizer, teacher_logits=logits), valid
 
 
@@ -54,7 +54,7 @@ def test_the_model_ends_with_its_best_checkpoint(tmp_path: Path) -> None:
     training = train_model(model, train, valid, options, tmp_path)
     with torch.inference_mode():
         batch = {name: torch.from_numpy(array) for name, array in valid.pad(np.arange(60), 0).items()}
-        loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["label_ids"]).item()
+        loss = torch.nn.functional.cross_entropy(model.eval()(**batch).logits, batch["gold"]).item()
     assert loss == pytest.approx(min(entry["loss"] for entry in training.evaluations), rel=1e-3, abs=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_an_overconfident_checkpoint_of_higher_accuracy_is_better() -> None:
     early, late = (
         signs * np.where(np.arange(100) < wrong, -size, size)[:, None] for wrong, size in ((30, 0.4), (25, 4))
     )
-    predictions = [SimpleNamespace(predictions=logits, label_ids=labels) for logits in (early, late)]
+    predictions = [SimpleNamespace(predictions=logits, gold=labels) for logits in (early, late)]
     losses = [trainer._measure(SingleLabel(), prediction) for prediction in predictions]
     assert losses[1][trainer._LOSS] < losses[0][trainer._LOSS]
 
@@ -180,7 +180,7 @@ def test_with_steps_the_linear_schedule_ends_at_the_last_of_them() -> None:
 def test_gold_labels_next_to_logits_are_learnt_with_their_weight(tmp_path: Path) -> None:
     wrong = np.eye(2, dtype=np.float32)[1 - GOLD] * 4 - 2  # the teacher says the opposite of the labels
     known = np.where(np.arange(60) < 30, GOLD, NO_LABEL)
-    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=wrong, label_ids=known)
+    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=wrong, gold=known)
     valid = sets()[1]
     for weight, accuracy in ((1.0, 1.0), (0.0, 0.0)):
         options = Optimisation(epoch=5, batch_size=8, gold_weight=weight, measure="loss")
@@ -191,7 +191,7 @@ def test_gold_labels_next_to_logits_are_learnt_with_their_weight(tmp_path: Path)
 def test_a_student_learns_probabilities_and_gold_labels_together(tmp_path: Path) -> None:
     logits = np.eye(2, dtype=np.float32)[GOLD] * 4 - 2
     known = np.where(np.arange(60) % 3, GOLD, NO_LABEL)
-    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=logits, label_ids=known)
+    train = encode(TEXTS, limited(TOKENIZER, 10), teacher_logits=logits, gold=known)
     options = Optimisation(epoch=5, batch_size=8, loss="kl", temperature=2.0, gold_weight=0.5, measure="accuracy")
     assert train_model(student(), train, sets()[1], options, tmp_path).best == 1.0
 

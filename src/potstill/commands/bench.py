@@ -23,7 +23,7 @@ from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, not_ours, read_ob
 from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
-from potstill.corpus.labels import label_ids
+from potstill.corpus.labels import encode_labels
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
@@ -230,7 +230,7 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
         megabytes = model.megabytes(precision)  # first: a folder without its files is no model's
         classifiers = {threads: load(folder, threads, precision) for threads in _thread_counts()}
         classifier = classifiers[max(classifiers)]
-        gold = np.array(label_ids(examples, classifier.classes_.tolist(), "test"))
+        gold = encode_labels(examples, classifier.classes_.tolist(), "test")
         probabilities = classifier.predict_proba([example.content for example in examples])
         task = classifier.task
         is_right = task.decide_from_probabilities(probabilities) == gold

@@ -25,7 +25,7 @@ from potstill.artifacts import (
 )
 from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, read_examples
-from potstill.corpus.labels import label_ids
+from potstill.corpus.labels import encode_labels
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.evaluation.measuring import Labelled, time_calls
@@ -130,7 +130,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     with writing(folder), locked(folder, folder / ".export.lock"), _scratch(folder) as work:
         labels = _write_files(folder, read(data, "train") if options.int8 and data else None, work)
         valid = read(data, "valid") if data else []
-        label_ids(valid, labels, f"{data}/valid")
+        encode_labels(valid, labels, f"{data}/valid")
         precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
         exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)
         _install(work, exported)

@@ -26,8 +26,8 @@ from potstill.teachers.recorded import is_recorded
 
 _LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
 _COMPARED = (  # of a model's own predictions; no times, and no megabytes: export may have written other files since
-    "accuracy", "correct", "total", "macro_f1", "valid_accuracy", "calibration_error", "uncalibrated_error",
-    "parameters", "confusion", "coverage",
+    "accuracy", "correct", "total", "macro_f1", "micro_f1", "average_precision", "valid", "calibration_error",
+    "uncalibrated_error", "parameters", "confusion", "coverage",
 )  # fmt: skip
 _TOLERANCE = 1e-6  # of figures that are no counts: another number of threads adds them up in another order
 

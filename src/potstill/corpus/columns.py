@@ -12,6 +12,7 @@ from potstill.errors import PotstillError, shown
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "text_a")
 PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
 LABEL_COLUMN = "label"
+LABELS_COLUMN = "labels"  # of lists of labels
 
 _DELIMITERS = ",;\t|"
 _TEXT_NAMES = TEXT_NAMES | {*TEXT_COLUMNS, *PAIR_COLUMNS}
@@ -90,7 +91,7 @@ class Columns(TextColumn):
             return "label_columns", self.label_columns
         if self.label_column:
             return "label_column", (self.label_column,)
-        return "", (LABEL_COLUMN,) if LABEL_COLUMN in names else ()
+        return "", next(((name,) for name in (LABEL_COLUMN, LABELS_COLUMN) if name in names), ())
 
     def check_distinct(self) -> None:
         """Check that each column is named once.

@@ -3,12 +3,12 @@
 Reading is immediate, no text is padded on disk, and nothing is unpickled.
 
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
-pairs ``token_types`` (int8), and the training targets: gold ``label_ids`` (int64 ``[n_texts]``), the teacher's
-``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.
+pairs ``token_types`` (int8), and the training targets: ``gold`` labels (see :class:`~potstill.tasks.Task`), the
+teacher's ``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,15 @@ class Encoded:
     :param token_ids: int32 ``[n_tokens]``.
     :param offsets: int64 ``[n_texts + 1]``; text ``i`` is ``token_ids[offsets[i]:offsets[i + 1]]``.
     :param token_types: int8 ``[n_tokens]`` for pairs, else None.
-    :param label_ids: int64 ``[n_texts]``, :data:`potstill.tasks.NO_LABEL` for a text without a gold label; or None.
+    :param gold: as the task encodes them, ``[n_texts]`` or ``[n_texts, n_labels]``, with
+        :data:`potstill.tasks.NO_LABEL` for a text without a gold label; or None.
     :param teacher_logits: float32 ``[n_texts, n_labels]``, or None.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     token_types: NDArray[np.int8] | None = None
-    label_ids: NDArray[np.int64] | None = None
+    gold: NDArray[Any] | None = None
     teacher_logits: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
@@ -60,7 +61,7 @@ class Encoded:
 
         :param rows: which texts.
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
-            ``token_type_ids``; ``label_ids`` and ``teacher_logits`` where there are any.
+            ``token_type_ids``; ``gold`` and ``teacher_logits`` where there are any.
         """
         starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
         columns = np.arange(int(lengths.max()))
@@ -72,8 +73,8 @@ class Encoded:
         }
         if self.token_types is not None:
             batch["token_type_ids"] = np.where(mask, self.token_types[where], 0).astype(np.int64)
-        if self.label_ids is not None:
-            batch["label_ids"] = self.label_ids[rows]
+        if self.gold is not None:
+            batch["gold"] = self.gold[rows]
         if self.teacher_logits is not None:
             batch["teacher_logits"] = self.teacher_logits[rows]
         return batch
@@ -95,13 +96,32 @@ class Chunk:
     """Some of the texts to encode, with their training targets: arrays as in :class:`Encoded`."""
 
     texts: Sequence[Text]
-    label_ids: NDArray[np.int64] | None = None
+    gold: NDArray[Any] | None = None
     teacher_logits: NDArray[np.float32] | None = None
 
 
-def known_label_ids(texts: Sequence[Text], known: Mapping[Text, int]) -> NDArray[np.int64]:
-    """The gold labels of a transfer set's texts, int64 ``[len(texts)]``: :data:`NO_LABEL` for new texts."""
-    return np.array([known.get(text, NO_LABEL) for text in texts], dtype=np.int64)
+class KnownGold:
+    """The gold labels of some texts, to be found by text.
+
+    :param gold: of the texts, as the task encodes them, ``[n_texts]`` or ``[n_texts, n_labels]``.
+    """
+
+    def __init__(self, texts: Sequence[Text], gold: NDArray[Any]) -> None:
+        self._rows = {text: row for row, text in enumerate(texts)}
+        self._gold = gold
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, text: Text) -> bool:
+        return text in self._rows
+
+    def of(self, texts: Sequence[Text]) -> NDArray[Any]:
+        """The gold labels of any texts; :data:`~potstill.tasks.NO_LABEL` for those that are not known."""
+        found = np.full((len(texts), *self._gold.shape[1:]), NO_LABEL, dtype=self._gold.dtype)
+        rows = np.array([self._rows.get(text, -1) for text in texts], dtype=np.int64)
+        found[rows >= 0] = self._gold[rows[rows >= 0]]
+        return found
 
 
 def with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
@@ -121,7 +141,7 @@ def encode(
     texts: Sequence[Text],
     tokenizer: Tokenizer,
     *,
-    label_ids: NDArray[np.int64] | None = None,
+    gold: NDArray[Any] | None = None,
     teacher_logits: NDArray[np.float32] | None = None,
     progress: Progress = silent,
 ) -> Encoded:
@@ -129,7 +149,7 @@ def encode(
 
     :param texts: single texts or pairs, not mixed.
     :param tokenizer: one that does not pad (see :func:`limited`).
-    :param label_ids: of the texts, one a text.
+    :param gold: of the texts, one a text.
     :param teacher_logits: of the texts, one row a text.
     """
     paired = bool(texts) and isinstance(texts[0], tuple)
@@ -148,7 +168,7 @@ def encode(
         token_ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
         offsets=offsets,
         token_types=np.concatenate(types) if types else None,
-        label_ids=label_ids,
+        gold=gold,
         teacher_logits=teacher_logits,
     )
 
@@ -162,9 +182,9 @@ def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, p
     with progress("tokenising", 0) as bar, npy_writer(folder) as append:
         append("offsets", np.zeros(1, dtype=np.int64))
         for chunk in chunks:
-            part = encode(chunk.texts, tokenizer, label_ids=chunk.label_ids, teacher_logits=chunk.teacher_logits)
+            part = encode(chunk.texts, tokenizer, gold=chunk.gold, teacher_logits=chunk.teacher_logits)
             append("offsets", part.offsets[1:] + n_tokens)
-            for name in ("token_ids", "token_types", "label_ids", "teacher_logits"):
+            for name in ("token_ids", "token_types", "gold", "teacher_logits"):
                 if (array := getattr(part, name)) is not None:
                     append(name, array)
             n_tokens += len(part.token_ids)

@@ -10,6 +10,7 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.readers import Row, find_reader
 from potstill.corpus.streams import in_parts
 from potstill.errors import PotstillError
+from potstill.tasks import Label
 
 UNLABELLED = "dummy"  # the label of a text that has none, as in the recipe's augmented.raw
 
@@ -19,7 +20,7 @@ class Example:
     """One text, or pair of texts, with its label and the line (or row) of its file, from 1."""
 
     text: str
-    label: str
+    label: Label
     pair: str | None = None
     line: int = field(default=0, compare=False)
 
@@ -100,9 +101,15 @@ def check_row(row: Row) -> Example:
     return Example(text=str(row.text).strip(), label=_check_label(row), pair=pair, line=row.line)
 
 
-def _check_label(row: Row) -> str:
+def _check_label(row: Row) -> Label:
+    """The label of a record; of a list of labels all of them."""
+    if isinstance(row.label, list | tuple):
+        return tuple(sorted({_check_one(row, label) for label in row.label}))
+    return _check_one(row, row.label)
+
+
+def _check_one(row: Row, label: object) -> str:
     """A label as a string, composed: one that looks the same is the same."""
-    label = row.label
     if isinstance(label, float) and label.is_integer():  # as pandas makes of whole numbers beside an empty cell
         label = int(label)
     if not isinstance(label, str | int) or not str(label).strip():

@@ -1,14 +1,18 @@
 """The labels of a data set: an ordered list of strings, whose positions are the label ids."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file
 from potstill.corpus.examples import Example
 from potstill.corpus.lines import read_lines
 from potstill.errors import PotstillError, shown
 from potstill.files import is_input
+from potstill.tasks import Label, task_of
 
 
 def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
@@ -17,34 +21,43 @@ def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
     :param source: what to name in an error.
     :raises PotstillError: when there is only one: nothing to classify.
     """
-    labels = {example.label for example in examples}
+    labels = {name for example in examples for name in label_names(example)}
     if len(labels) < 2:
-        raise PotstillError(f"{source}: only one label ('{shown(next(iter(labels)))}'); a classifier needs two or more")
+        only = f"only one label ('{shown(next(iter(labels)))}')" if labels else "no text has a label"
+        raise PotstillError(f"{source}: {only}; a classifier needs two or more")
     # Python does not read numbers of thousands of digits: such labels are sorted as strings.
     if all(label.isdecimal() and len(label) < 19 for label in labels):
         return sorted(labels, key=int)
     return sorted(labels)
 
 
-def label_ids(examples: Iterable[Example], labels: list[str], source: str) -> list[int]:
-    """The ids of the examples' labels.
+def label_names(example: Example) -> tuple[str, ...]:
+    """The labels of an example: one, or where a text may have several all of them."""
+    return example.label if isinstance(example.label, tuple) else (example.label,)
+
+
+def encode_labels(examples: Sequence[Example], labels: list[str], source: str) -> NDArray[Any]:
+    """The gold labels of examples as an array, see :class:`~potstill.tasks.Task`.
 
     :param labels: the labels of the training set, in id order.
     :param source: the file, to name in an error.
     :raises PotstillError: naming the line, for a label that the training set does not have.
     """
     # Data of an earlier version, and models of others, may write é as two characters.
-    ids = {unicodedata.normalize("NFC", label): index for index, label in enumerate(labels)}
-    result = []
+    names = {unicodedata.normalize("NFC", label): label for label in labels}
+    known: list[Label] = []
     for example in examples:
-        label = unicodedata.normalize("NFC", example.label)
-        if label not in ids:
-            raise PotstillError(
-                f"{source}:{example.line}: the training set has no label '{shown(example.label)}' "
-                f"(it has {shown(', '.join(labels))}): correct it or add training examples"
-            )
-        result.append(ids[label])
-    return result
+        found = []
+        for label in label_names(example):
+            name = names.get(unicodedata.normalize("NFC", label))
+            if name is None:
+                raise PotstillError(
+                    f"{source}:{example.line}: the training set has no label '{shown(label)}' "
+                    f"(it has {shown(', '.join(labels))}): correct it or add training examples"
+                )
+            found.append(name)
+        known.append(tuple(found) if isinstance(example.label, tuple) else found[0])
+    return task_of(examples[0].label if examples else "").encode(known, labels)
 
 
 def write_labels(labels: list[str], path: Path) -> None:

@@ -13,12 +13,13 @@ from potstill.corpus.column_guesses import SAMPLE_ROWS
 from potstill.corpus.columns import BY_NAME, Columns, find_columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, check_row, read_examples
-from potstill.corpus.labels import collect_labels, label_ids
+from potstill.corpus.labels import collect_labels, encode_labels
 from potstill.corpus.lines import GZIP
 from potstill.corpus.readers import READERS, Record, as_row, ending, has_columns
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.errors import PotstillError, require, shown
 from potstill.files import is_input, rereadable
+from potstill.tasks import Label, Task, task_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,11 @@ class Corpus:
     seed: int | None
     is_gold: bool = True
     has_gold_test: bool = True
+
+    @property
+    def task(self) -> Task:
+        """How many labels a text has: one, or several."""
+        return task_of(self.splits["train"][0].label)
 
     @property
     def is_paired(self) -> bool:
@@ -94,7 +100,7 @@ def load_corpus(source: str, seed: int, columns: Columns = BY_NAME) -> Corpus:
         files = {split: Path(f"{source}[{split}]") for split in SPLITS}
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
-        label_ids(splits[split], labels, str(files[split]))
+        encode_labels(splits[split], labels, str(files[split]))
         _tell_of_known_texts(splits["train"], splits[split], str(files[split]))
     return Corpus(splits=splits, labels=labels, hashes=hashes, seed=seed if is_split else None)
 
@@ -121,12 +127,12 @@ def split_examples(examples: list[Example], seed: int, *, keeps_rare: bool = Fal
     :param keeps_rare: keep all texts of a label that has fewer than three in train.
     :raises PotstillError: when a label has fewer than three different texts, unless these are kept.
     """
-    by_label: dict[str, list[Example]] = defaultdict(list)
+    by_label: dict[Label, list[Example]] = defaultdict(list)
     for example in _each_text_once(examples):
         by_label[example.label].append(example)
     generator = np.random.default_rng(seed)
     splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
-    for label, group in sorted(by_label.items()):
+    for label, group in sorted(by_label.items(), key=lambda item: item[0]):
         if len(group) < 3 and keeps_rare:
             splits["train"] += group
             continue
@@ -152,7 +158,7 @@ def _each_text_once(examples: list[Example]) -> list[Example]:
             len(ambiguous),
             len(by_text),
             shown(ambiguous[0], 60),
-            shown(", ".join(sorted(counts[ambiguous[0]]))),
+            shown(", ".join(sorted(map(str, counts[ambiguous[0]])))),
         )
     chosen = {text: labels.most_common(1)[0][0] for text, labels in counts.items()}
     return [next(example for example in group if example.label == chosen[text]) for text, group in by_text.items()]

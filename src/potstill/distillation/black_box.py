@@ -90,7 +90,7 @@ def black_box_stage(job: Job) -> Stage:
 
 def _ask(job: Job, work: Path) -> None:
     teacher = asked_teacher(job)
-    valid, label_ids = read_gold(job.folder, "valid")
+    valid, gold = read_gold(job.folder, "valid")
     test, _ = read_gold(job.folder, "test")
     texts = list(distinct([*valid, *test]))
     folder = work / ANSWERS
@@ -112,7 +112,7 @@ def _ask(job: Job, work: Path) -> None:
         logger.warning("teacher: no answer on %d of %d texts of valid and test", len(texts) - len(answers), len(texts))
     temperature = 1.0
     if job.corpus.is_gold:  # else the labels are its own
-        temperature = fit_temperature(np.stack([answers[valid[row]] for row in rows]), label_ids[rows], job.task)
+        temperature = float(fit_temperature(np.stack([answers[valid[row]] for row in rows]), gold[rows], job.task))
     about = describe(job.black_box)
     about["milliseconds"] = _time(job, about, texts)
     write_record(work, about, teacher.labels, temperature)

@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,16 +93,15 @@ def log_convergence(convergence: Convergence) -> None:
 def _measure(checkpoint: "Checkpoint", training: "Training", tokenizer: Tokenizer, job: Job) -> Convergence:
     from potstill.teachers.inference import in_torch, predict_logits
 
-    texts, label_ids = read_gold(job.folder, "train")
+    texts, gold = read_gold(job.folder, "train")
     rows = np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).round().astype(int)  # files are often sorted
     sample = encode([texts[row] for row in rows], tokenizer)
     logits = predict_logits(in_torch(checkpoint.model), sample, pad_id=checkpoint.model.config.pad_token_id or 0)
     train, valid = (Labelled.of(read_split(job.folder, split)) for split in ("train", "valid"))
     evaluations = training.evaluations
-    best = max(evaluations, key=itemgetter("accuracy"))
-    kept = best if job.options.measure == "accuracy" else min(evaluations, key=itemgetter("loss"))
+    kept = training.kept(job.measure)
     return Convergence(
-        train=job.task.accuracy(logits, label_ids[rows]),
+        train=float(job.task.is_right(job.task.decide(logits), gold[rows]).mean()),
         valid=kept["accuracy"],
         majority=max(Counter(valid.labels).values()) / len(valid.labels),
         epochs=evaluations[-1]["epoch"],

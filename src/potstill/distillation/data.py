@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from potstill.artifacts import LABELLED, LABELS
+from potstill.corpus.examples import Example
 from potstill.corpus.labels import write_labels
 from potstill.corpus.splits import SPLITS
 from potstill.runs.job import Job, Stage
@@ -19,7 +20,14 @@ def _write_data(job: Job, work: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
+    fields = ("text", "label", *(["text_pair"] if job.corpus.is_paired else []))
     for split in SPLITS:
-        columns = {field: [getattr(row, field) for row in job.corpus.splits[split]] for field in ("text", "label")}
+        columns = {field: [_value(row, field) for row in job.corpus.splits[split]] for field in fields}
         pyarrow.parquet.write_table(pyarrow.table(columns), work / f"{split}.parquet", compression="zstd")
     write_labels(job.labels, work / LABELS)
+
+
+def _value(example: Example, field: str) -> object:
+    if field == "label":
+        return list(example.label) if isinstance(example.label, tuple) else example.label
+    return example.pair if field == "text_pair" else example.text

@@ -61,7 +61,7 @@ class Distilled:
 
     def __str__(self) -> str:
         lines = [
-            score_table(self.scores, self.evaluation.reference, self.evaluation.accuracy_name),
+            score_table(self.scores, self.evaluation.reference, self.evaluation.columns),
             "",
             *self._advice(),
             *self._meaning(),
@@ -110,7 +110,7 @@ class Distilled:
         if TRAIN_ACCURACY not in training:
             return ""
         ended = ", and was still rising when its fine-tuning ended" if training["is_rising"] else ""
-        train, valid = training[TRAIN_ACCURACY], self.evaluation.teacher.valid_accuracy
+        train, valid = training[TRAIN_ACCURACY], self.evaluation.teacher.valid["accuracy"]
         return f" (it has {100 * train:.1f}% of train right, {100 * valid:.1f}% of valid{ended})"
 
 

@@ -45,7 +45,10 @@ def _evaluate(job: Job, work: Path) -> None:
     if options.reference_row:
         logger.info("measuring TF-IDF + logistic regression")
         reference = measure_reference(train=train, valid=valid, test=test, seed=options.seed)
-    write_evaluation(Evaluation(this_machine(), scores, reference, job.corpus.has_gold_test), work)
+    evaluation = Evaluation(
+        this_machine(), scores, reference, job.corpus.has_gold_test, job.task.problem_type, job.measure
+    )
+    write_evaluation(evaluation, work)
 
 
 def _take_best(job: Job, work: Path) -> None:

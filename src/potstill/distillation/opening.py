@@ -12,6 +12,7 @@ from potstill.progress import Progress, silent
 from potstill.runs.job import Job, Stage
 from potstill.runs.options import DistillOptions
 from potstill.runs.run import describe_state, open_run, resolve
+from potstill.tasks import shown_label
 from potstill.teachers import Teacher
 from potstill.teachers.black_boxes import Told, is_black_box, open_black_box
 from potstill.training.pretrained import AUTO
@@ -127,7 +128,7 @@ def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None) 
         options.labels,
         options.hypothesis,
         options.language_model,
-        [(example.text, example.label) for example in corpus.splits["train"]] if corpus else [],
+        [(example.text, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
         options.seed,
     )
     return open_black_box(options.teacher, told)
@@ -143,6 +144,7 @@ def _resolved(options: DistillOptions, corpus: Corpus, teacher: Teacher | None, 
         options = replace(options, augment=False)  # each new text costs a request
     if not corpus.is_gold:  # a second loss, or a baseline, on the teacher's own labels says nothing new
         options = replace(options, gold_weight=options.gold_weight or 0.0, gold_epochs=options.gold_epochs or 0)
+    options = replace(options, measure=options.measure or corpus.task.default_measure)
     job = Job(options, corpus, progress, teacher)
     check_job(job, chose_analyzer=chose_analyzer)
     return job

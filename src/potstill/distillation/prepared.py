@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import shards
 from potstill.augment.typing_errors import misspell_some
-from potstill.corpus.encoded import Chunk, Text, known_label_ids
+from potstill.corpus.encoded import Chunk, KnownGold
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.distillation.inputs import hash_vectors, hash_weights
@@ -156,14 +156,14 @@ def _clean_texts(job: Job) -> Iterator[str]:
 def _find_sets(job: Job) -> dict[str, _Chunks]:
     """The three sets by the names of their folders, in natural text."""
     gold = {split: read_gold(job.folder, split) for split in ("train", "valid")}
-    known: dict[Text, int] = dict(zip(*gold["train"], strict=True))
+    known = KnownGold(*gold["train"])
     sets: dict[str, _Chunks] = {"transfer": partial(_learnt, job, known)}
     for name, (texts, ids) in gold.items():
         sets[name] = partial(list[Chunk], [Chunk(texts, ids)])
     return sets
 
 
-def _learnt(job: Job, known: dict[Text, int]) -> Iterator[Chunk]:
+def _learnt(job: Job, known: KnownGold) -> Iterator[Chunk]:
     """The transfer set with its targets: the teacher's logits, with gold labels for train's texts; or its labels.
 
     A changed text may have another label than its source: it has no gold label. ``transfer/`` keeps the logits of all
@@ -184,7 +184,7 @@ def _learnt(job: Job, known: dict[Text, int]) -> Iterator[Chunk]:
         if soft_labels.hard_labeling:
             yield Chunk(texts, job.task.decide(logits))
         else:
-            yield Chunk(texts, known_label_ids(texts, known), logits)
+            yield Chunk(texts, known.of(texts), logits)
     soft_labels.check_some(n_texts)
 
 

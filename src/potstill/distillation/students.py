@@ -167,6 +167,7 @@ def _new_student(
         job.labels,
         embedding_trainable=job.options.embedding_trainable,
         seed=job.options.seed,
+        problem_type=job.task.problem_type,
         analyzer=analyzer,
     )
     if pretrained:
@@ -210,7 +211,14 @@ class TransformerStudent(Student):
 
         options = job.options
         form, source = TextForm(n_ctx=options.teacher_tokens), find_checkpoint(job, self.name)
-        checkpoint = open_encoder(source, job.labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
+        checkpoint = open_encoder(
+            source,
+            job.labels,
+            dropout=options.teacher_dropout,
+            form=form,
+            seed=options.seed,
+            problem_type=job.task.problem_type,
+        )
         if self.layers:
             keep_layers(checkpoint.model, self.layers)
         return checkpoint.model, checkpoint.tokenizer

@@ -118,7 +118,9 @@ def _is_finetuned(job: Job) -> bool:
     """Whether the teacher is a classifier over the data's labels, to be used as it is."""
     from potstill.teachers.checkpoints import is_finetuned, read_config
 
-    return job.options.teacher_is_finetuned or is_finetuned(read_config(job.options.teacher), job.labels)
+    return job.options.teacher_is_finetuned or is_finetuned(
+        read_config(job.options.teacher), job.labels, job.task.problem_type
+    )
 
 
 def _make_teacher(job: Job, work: Path) -> None:
@@ -139,13 +141,16 @@ def _take_as_it_is(source: str, job: Job, work: Path) -> None:
     from potstill.teachers.trial import try_export
     from potstill.training.fitting import calibrate_and_save
 
-    checkpoint = open_finetuned(source, job.labels)
+    checkpoint = open_finetuned(source, job.labels, job.task.problem_type)
     try_export(source, checkpoint.model, checkpoint.tokenizer.model_input_names)
     valid = _encode_split(job, "valid", _limited_tokenizer(checkpoint))
 
     def check(logits: NDArray[np.float32]) -> None:
-        assert checkpoint.match is not None and valid.label_ids is not None
-        checked = check_match(checkpoint.match, job.task.decide(logits), valid.label_ids, source)
+        assert checkpoint.match is not None and valid.gold is not None
+        if job.task.takes_several:  # each label is decided alone: none can be in another's place by chance
+            logger.info("teacher: %s", checkpoint.match)
+            return
+        checked = check_match(checkpoint.match, job.task.decide(logits), valid.gold, source)
         logger.log(logging.WARNING if checked.is_doubtful else logging.INFO, "teacher: %s", checked)
 
     calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work, check=check)
@@ -182,11 +187,18 @@ def _open_encoder(job: Job) -> "Checkpoint":
     config = read_config(options.teacher)
     if is_classifier(config):
         has = f"other labels ({', '.join(own_labels(config))})"
-        if config.problem_type not in (None, SINGLE_LABEL):
+        if (config.problem_type or SINGLE_LABEL) != job.task.problem_type:
             has = f"another task ({config.problem_type})"
         logger.info("teacher: %s has %s: fine-tuned with a new last layer", options.teacher, has)
     form = TextForm(n_ctx=options.teacher_tokens)
-    return open_encoder(options.teacher, job.labels, dropout=options.teacher_dropout, form=form, seed=options.seed)
+    return open_encoder(
+        options.teacher,
+        job.labels,
+        dropout=options.teacher_dropout,
+        form=form,
+        seed=options.seed,
+        problem_type=job.task.problem_type,
+    )
 
 
 def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
@@ -206,5 +218,5 @@ def _limited_tokenizer(checkpoint: "Checkpoint") -> Tokenizer:
 
 
 def _encode_split(job: Job, split: str, tokenizer: Tokenizer) -> Encoded:
-    texts, label_ids = read_gold(job.folder, split)
-    return encode(texts, tokenizer, label_ids=label_ids)
+    texts, gold = read_gold(job.folder, split)
+    return encode(texts, tokenizer, gold=gold)

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from potstill.evaluation.cascades import CascadeSide, measure_cascades
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
 from potstill.model_folder import ModelFolder
 from potstill.runtime.classifier import Classifier, load
+from potstill.tasks import Label, Task, Temperature, shown_label, task_of
 from potstill.teachers.recorded import RecordedTeacher, is_recorded
 from potstill.training.calibration import calibration_error
 
@@ -38,17 +40,45 @@ class Labelled:
     """Texts, or pairs of them, and their gold labels."""
 
     texts: Sequence[Text]
-    labels: Sequence[str]
+    labels: Sequence[Label]
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> "Labelled":
         """Those of a split."""
         return cls([example.content for example in examples], [example.label for example in examples])
 
-    def is_right(self, labels: NDArray[np.object_]) -> NDArray[np.bool_]:
-        """Whether each of a model's labels is the gold one, ``[n_texts]``."""
-        right: NDArray[np.bool_] = labels == np.array(self.labels, dtype=object)
-        return right
+    @property
+    def task(self) -> Task:
+        """How many labels a text has."""
+        return task_of(self.labels[0])
+
+    def gold(self, names: Sequence[str]) -> NDArray[Any]:
+        """The labels as the task encodes them.
+
+        :param names: in the order of the encoding.
+        """
+        return self.task.encode(self.labels, names)
+
+    def is_right(self, labels: Sequence[object] | NDArray[np.object_]) -> NDArray[np.bool_]:
+        """Whether each of a model's labels is the gold one, or the several of a text are, ``[n_texts]``."""
+        # Several labels are a list or a tuple, in the order of a model's labels.
+        found = (tuple(sorted(label)) if isinstance(label, list | tuple) else label for label in labels)
+        return np.array([gold == label for gold, label in zip(self.labels, found, strict=True)], dtype=np.bool_)
+
+    def f1(self, labels: Sequence[object] | NDArray[np.object_], average: Literal["macro", "micro"] = "macro") -> float:
+        """F1 of a model's labels: the mean of the labels' own, or that of all labels together."""
+        from sklearn.metrics import f1_score
+        from sklearn.preprocessing import MultiLabelBinarizer
+
+        gold, found = list(self.labels), list(labels)
+        if self.task.takes_several:
+            sets = MultiLabelBinarizer().fit([*gold, *found])
+            gold, found = sets.transform(gold), sets.transform(found)
+        return float(f1_score(gold, found, average=average, zero_division=0))
+
+    def micro_f1(self, labels: Sequence[object] | NDArray[np.object_]) -> float | None:
+        """That of all labels together, where a text may have several; elsewhere it is the accuracy: None."""
+        return self.f1(labels, "micro") if self.task.takes_several else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +113,8 @@ class _Predictions:
     @property
     def labels(self) -> NDArray[np.object_]:
         """Of test's texts."""
-        labels: NDArray[np.object_] = self.classifier.classes_[self.classifier.task.decide(self.logits)]
+        model = self.classifier
+        labels = model.task.decode(model.task.decide(self.logits, model.temperature), model.classes_)
         labels[self.lacking[0]] = NO_ANSWER  # counts as wrong
         return labels
 
@@ -91,23 +122,32 @@ class _Predictions:
     def valid_labels(self) -> NDArray[np.object_]:
         """Of valid's texts."""
         task = self.classifier.task
-        labels: NDArray[np.object_] = self.classifier.classes_[task.decide_from_probabilities(self.valid_probs)]
+        labels = task.decode(task.decide_from_probabilities(self.valid_probs), self.classifier.classes_)
         labels[self.lacking[1]] = NO_ANSWER
         return labels
 
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """The calibrated probabilities of these labels."""
-        return self.confidence_at(self.classifier.temperature)
-
-    def confidence_at(self, temperature: float) -> NDArray[np.float32]:
-        """The probabilities of these labels at a temperature."""
-        task = self.classifier.task
-        return task.confidence(task.probabilities(self.logits, temperature))
+    def probabilities(self, temperature: Temperature | None = None) -> NDArray[np.float32]:
+        """Of test's texts, ``[n_texts, n_labels]``; calibrated, or at a temperature."""
+        model = self.classifier
+        return model.task.probabilities(self.logits, model.temperature if temperature is None else temperature)
 
     def as_cascade_side(self, test: Labelled) -> CascadeSide:
         """As one side of a cascade."""
-        return CascadeSide(self.confidence, test.is_right(self.labels), statistics.median(self.times))
+        confidence = self.classifier.task.confidence(self.probabilities())
+        return CascadeSide(confidence, test.is_right(self.labels), statistics.median(self.times))
+
+    def calibration_error(self, test: Labelled, temperature: Temperature | None = None) -> float:
+        """How far its probabilities are from how often they come true, in points, where texts have an answer."""
+        task, gold = self.classifier.task, test.gold(self.classifier.classes_.tolist())
+        probabilities, is_so = task.outcomes(self.probabilities(temperature), gold)
+        if not task.takes_several:
+            is_so = test.is_right(self.labels)  # a text without an answer is wrong
+        return calibration_error(probabilities, is_so)
+
+    def valid_figures(self, valid: Labelled) -> dict[str, float]:
+        """The task's figures on valid."""
+        figures = self.classifier.task.figures(self.valid_probs, valid.gold(self.classifier.classes_.tolist()))
+        return figures | {"accuracy": float(valid.is_right(self.valid_labels).mean())}
 
 
 def score_models(models: Sequence[Model], run: Path, *, test: Labelled, valid: Labelled) -> list[Score]:
@@ -144,8 +184,6 @@ def _recall(teacher: RecordedTeacher, test: Labelled, valid: Labelled) -> _Predi
 def _score(
     model: Model, folder: Path, predictions: _Predictions, teacher: _Predictions, *, test: Labelled, valid: Labelled
 ) -> Score:
-    from sklearn.metrics import f1_score
-
     is_right = test.is_right(predictions.labels)
     is_teacher = predictions is teacher
     deployed = None if isinstance(predictions.classifier, RecordedTeacher) else ModelFolder(folder)
@@ -156,16 +194,20 @@ def _score(
         accuracy=float(is_right.mean()),
         correct=int(is_right.sum()),
         total=len(is_right),
-        macro_f1=float(f1_score(list(test.labels), predictions.labels.tolist(), average="macro")),
-        valid_accuracy=float(valid.is_right(predictions.valid_labels).mean()),
-        agreement=None if is_teacher else float((predictions.labels == teacher.labels).mean()),
-        calibration_error=calibration_error(predictions.confidence, is_right),
-        uncalibrated_error=calibration_error(predictions.confidence_at(1.0), is_right),
+        macro_f1=test.f1(predictions.labels),
+        micro_f1=test.micro_f1(predictions.labels),
+        average_precision=_average_precision(test, predictions),
+        valid=predictions.valid_figures(valid),
+        agreement=None
+        if is_teacher
+        else float(Labelled(test.texts, teacher.labels.tolist()).is_right(predictions.labels).mean()),
+        calibration_error=predictions.calibration_error(test),
+        uncalibrated_error=predictions.calibration_error(test, 1.0),
         p50_ms=statistics.median(predictions.times),
         p95_ms=float(np.percentile(predictions.times, 95)),
         parameters=deployed.n_parameters if deployed else None,
         megabytes=deployed.megabytes(model.precision) if deployed else None,
-        confusion=count_confusion(test.labels, predictions.labels.tolist()),
+        confusion=count_confusion(test, predictions.labels.tolist()),
         coverage=_cover(predictions.classifier, folder, test),
         cascades=[]
         if is_teacher
@@ -174,11 +216,28 @@ def _score(
     )
 
 
-def count_confusion(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many texts of each gold label got each label; pairs that do not occur are left out."""
+def _average_precision(test: Labelled, predictions: _Predictions) -> float | None:
+    """The mean of the labels' average precision, where a text may have several."""
+    task, names = predictions.classifier.task, predictions.classifier.classes_.tolist()
+    return task.figures(predictions.probabilities(), test.gold(names)).get("average_precision")
+
+
+def _agreement(student: _Predictions, teacher: _Predictions) -> float:
+    """The share of test's texts to which both give the same label, or the same several."""
+    pairs = zip(student.labels, teacher.labels, strict=True)
+    return float(np.mean([ours == theirs for ours, theirs in pairs]))
+
+
+def count_confusion(part: Labelled, predicted: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """How many texts of each gold label got each label; pairs that do not occur are left out.
+
+    Where a text may have several, labels are not taken for one another: it is empty.
+    """
     table: dict[str, dict[str, int]] = defaultdict(dict)
-    for (gold_label, label), n_texts in sorted(Counter(zip(gold, predicted, strict=True)).items()):
-        table[gold_label][label] = n_texts
+    if part.task.takes_several:
+        return {}
+    for (gold, label), n_texts in sorted(Counter(zip(part.labels, predicted, strict=True)).items()):
+        table[str(gold)][label] = n_texts
     return dict(table)
 
 
@@ -199,7 +258,10 @@ def _cover(classifier: Classifier | RecordedTeacher, folder: Path, test: Labelle
 
 
 def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> list[Disagreement]:
-    """The texts of valid with the largest total variation distance between the two, without duplicates."""
+    """The texts of valid with the largest total variation distance between the two, without duplicates.
+
+    Where a text may have several labels, the distance is the sum of the labels'.
+    """
     # Of valid: what is read leads to changes, and test is to stay unseen.
     distance = np.abs(student.valid_probs - teacher.valid_probs).sum(axis=1) / 2
     task = teacher.classifier.task
@@ -212,10 +274,10 @@ def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> 
     return [
         Disagreement(
             text=str(valid.texts[row]),
-            label=valid.labels[row],
-            teacher_label=str(labels[0][row]),
+            label=shown_label(valid.labels[row]),
+            teacher_label=shown_label(labels[0][row]),
             teacher_probability=float(confidences[0][row]),
-            student_label=str(labels[1][row]),
+            student_label=shown_label(labels[1][row]),
             student_probability=float(confidences[1][row]),
         )
         for row in list(rows.values())[:_N_DISAGREEMENTS]

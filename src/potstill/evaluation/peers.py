@@ -25,7 +25,7 @@ from potstill.evaluation.measuring import Labelled
 logger = logging.getLogger(__name__)
 
 Settings = Mapping[str, Any]
-Predict = Callable[[Sequence[Text]], Sequence[str]]
+Predict = Callable[[Sequence[Text]], Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ def _train_fasttext(task: PeerTask, settings: Settings, seed: int) -> Iterator[P
     """fastText (https://arxiv.org/abs/1607.01759), on one thread, so that the seed decides."""
     import fasttext
 
-    labels = sorted(set(task.train.labels))
+    labels = sorted(set(map(str, task.train.labels)))
     ids = {label: f"__label__{index}" for index, label in enumerate(labels)}  # a label of its may hold no space
     names = {index: label for label, index in ids.items()}
     source = task.folder / "train.txt"
     with source.open("w", encoding="utf-8") as file:
         for text, label in zip(task.train.texts, task.train.labels, strict=True):
-            file.write(f"{ids[label]} {' '.join(str(text).split())}\n")
+            file.write(f"{ids[str(label)]} {' '.join(str(text).split())}\n")
     began = time.process_time()
     model = fasttext.train_supervised(str(source), dim=50, bucket=200_000, thread=1, seed=seed, verbose=0, **settings)
     seconds = time.process_time() - began

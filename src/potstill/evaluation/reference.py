@@ -8,8 +8,6 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from potstill.evaluation.measuring import Labelled, time_calls
 from potstill.evaluation.peers import Peer, PeerTask, all_forms, train_peer
 from potstill.evaluation.results import Reference
@@ -41,16 +39,17 @@ def fit_reference(*, train: Labelled, valid: Labelled, seed: int) -> ReferenceOn
 
 def measure_reference(*, train: Labelled, valid: Labelled, test: Labelled, seed: int) -> Reference | None:
     """Train the peer with its first settings, in seconds, and measure it; None where its library fails."""
-    from sklearn.metrics import f1_score
-
     with _fitted(train, valid, seed) as peer:
         if peer is None:
             return None
+        predicted = peer.predict(test.texts)
         return Reference(
             name=_NAME,
-            accuracy=_accuracy(peer, test),
-            macro_f1=float(f1_score(list(test.labels), list(peer.predict(test.texts)), average="macro")),
-            valid_accuracy=_accuracy(peer, valid),
+            accuracy=float(test.is_right(predicted).mean()),
+            macro_f1=test.f1(predicted),
+            micro_f1=test.micro_f1(predicted),
+            average_precision=None,
+            valid={"accuracy": _accuracy(peer, valid)},
             p50_ms=statistics.median(time_calls(peer.predict, test.texts)),
             megabytes=peer.megabytes,
             seconds=round(peer.seconds, 3),
@@ -66,4 +65,4 @@ def _fitted(train: Labelled, valid: Labelled, seed: int) -> Iterator[Peer | None
 
 
 def _accuracy(peer: Peer, part: Labelled) -> float:
-    return float(part.is_right(np.array(peer.predict(part.texts), dtype=object)).mean())
+    return float(part.is_right(peer.predict(part.texts)).mean())

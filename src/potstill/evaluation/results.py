@@ -16,7 +16,8 @@ from potstill.errors import PotstillError
 from potstill.evaluation.cascades import MeasuredCascade
 from potstill.runtime.threads import available_cpus
 from potstill.tables import table
-from potstill.tasks import find_task
+from potstill.tasks import SINGLE_LABEL, Task, find_task
+from potstill.training.options import Measure
 
 AGREEMENT = "as the teacher"  # instead of accuracy, where nobody but the teacher labelled test
 GOLD = "-gold"  # ends the name of a baseline's folder
@@ -59,9 +60,11 @@ class Score:
     :param folder: in the run, such as ``students/cnn``.
     :param accuracy: the share of right labels on test: ``correct`` of ``total``.
     :param macro_f1: the mean of the labels' F1 on test.
-    :param valid_accuracy: the share of right labels on valid.
+    :param micro_f1: F1 over all labels of all texts together, where a text may have several; else None.
+    :param average_precision: the mean of the labels' average precision, where a text may have several; else None.
+    :param valid: the figures on valid by name: accuracy, macro_f1 and the others of the task.
     :param agreement: the share of test's texts to which the teacher gives the same label; None for the teacher.
-    :param calibration_error: on test, the expected difference between a probability and how often it is right;
+    :param calibration_error: on test, the expected difference between a probability and how often it comes true;
         ``uncalibrated_error`` the same before the temperature.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label; ``p95_ms``
         the 95th percentile. Of a black box those that it took to answer.
@@ -81,7 +84,9 @@ class Score:
     correct: int
     total: int
     macro_f1: float
-    valid_accuracy: float
+    micro_f1: float | None
+    average_precision: float | None
+    valid: dict[str, float]
     agreement: float | None
     calibration_error: float
     uncalibrated_error: float
@@ -115,23 +120,50 @@ class Reference:
     name: str
     accuracy: float
     macro_f1: float
-    valid_accuracy: float
+    micro_f1: float | None
+    average_precision: float | None
+    valid: dict[str, float]
     p50_ms: float
     megabytes: float
     seconds: float
 
 
-def score_table(scores: Sequence[Score], reference: Reference | None = None, accuracy_name: str = "accuracy") -> str:
-    """A row a model, as the command line shows it.
+@dataclass(frozen=True)
+class Column:
+    """A column of figures that are shares.
+
+    :param title: in the table.
+    :param field: of :class:`Score` and :class:`Reference`.
+    """
+
+    title: str
+    field: str
+
+
+def figure_columns(task: Task, accuracy_name: str) -> list[Column]:
+    """The columns of what is right and wrong, the most telling first.
 
     :param accuracy_name: what the share of right labels is called.
     """
-    header = ("model", accuracy_name, "macro F1", "ECE", "p50 ms", "p95 ms", "parameters", "MB")
+    accuracy, macro_f1 = Column(accuracy_name, "accuracy"), Column("macro F1", "macro_f1")
+    if not task.takes_several:
+        return [accuracy, macro_f1]
+    return [macro_f1, Column("micro F1", "micro_f1"), Column("average precision", "average_precision"), accuracy]
+
+
+def score_table(
+    scores: Sequence[Score], reference: Reference | None = None, columns: Sequence[Column] | None = None
+) -> str:
+    """A row a model, as the command line shows it.
+
+    :param columns: of figures; default: those of one label a text.
+    """
+    columns = figure_columns(find_task(), find_task().accuracy_name) if columns is None else columns
+    header = (*(column.title for column in columns), "ECE", "p50 ms", "p95 ms", "parameters", "MB")
     rows = [
         (
             score.name,
-            f"{100 * score.accuracy:.2f}",
-            f"{100 * score.macro_f1:.2f}",
+            *_shares(score, columns),
             f"{100 * score.calibration_error:.2f}",
             f"{score.p50_ms:.3f}",
             f"{score.p95_ms:.3f}",
@@ -141,10 +173,14 @@ def score_table(scores: Sequence[Score], reference: Reference | None = None, acc
         for score in scores
     ]
     if reference:
-        accuracy, macro_f1 = (f"{100 * share:.2f}" for share in (reference.accuracy, reference.macro_f1))
         ms, megabytes = f"{reference.p50_ms:.3f}", f"{reference.megabytes:.2f}"
-        rows.append((reference.name, accuracy, macro_f1, "", ms, "", "", megabytes))
-    return table(header, rows)
+        rows.append((reference.name, *_shares(reference, columns), "", ms, "", "", megabytes))
+    return table(("model", *header), rows)
+
+
+def _shares(row: Score | Reference, columns: Sequence[Column]) -> list[str]:
+    values = [getattr(row, column.field) for column in columns]
+    return ["" if value is None else f"{100 * value:.2f}" for value in values]
 
 
 @dataclass(frozen=True)
@@ -166,17 +202,31 @@ class Evaluation:
 
     :param reference: None with ``--no-reference_row``.
     :param is_gold: whether people labelled test; else accuracy is agreement with the teacher.
+    :param problem_type: of the task.
+    :param measure: the figure on valid that picks the best student; of ``loss`` accuracy does.
     """
 
     machine: Machine
     scores: list[Score]
     reference: Reference | None = None
     is_gold: bool = True
+    problem_type: str = SINGLE_LABEL
+    measure: Measure = "accuracy"
+
+    @property
+    def task(self) -> Task:
+        """How many labels a text has."""
+        return find_task(self.problem_type)
 
     @property
     def accuracy_name(self) -> str:
         """What the share of right labels is called."""
-        return find_task().accuracy_name if self.is_gold else AGREEMENT
+        return self.task.accuracy_name if self.is_gold else AGREEMENT
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of its table that are shares of test."""
+        return figure_columns(self.task, self.accuracy_name)
 
     @property
     def teacher(self) -> Score:
@@ -191,7 +241,8 @@ class Evaluation:
     @property
     def best(self) -> Score:
         """The distilled student that is best on valid, of equals the first: it is ``student/``. Test does not pick."""
-        return max(self.students, key=lambda score: score.valid_accuracy)
+        figure = "accuracy" if self.measure == "loss" else self.measure
+        return max(self.students, key=lambda score: score.valid[figure])
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -213,6 +264,8 @@ def read_evaluation(run: Path) -> Evaluation:
         scores=[Score.from_json(score) for score in content["scores"]],
         reference=Reference(**content["reference"]) if content["reference"] else None,
         is_gold=content["is_gold"],
+        problem_type=content["problem_type"],
+        measure=content["measure"],
     )
 
 

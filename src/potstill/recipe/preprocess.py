@@ -6,15 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, check_replaceable, hash_file, read_manifest
 from potstill.corpus.columns import Columns
-from potstill.corpus.encoded import Chunk, Text, known_label_ids
+from potstill.corpus.encoded import Chunk, KnownGold, Text
 from potstill.corpus.examples import Example, example_parts, read_examples
-from potstill.corpus.labels import collect_labels, label_ids, write_labels
+from potstill.corpus.labels import collect_labels, encode_labels, write_labels
 from potstill.corpus.lines import read_lines
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import distinct, in_parts
@@ -110,7 +109,7 @@ def _gold(file: Path, examples: list[Example], labels: list[str]) -> _Source:
 
 
 def _chunk(file: Path, labels: list[str], examples: list[Example]) -> Chunk:
-    ids = np.array(label_ids(examples, labels, str(file)), dtype=np.int64)
+    ids = encode_labels(examples, labels, str(file))
     return Chunk([example.content for example in examples], ids)
 
 
@@ -208,15 +207,15 @@ def _transfer(path: Path, labels: list[str], train: Chunk) -> _Source:
 
 
 def _logits(path: Path, labels: list[str], train: Chunk) -> Iterator[Chunk]:
-    assert train.label_ids is not None
-    known = dict(zip(train.texts, train.label_ids.tolist(), strict=True))
+    assert train.gold is not None
+    known = KnownGold(train.texts, train.gold)
     for part in transfer_parts(path):
         if part.logits.shape[1] != len(labels):
             raise PotstillError(
                 f"{path}: {part.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
                 f"label it again with this data's teacher"
             )
-        yield Chunk(part.texts, known_label_ids(part.texts, known), part.logits)
+        yield Chunk(part.texts, known.of(part.texts), part.logits)
 
 
 def _encode(

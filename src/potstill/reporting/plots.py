@@ -28,7 +28,7 @@ def training_lines(run: RunReport) -> list[tuple[str, str]]:
 
 def draw_training(run: RunReport) -> str:
     """Each model's accuracy on valid after so many epochs, and the teacher's at its best as a level line."""
-    level = 100 * run.evaluation.teacher.valid_accuracy
+    level = 100 * run.evaluation.teacher.valid["accuracy"]
     curves = _curves(run)
     points = [point for _, _, curve in curves for point in curve]
     chart = Chart(

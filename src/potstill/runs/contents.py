@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import LABELS, RUN, check_format, read_object
+from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
-from potstill.corpus.labels import label_ids, read_labels
+from potstill.corpus.labels import encode_labels, read_labels
 
 
 def read_record(run: Path) -> dict[str, Any]:
@@ -26,11 +26,10 @@ def read_split(run: Path, split: str) -> list[Example]:
     return read_examples(run / "data" / f"{split}.parquet")
 
 
-def read_gold(run: Path, split: str) -> tuple[list[str], NDArray[np.int64]]:
-    """A split's texts and label ids."""
+def read_gold(run: Path, split: str) -> tuple[list[Text], NDArray[Any]]:
+    """A split's texts, or pairs of texts, and its gold labels as an array."""
     examples = read_split(run, split)
-    ids = label_ids(examples, run_labels(run), split)
-    return [example.text for example in examples], np.array(ids, dtype=np.int64)
+    return [example.content for example in examples], encode_labels(examples, run_labels(run), split)
 
 
 def run_labels(run: Path) -> list[str]:

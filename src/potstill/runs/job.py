@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from potstill.corpus.splits import Corpus
 from potstill.progress import Progress, silent
 from potstill.runs.options import DistillOptions
-from potstill.tasks import Task, find_task
+from potstill.tasks import Task
 from potstill.teachers import Teacher
+from potstill.training.options import Measure
 from potstill.training.pretrained import AUTO, NONE, Pretrained, find_pretrained, open_pretrained
 
 
@@ -85,9 +86,14 @@ class Job:
         return pretrained
 
     @property
+    def measure(self) -> Measure:
+        """The figure on valid that picks."""
+        return self.options.measure or self.task.default_measure
+
+    @property
     def task(self) -> Task:
-        """How logits become decisions: one label a text, as the data has it."""
-        return find_task()
+        """How logits become decisions, as the data's labels have it."""
+        return self.corpus.task
 
 
 @dataclass(frozen=True)

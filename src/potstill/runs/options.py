@@ -19,7 +19,7 @@ from potstill.morphology import is_morphological
 from potstill.teachers import Backend
 from potstill.teachers.black_boxes import TEMPLATE, asks_for_money
 from potstill.teachers.language_model.options import LanguageModelOptions
-from potstill.training.options import Optimisation
+from potstill.training.options import Balance, Measure, Optimisation
 from potstill.training.pretrained import AUTO, NONE
 
 
@@ -184,9 +184,13 @@ class DistillOptions:
 
     reference_row: bool = True
     """Fit TF-IDF with logistic regression too, in seconds, and show it in the table: is the work worth it?"""
-    measure: Literal["accuracy", "loss"] = "accuracy"
-    """The figure on valid that picks checkpoints; loss: the cross-entropy without the cost of overconfidence, which
-    calibration fixes after training."""
+    measure: Measure | None = None
+    """The figure on valid that picks checkpoints and the best student; loss: the cross-entropy without the cost of
+    overconfidence, which calibration fixes after training; micro_f1 and average_precision are of several labels a text.
+    Default: accuracy; macro_f1 where a text may have several labels."""
+    balance: Balance = "none"
+    """Whether rare labels weigh more in the losses of teacher, students and baselines: full gives all labels the same
+    weight in sum, sqrt goes half the way."""
     seed: int = 42
     """Seed of all random choices."""
     bf16: bool = False
@@ -341,7 +345,8 @@ class DistillOptions:
             min_steps=default[1] if epochs is None else 0,
             batch_size=batch_size,
             use_transformers_optimizer=True,
-            measure=self.measure,
+            measure=self.measure or "accuracy",
+            balance=self.balance,
             seed=self.seed,
             bf16=self.trains_in_bf16,
         )

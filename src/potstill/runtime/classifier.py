@@ -22,7 +22,7 @@ from potstill.runtime.session import OnnxSession
 from potstill.runtime.student_graph import StudentGraph
 from potstill.runtime.texts import check_texts
 from potstill.runtime.threads import available_cpus
-from potstill.tasks import Task
+from potstill.tasks import Task, Temperature
 
 
 class Graph(Protocol):
@@ -56,7 +56,7 @@ class Classifier(FittedClassifier):
     :param split: texts to their morphemes, for a student that reads those.
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
     :ivar temperature: what the logits are divided by before they become probabilities. It is fitted on valid, as
-        distilled logits are not calibrated; the logits stay as they are, so that it changes no label.
+        distilled logits are not calibrated. Where a text may have several labels there is one a label.
     :ivar task: how logits become decisions and probabilities.
     """
 
@@ -65,7 +65,7 @@ class Classifier(FittedClassifier):
         graph: Graph,
         labels: list[str],
         *,
-        temperature: float,
+        temperature: Temperature,
         task: Task,
         pairs: bool,
         source: Source,
@@ -114,8 +114,12 @@ class Classifier(FittedClassifier):
         return self.task.probabilities(self.logits(texts), self.temperature)
 
     def predict(self, texts: Iterable[Text]) -> NDArray[np.object_]:
-        """The likeliest label of each text, ``[len(texts)]``."""
-        labels: NDArray[np.object_] = self.classes_[self.task.decide(self.logits(texts))]
+        """The likeliest label of each text, object ``[len(texts)]``; where a text may have several, the list of those
+        whose probability reaches their threshold.
+        """
+        labels = self.task.decode(self.task.decide(self.logits(texts), self.temperature), self.classes_)
+        if self.task.takes_several:
+            labels[:] = [list(each) for each in labels]
         return labels
 
 

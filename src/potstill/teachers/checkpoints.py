@@ -86,11 +86,11 @@ def is_classifier(config: PreTrainedConfig) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
-def is_finetuned(config: PreTrainedConfig, labels: list[str]) -> bool:
-    """Whether a checkpoint is a classifier of one of these labels a text, so that the user need not say so."""
+def is_finetuned(config: PreTrainedConfig, labels: list[str], problem_type: str = SINGLE_LABEL) -> bool:
+    """Whether a checkpoint is a classifier over these labels and of this task, so that the user need not say so."""
     return (
         is_classifier(config)
-        and config.problem_type in (None, SINGLE_LABEL)
+        and (config.problem_type or SINGLE_LABEL) == problem_type
         and match_labels(config, labels) is not None
     )
 
@@ -108,17 +108,25 @@ class TextForm:
 
 
 def open_encoder(
-    name: str, labels: list[str], *, dropout: float, form: TextForm, seed: int, revision: str = "main"
+    name: str,
+    labels: list[str],
+    *,
+    dropout: float,
+    form: TextForm,
+    seed: int,
+    problem_type: str = SINGLE_LABEL,
+    revision: str = "main",
 ) -> Checkpoint:
     """An encoder with a new classification layer, to be fine-tuned.
 
     :param labels: of its logits, in order.
     :param dropout: probability before the classification layer.
     :param seed: of the new layer's weights.
+    :param problem_type: of the task that it is to learn.
     :raises PotstillError: when there is no such checkpoint, or it lacks weights.
     """
     config = read_config(name, revision)
-    _describe_head(config, labels)
+    _describe_head(config, labels, problem_type)
     for field in ("classifier_dropout", "seq_classif_dropout"):
         if hasattr(config, field):
             setattr(config, field, dropout)
@@ -142,10 +150,11 @@ def open_bare_encoder(name: str) -> PreTrainedModel:
     return encoder
 
 
-def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
+def open_finetuned(name: str, labels: list[str] | None = None, problem_type: str | None = None) -> Checkpoint:
     """A classifier that is fine-tuned already.
 
     :param labels: the data's labels: its logits are put in their order; default: its own.
+    :param problem_type: of the data's task; None: whichever it has.
     :raises PotstillError: when it is not a classifier, has another task or other labels, or lacks weights.
     """
     config = read_config(name)
@@ -154,7 +163,15 @@ def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
             f"{name}: not a fine-tuned classifier (its architecture is {config.architectures}); "
             f"fine-tune it first: potstill train"
         )
-    find_task(config.problem_type, name)  # one of another task is refused
+    task = find_task(config.problem_type, name)  # one of another task is refused
+    if problem_type not in (None, task.problem_type):
+        has, wants = (
+            "several labels" if each.takes_several else "one label" for each in (task, find_task(problem_type))
+        )
+        raise PotstillError(
+            f"{name}: a classifier of {has} a text, but the data has {wants}: give a teacher or data of the same kind, "
+            f"or an encoder, which is fine-tuned"
+        )
     model, tokenizer = _open_model(name, config, "main", new_head=False), open_tokenizer(name, None)
     own = own_labels(config)
     match = None if labels is None else match_labels(config, labels)
@@ -162,20 +179,20 @@ def open_finetuned(name: str, labels: list[str] | None = None) -> Checkpoint:
         raise PotstillError(f"{name}: its labels are {', '.join(own)}, the data's are {', '.join(labels)}")
     if match:
         _reorder_logits(model, match.order)
-    _describe_head(model.config, labels or own)
+    _describe_head(model.config, labels or own, task.problem_type)
     _agree_on_padding(name, model, tokenizer)
     return Checkpoint(model, tokenizer, labels or own, match)
 
 
-def _describe_head(config: PreTrainedConfig, labels: list[str]) -> None:
-    """Let a configuration say what its classification layer gives: one of these labels a text.
+def _describe_head(config: PreTrainedConfig, labels: list[str], problem_type: str) -> None:
+    """Let a configuration say what its classification layer gives: these labels, one or several a text.
 
     What it said of an earlier layer goes: Hugging Face's pipeline and Sentence Transformers would do to the logits what
     that layer needed.
     """
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = SINGLE_LABEL
+    config.problem_type = problem_type  # type: ignore[assignment]
     config.get_text_config().use_cache = False  # of a decoder that writes; torch's exporter knows no such cache
     for field in _OF_AN_EARLIER_TASK:
         if hasattr(config, field):

@@ -74,7 +74,7 @@ def predict_logits(
     with progress("labelling", len(encoded)) as bar:
         for rows in token_batches(encoded.lengths, budget):
             batch = encoded.pad(rows, pad_id)
-            batch.pop("label_ids", None)
+            batch.pop("gold", None)
             parts.append(model(batch))
             order.append(rows)
             bar.update(len(rows))

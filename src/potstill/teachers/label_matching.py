@@ -94,20 +94,18 @@ class MatchCheck:
         return f"{self.found}; {self.better}" if self.better else self.found
 
 
-def check_match(
-    match: LabelMatch, decisions: NDArray[np.int64], label_ids: NDArray[np.int64], source: str
-) -> MatchCheck:
+def check_match(match: LabelMatch, decisions: NDArray[np.int64], gold: NDArray[np.int64], source: str) -> MatchCheck:
     """Compare a match with valid: a classifier that is right less often than by guessing has its labels the wrong way
     round, or they mean something else.
 
     :param decisions: the classifier's label of each text of valid, as matched, int64 ``[n_texts]``.
-    :param label_ids: the gold ones.
+    :param gold: the gold ones.
     :param source: the classifier, to name in an error.
     :raises PotstillError: when it is below chance.
     """
     n_labels = len(match.labels)
     counts = np.zeros((n_labels, n_labels), dtype=np.int64)
-    np.add.at(counts, (decisions, label_ids), 1)
+    np.add.at(counts, (decisions, gold), 1)
     accuracy, chance = float(counts.trace() / counts.sum()), 1 / n_labels
     best, mapping = _best_mapping(match, counts)
     found = f"{source}: {100 * accuracy:.1f}% of valid is right; {match}"

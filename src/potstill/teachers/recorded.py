@@ -55,7 +55,7 @@ class RecordedTeacher:
     def __init__(self, folder: Path) -> None:
         model = ModelFolder(folder)
         self.classes_ = np.array(model.labels, dtype=object)
-        self.temperature: float = model.temperature
+        self.temperature = model.temperature
         self.task: Task = model.task
         self._folder = folder
 

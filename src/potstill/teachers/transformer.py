@@ -116,5 +116,5 @@ class TransformerTeacher:
             self._backend,
             float(np.abs(inexact - exact).mean()),
             float(exact.std()),
-            100 * task.accuracy(inexact, task.decide(exact)),
+            100 * float(task.is_right(task.decide(inexact), task.decide(exact)).mean()),
         )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.artifacts import TEMPERATURE, TRAINING, write_json
+from potstill.artifacts import TRAINING, write_json
 from potstill.corpus.encoded import Encoded
 from potstill.distributed import is_first
 from potstill.errors import PotstillError
 from potstill.progress import Progress
-from potstill.tasks import find_task
+from potstill.tasks import SINGLE_LABEL, find_task
 from potstill.training.options import Optimisation
 from potstill.training.vocabulary import Vocabulary
 
@@ -36,6 +36,7 @@ def new_student(
     *,
     embedding_trainable: bool,
     seed: int,
+    problem_type: str = SINGLE_LABEL,
     analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """An untrained student with its word vectors, if it has any, and its tokenizer.
@@ -43,6 +44,7 @@ def new_student(
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
+    :param problem_type: of the task that it learns.
     :param analyzer: the morphological analyzer that split its text, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
         vocabulary is of characters, or the other way round.
@@ -69,6 +71,7 @@ def new_student(
         **widths,
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
+        problem_type=problem_type,
         **parameters,
     )
     set_seed(seed)
@@ -134,19 +137,20 @@ def calibrate_and_save(
     *,
     check: Callable[[NDArray[np.float32]], None] = lambda logits: None,
 ) -> None:
-    """Fit a model's temperature on valid, write it to the configuration, and save the model with its ONNX file.
+    """Fit a model's temperature and thresholds on valid, note them in its configuration, and save it with its ONNX file.
 
     :param valid_set: with label ids.
     :param check: is given the logits on valid; what it raises keeps the model from being saved.
     """
     from potstill.export.onnx_files import save_model
     from potstill.teachers.inference import in_torch, predict_logits
-    from potstill.training.calibration import fit_temperature
+    from potstill.training.calibration import calibrate
 
-    assert valid_set.label_ids is not None
+    assert valid_set.gold is not None
     logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
     check(logits)
-    temperature = fit_temperature(logits, valid_set.label_ids, find_task(model.config.problem_type))
-    # The logits stay as they are, so that the temperature changes no label.
-    setattr(model.config, TEMPERATURE, round(temperature, 4))
+    calibration = calibrate(logits, valid_set.gold, find_task(model.config.problem_type))
+    # The logits stay as they are: they are what students learn.
+    for name, value in calibration.fields().items():
+        setattr(model.config, name, value)
     save_model(model, tokenizer, work)

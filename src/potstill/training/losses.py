@@ -20,7 +20,12 @@ def mean_squared_error(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 def training_loss(
-    options: Optimisation, task: Task, logits: Tensor, label_ids: Tensor | None, teacher_logits: Tensor | None
+    options: Optimisation,
+    task: Task,
+    logits: Tensor,
+    gold: Tensor | None,
+    teacher_logits: Tensor | None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """The loss of a batch: on the teacher's logits where there are any, on gold labels, or on both.
 
@@ -28,17 +33,22 @@ def training_loss(
     alone; an augmented text may have another label.
 
     :param logits: the student's, ``[batch, n_labels]``.
-    :param label_ids: ``[batch]``, or None.
+    :param gold: as the task encodes them, ``[batch]`` or ``[batch, n_labels]``, or None.
     :param teacher_logits: ``[batch, n_labels]``, or None.
+    :param weights: of the labels, ``[n_labels]``; None: all count alike.
     :return: a scalar.
     """
     if teacher_logits is None:
-        assert label_ids is not None
-        return task.gold_loss(logits, label_ids)
+        assert gold is not None
+        return task.gold_loss(logits, gold, weights)
     if options.loss == "kl":
-        soft = task.divergence(logits, teacher_logits, options.temperature)
-    else:
+        soft = task.divergence(logits, teacher_logits, options.temperature, weights)
+    elif weights is None:
         soft = mean_squared_error(logits, teacher_logits)
-    if label_ids is None or not options.gold_weight:
+    else:
+        by_label = functional.mse_loss(logits, teacher_logits, reduction="none")
+        by_text = task.text_weights(teacher_logits, weights)
+        soft = (by_label * (by_text if by_text.dim() > 1 else by_text.unsqueeze(1))).mean()
+    if gold is None or not options.gold_weight:
         return soft
-    return (1 - options.gold_weight) * soft + options.gold_weight * task.gold_loss(logits, label_ids)
+    return (1 - options.gold_weight) * soft + options.gold_weight * task.gold_loss(logits, gold, weights)

@@ -7,6 +7,7 @@ folder.
 import atexit
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,10 @@ from potstill.errors import PotstillError
 from potstill.progress import Bar, Progress, silent
 from potstill.tasks import Task, find_task
 from potstill.training.batching import EncodedDataset, LengthBatchSampler, as_collated
-from potstill.training.calibration import refinement_loss
+from potstill.training.calibration import calibrate, refinement_loss
 from potstill.training.losses import training_loss
 from potstill.training.optimizers import has_sparse_gradients, make_optimizer
-from potstill.training.options import Optimisation
+from potstill.training.options import BALANCE, MEASURES, Measure, Optimisation
 from potstill.training.resuming import STATE, best_checkpoint, has_ended, newest_checkpoint, seal_checkpoint
 
 # The Trainer's own loss rises when a student becomes overconfident, which the temperature fixes later: it kept the
@@ -53,7 +54,8 @@ class Training:
     """What a training gave: the model holds the best checkpoint's weights.
 
     :param best: the figure on valid of that checkpoint.
-    :param evaluations: one entry an evaluation on valid: step, epoch, loss, accuracy (of vectors: their similarity).
+    :param evaluations: one entry an evaluation on valid: step, epoch, loss, and the task's figures, accuracy among them
+        (of vectors: their similarity).
     :param seconds: of this call, without what an earlier, killed one did.
     :param is_rising: whether it had more to learn when it ended, see :func:`is_rising`.
     """
@@ -65,7 +67,14 @@ class Training:
 
     def is_better(self, other: "Training", options: Optimisation) -> bool:
         """Whether its best figure on valid is better than another's."""
-        return self.best > other.best if options.measure == "accuracy" else self.best < other.best
+        return self.best < other.best if options.measure == "loss" else self.best > other.best
+
+    def kept(self, measure: Measure) -> dict[str, float]:
+        """The evaluation of the weights that were kept.
+
+        :param measure: the figure that picks.
+        """
+        return (min if measure == "loss" else max)(self.evaluations, key=itemgetter(measure))
 
     def followed_by(self, other: "Training", options: Optimisation) -> "Training":
         """The two as one."""
@@ -109,7 +118,7 @@ def train_model(
     steps_an_epoch = -(-len(train) // options.batch_size)
     epochs = max(options.epoch, -(-options.min_steps // steps_an_epoch))
     steps = options.steps or steps_an_epoch * epochs
-    task, target = find_task(model.config.problem_type), "teacher_logits" if valid.label_ids is None else "label_ids"
+    task, target = find_task(model.config.problem_type), "teacher_logits" if valid.gold is None else "gold"
     trainer = _DistillationTrainer(
         options,
         model=model,
@@ -182,7 +191,7 @@ def _arguments(options: Optimisation, steps: int, work: Path, *, target: str, cl
         # A running average of the weights (0.99 a step) was tried: it ends within 0.0007 of their own cross-entropy.
         load_best_model_at_end=True,
         metric_for_best_model=_LOSS if options.measure == "loss" else options.measure,
-        greater_is_better=options.measure == "accuracy",
+        greater_is_better=options.measure != "loss",
         logging_strategy="steps",
         logging_steps=100,
         report_to="none",
@@ -195,8 +204,10 @@ def _arguments(options: Optimisation, steps: int, work: Path, *, target: str, cl
 
 
 def _measure(task: Task, prediction: Any) -> dict[str, float]:
-    logits, label_ids = prediction.predictions, prediction.label_ids
-    return {"accuracy": task.accuracy(logits, label_ids), _LOSS: refinement_loss(logits, label_ids, task)}
+    logits, gold = prediction.predictions, prediction.label_ids
+    # Thresholds that fit these texts: at one half a rare label may have no text at all, however it is ranked.
+    calibration = calibrate(logits, gold, task)
+    return {**calibration.figures(logits, gold, task), _LOSS: refinement_loss(logits, gold, task)}
 
 
 def _similarity(prediction: Any) -> dict[str, float]:
@@ -208,12 +219,16 @@ def _similarity(prediction: Any) -> dict[str, float]:
 
 
 def _evaluation(entry: dict[str, float]) -> dict[str, float]:
-    return {
-        "step": entry["step"],
-        "epoch": entry["epoch"],
-        "loss": entry[f"eval_{_LOSS}"],
-        "accuracy": entry["eval_accuracy"],
-    }
+    figures: dict[str, float] = {name: entry[f"eval_{name}"] for name in MEASURES if f"eval_{name}" in entry}
+    return {"step": entry["step"], "epoch": entry["epoch"], "loss": entry[f"eval_{_LOSS}"], **figures}
+
+
+def _label_weights(task: Task, train: Encoded, model: PreTrainedModel, options: Optimisation) -> Tensor | None:
+    """The weight of each label in the losses, ``[n_labels]``; None: all count alike."""
+    power = BALANCE[options.balance]
+    if not power or train.gold is None:
+        return None
+    return torch.from_numpy(task.label_weights(np.asarray(train.gold), int(model.config.num_labels or 0), power))
 
 
 class _DistillationTrainer(Trainer):
@@ -223,6 +238,7 @@ class _DistillationTrainer(Trainer):
         super().__init__(**arguments)
         self._options = options
         self._task = find_task(arguments["model"].config.problem_type)
+        self._weights = _label_weights(self._task, arguments["train_dataset"].encoded, arguments["model"], options)
 
     def run(self, checkpoint: Path | None) -> float:
         """Train, from a checkpoint if there is one; the model ends with its best weights.
@@ -275,10 +291,11 @@ class _DistillationTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        texts = {name: value for name, value in inputs.items() if name not in ("label_ids", "teacher_logits")}
+        texts = {name: value for name, value in inputs.items() if name not in ("gold", "teacher_logits")}
         outputs = model(**texts)
-        label_ids, teacher_logits = inputs.get("label_ids"), inputs.get("teacher_logits")
-        loss = training_loss(self._options, self._task, outputs.logits, label_ids, teacher_logits)
+        gold, teacher_logits = inputs.get("gold"), inputs.get("teacher_logits")
+        weights = None if self._weights is None else self._weights.to(outputs.logits.device)
+        loss = training_loss(self._options, self._task, outputs.logits, gold, teacher_logits, weights)
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
 
 
