@@ -1,7 +1,7 @@
 """What every task has: the protocol, and the forms of labels and figures."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,21 @@ class Task(Protocol):
     have several, 1 or 0 for each label, ``[n_texts, n_labels]``: float32 for gold labels, bool for decisions.
     """
 
-    problem_type: ClassVar[str]
-    """Its name in Hugging Face's configurations."""
-    accuracy_name: ClassVar[str]
-    """What the share of right decisions is called in this task."""
-    default_measure: ClassVar[Literal["accuracy", "macro_f1"]]
-    """The figure on valid that picks checkpoints unless the user names another."""
-    takes_several: ClassVar[bool]
-    """Whether a text may have several labels, or none."""
+    @property
+    def problem_type(self) -> str:
+        """Its name in Hugging Face's configurations."""
+
+    @property
+    def accuracy_name(self) -> str:
+        """What the share of right decisions is called in this task."""
+
+    @property
+    def default_measure(self) -> Literal["accuracy", "macro_f1"]:
+        """The figure on valid that picks checkpoints unless the user names another."""
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether a text may have several labels, or none."""
 
     def encode(self, labels: Sequence[Label], names: Sequence[str]) -> NDArray[Any]:
         """Gold labels as an array.

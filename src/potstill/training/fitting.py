@@ -14,7 +14,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.distributed import is_first
 from potstill.errors import PotstillError
 from potstill.progress import Progress
-from potstill.tasks import SINGLE_LABEL, find_task
+from potstill.tasks import find_task
 from potstill.training.options import Optimisation
 from potstill.training.vocabulary import Vocabulary
 
@@ -36,7 +36,7 @@ def new_student(
     *,
     embedding_trainable: bool,
     seed: int,
-    problem_type: str = SINGLE_LABEL,
+    problem_type: str | None = None,
     analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """An untrained student with its word vectors, if it has any, and its tokenizer.
@@ -44,7 +44,7 @@ def new_student(
     :param name: in ``STUDENTS``.
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
-    :param problem_type: of the task that it learns.
+    :param problem_type: of the task that it learns; None: one label a text.
     :param analyzer: the morphological analyzer that split its text, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
         vocabulary is of characters, or the other way round.
@@ -137,7 +137,7 @@ def calibrate_and_save(
     *,
     check: Callable[[NDArray[np.float32]], None] = lambda logits: None,
 ) -> None:
-    """Fit a model's temperature and thresholds on valid, note them in its configuration, and save it with its ONNX file.
+    """Fit a model's temperature and thresholds on valid, note them in its configuration and save it with its ONNX file.
 
     :param valid_set: with label ids.
     :param check: is given the logits on valid; what it raises keeps the model from being saved.
