@@ -300,3 +300,15 @@ def test_windows_come_after_masks_and_the_seed_says_both() -> None:
     assert first == same != other
     assert any("[MASK]" in text for _, text, _ in first)
     assert all(text.replace("[MASK]", "").strip() for _, text, _ in first)
+
+
+def test_each_text_has_as_many_new_ones_as_are_asked() -> None:
+    texts = [" ".join(f"w{text}x{word}" for word in range(12)) for text in range(1500)]
+    rounds = np.arange(1500) % 4
+    rules = Rules(n_iter=2, p_mask=0.3)
+    found = list(augment(texts, rules, analyzer="whitespace", rounds=rounds))
+    counts = np.bincount([source for source, _, _ in found], minlength=1500) - 1
+    assert (counts <= rounds).all() and counts.sum() > 0.9 * rounds.sum()
+    assert list(augment(texts, rules, analyzer="whitespace", rounds=np.full(1500, 2))) == list(
+        augment(texts, rules, analyzer="whitespace")
+    )

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from potstill.tasks import SingleLabel
-from potstill.training.calibration import calibration_error, fit_temperature, refinement_loss
+from potstill.tasks import MultiLabel, SingleLabel
+from potstill.training.calibration import (
+    calibrate,
+    calibration_error,
+    fit_temperature,
+    fit_thresholds,
+    refinement_loss,
+)
 
 
 def sampled(temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -45,3 +51,25 @@ def test_gaps_of_different_bins_do_not_cancel() -> None:
     confidence = np.repeat([0.9, 0.6], 100)
     right = np.concatenate([np.arange(100) < 80, np.arange(100) < 70])
     assert calibration_error(confidence, right) == pytest.approx(0.1)
+
+
+def test_each_of_several_labels_has_its_own_temperature_and_threshold() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(20_000, 2)) * 2 - np.array([0, 3])
+    gold = (generator.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    sharpened = (logits * np.array([0.5, 3])).astype(np.float32)
+    calibration = calibrate(sharpened, gold, MultiLabel())
+    np.testing.assert_allclose(calibration.temperature, [0.5, 3], rtol=0.05)
+    assert set(calibration.fields()) == {"calibration_temperature", "label_thresholds"}
+    at_one_half = MultiLabel().figures(MultiLabel().probabilities(sharpened, calibration.temperature), gold)
+    assert calibration.figures(sharpened, gold, MultiLabel())["macro_f1"] > at_one_half["macro_f1"]
+
+
+def test_the_threshold_of_a_label_is_where_f1_is_best() -> None:
+    probabilities = np.linspace(0, 1, 40)[:, None]
+    gold = (probabilities > 0.25).astype(np.float32)
+    assert fit_thresholds(probabilities, gold)[0] == pytest.approx(0.25, abs=0.02)
+    both = np.concatenate([gold, probabilities > 0.9], axis=1)  # 4 texts: too few for a threshold of their own
+    own, common = fit_thresholds(np.concatenate([probabilities, probabilities], axis=1), both)
+    assert own == pytest.approx(0.25, abs=0.02) and common < 0.9
+    assert fit_thresholds(probabilities, np.zeros_like(gold)) == (0.5,)

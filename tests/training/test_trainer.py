@@ -64,7 +64,7 @@ def test_an_overconfident_checkpoint_of_higher_accuracy_is_better() -> None:
     early, late = (
         signs * np.where(np.arange(100) < wrong, -size, size)[:, None] for wrong, size in ((30, 0.4), (25, 4))
     )
-    predictions = [SimpleNamespace(predictions=logits, gold=labels) for logits in (early, late)]
+    predictions = [SimpleNamespace(predictions=logits, label_ids=labels) for logits in (early, late)]
     losses = [trainer._measure(SingleLabel(), prediction) for prediction in predictions]
     assert losses[1][trainer._LOSS] < losses[0][trainer._LOSS]
 

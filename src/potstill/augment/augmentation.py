@@ -5,6 +5,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potstill.augment.replaceable import Form
 from potstill.augment.sampling import Corpus, Kind, Rules, build_corpus, own_round, render, sample_round
@@ -38,9 +39,11 @@ def augment(
     processes: int = 1,
     pool: Pool | None = None,
     progress: Progress = silent,
+    rounds: NDArray[np.int64] | None = None,
 ) -> Iterator[NewText]:
     """Each text itself and what is sampled from it, without duplicates, in the texts' order.
 
+    :param rounds: how many new texts are sampled from each text, int64 ``[n_texts]``; default: as the rules say.
     :param analyzer: a name in ``ANALYZERS``, with a model after a colon where it takes one.
     :param form: how they are written, see :func:`potstill.augment.replaceable.make_replaceable`.
     :param seed: the same seed gives the same texts, whatever ``processes`` or ``pool``.
@@ -52,21 +55,31 @@ def augment(
         raise PotstillError(f"--seed={seed}: must not be negative")
     analysed = analyse_texts(texts, analyzer, form=form, processes=processes, pool=pool, progress=progress)
     # In this process alone: one thread samples 235,000 texts a second (SST-2); tagging is nine tenths of the time.
-    yield from sample_texts(build_corpus(analysed, rules), rules, seed, progress)
+    yield from sample_texts(build_corpus(analysed, rules), rules, seed, progress, rounds)
 
 
-def sample_texts(corpus: Corpus, rules: Rules, seed: int, progress: Progress = silent) -> Iterator[NewText]:
+def sample_texts(
+    corpus: Corpus,
+    rules: Rules,
+    seed: int,
+    progress: Progress = silent,
+    rounds: NDArray[np.int64] | None = None,
+) -> Iterator[NewText]:
     """Each text of a corpus and what is sampled from it, as :func:`augment` gives them."""
     seen = Seen()
+    rounds = np.full(len(corpus), rules.n_rounds) if rounds is None else rounds
+    n_rounds = int(rounds.max(initial=0))
     with progress("sampling", len(corpus)) as bar:
         for start in range(0, len(corpus), _CHUNK):
             chunk = slice(start, min(start + _CHUNK, len(corpus)))
-            rounds = _sample(corpus, chunk, rules, np.random.default_rng([seed, start]))
+            sampled = _sample(corpus, chunk, rules, n_rounds, np.random.default_rng([seed, start]))
             # One object a text only as it is given away: kept in lists, they would keep the garbage collector busy.
-            texts, kinds = (list(chain.from_iterable(zip(*column, strict=True))) for column in rounds)
+            texts, kinds = (list(chain.from_iterable(zip(*column, strict=True))) for column in sampled)
+            is_asked = (np.arange(1 + n_rounds) <= rounds[chunk, None]).ravel()  # a text's rounds follow one another
+            texts = [text if is_wanted else "" for text, is_wanted in zip(texts, is_asked.tolist(), strict=True)]
             is_new = seen.add(texts) & np.array([bool(text) for text in texts], dtype=np.bool_)
             for place in np.flatnonzero(is_new).tolist():
-                yield NewText(start + place // (1 + rules.n_rounds), texts[place], kinds[place])
+                yield NewText(start + place // (1 + n_rounds), texts[place], kinds[place])
             bar.update(chunk.stop - start)
 
 
@@ -88,11 +101,11 @@ def rewrite(
 
 
 def _sample(
-    corpus: Corpus, chunk: slice, rules: Rules, generator: np.random.Generator
+    corpus: Corpus, chunk: slice, rules: Rules, n_rounds: int, generator: np.random.Generator
 ) -> tuple[list[list[str]], list[list[Kind]]]:
     """Of each round the chunk's texts and their kinds; the first round is the texts themselves."""
     texts, kinds = [], []
-    for number in range(1 + rules.n_rounds):
+    for number in range(1 + n_rounds):
         sampled = sample_round(corpus, chunk, rules, generator) if number else own_round(corpus, chunk)
         texts.append(render(corpus, chunk, sampled))
         kinds.append(sampled.kinds)

@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
 from potstill.augment.sampling import Rules
@@ -19,8 +22,11 @@ from potstill.labelling import POOLS
 from potstill.runs.contents import read_split
 from potstill.runs.job import Job, Stage
 from potstill.runtime.threads import available_cpus
+from potstill.training.options import BALANCE
 
 logger = logging.getLogger(__name__)
+
+_MOST_ROUNDS = 50  # new texts of one text of a rare label: more are hardly new
 
 
 def augmented_stage(job: Job) -> Stage:
@@ -31,12 +37,25 @@ def augmented_stage(job: Job) -> Stage:
     inputs |= options.columns.of_texts.as_inputs if unlabelled else {}
     if options.augment:
         inputs |= {"analyzer": options.analyzer, "seed": options.seed, **asdict(_rules(job))}
+        inputs |= {} if options.balance == "none" else {"balance": options.balance}
     return Stage("augmented", ("data",), inputs, _make_augmented)
 
 
 def _rules(job: Job) -> Rules:
     """What is done to train's texts, and how often."""
     return job.options.rules_for(len(job.corpus.splits["train"]))
+
+
+def _rounds(job: Job) -> NDArray[np.int64]:
+    """How many new texts are sampled from each of train's: more of one that has a rare label, see ``--balance``."""
+    n_rounds, examples = _rules(job).n_rounds, job.corpus.splits["train"]
+    power = BALANCE[job.options.balance]
+    if not power or not n_rounds:
+        return np.full(len(examples), n_rounds)
+    gold = job.task.encode([example.label for example in examples], job.labels)
+    by_text = job.task.text_weights(gold, job.task.label_weights(gold, len(job.labels), power))
+    rounds: NDArray[np.int64] = np.clip(np.round(n_rounds * by_text / by_text.mean()), 1, _MOST_ROUNDS).astype(int)
+    return rounds
 
 
 def _make_augmented(job: Job, work: Path) -> None:
@@ -84,6 +103,7 @@ def _own_texts(job: Job) -> Iterable[NewText]:
         _rules(job),
         analyzer=options.analyzer,
         seed=options.seed,
+        rounds=_rounds(job),
         processes=options.processes or available_cpus(),
         pool=POOLS[options.engine],
         progress=job.progress,

@@ -28,6 +28,11 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     options = job.options
     if job.corpus.is_paired:  # the recipe's students have no input for a second text
         raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
+    if job.measure in ("micro_f1", "average_precision") and not job.task.takes_several:
+        raise PotstillError(
+            f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "
+            f"macro_f1 or loss"
+        )
     check_transfer(options.transfer, Answers(options.columns, job.labels))
     if job.black_box is None:
         for name in (options.teacher, *options.ensemble):

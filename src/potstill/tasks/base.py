@@ -97,13 +97,19 @@ class Task(Protocol):
         :param power: 0 gives all labels the same, 1 makes all weigh the same in sum.
         """
 
+    def text_weights(self, gold: NDArray[Any], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The weight of each text by its gold labels, ``[n_texts]``.
+
+        :param weights: of the labels, ``[n_labels]``.
+        """
+
     def gold_loss(self, logits: "Tensor", gold: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
         """The training loss on gold labels, a scalar; texts with :data:`NO_LABEL` do not count.
 
         :param weights: of the labels, ``[n_labels]``.
         """
 
-    def text_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
+    def soft_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
         """The weight of each text, or of each of its labels, by the teacher's probabilities.
 
         :param weights: of the labels, ``[n_labels]``.

@@ -119,6 +119,11 @@ class MultiLabel:
         weights: NDArray[np.float32] = (np.maximum((is_known.sum() - counts) / counts, 1) ** power).astype(np.float32)
         return weights
 
+    def text_weights(self, gold: NDArray[Any], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The weight of each text's rarest label, float32 ``[n_texts]``; 1 where it has none."""
+        by_text: NDArray[np.float32] = np.maximum((gold * weights).max(axis=1), 1)
+        return by_text
+
     def gold_loss(self, logits: "Tensor", gold: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
         """The binary cross-entropy on gold labels.
 
@@ -151,14 +156,14 @@ class MultiLabel:
         student, teacher = logits / temperature, teacher_logits / temperature
         wanted = teacher.sigmoid()
         # Not pos_weight, with which the least loss would be at other probabilities than the teacher's.
-        element_weights = None if weights is None else self.text_weights(teacher_logits, weights)
+        element_weights = None if weights is None else self.soft_weights(teacher_logits, weights)
         loss, least = (
             functional.binary_cross_entropy_with_logits(values, wanted, element_weights)
             for values in (student, teacher)
         )
         return (loss - least) * temperature**2
 
-    def text_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
+    def soft_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
         """The weight of each text in each label's loss, ``[batch, n_labels]``, by the teacher's probabilities."""
         return 1 + (weights - 1) * teacher_logits.sigmoid()
 

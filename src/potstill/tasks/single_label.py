@@ -96,6 +96,11 @@ class SingleLabel:
         scaled: NDArray[np.float32] = (weights / mean).astype(np.float32)
         return scaled
 
+    def text_weights(self, gold: NDArray[Any], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The weight of each text's label, float32 ``[n_texts]``."""
+        by_text: NDArray[np.float32] = weights[gold]
+        return by_text
+
     def gold_loss(self, logits: "Tensor", gold: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
         """The cross-entropy on gold labels.
 
@@ -126,9 +131,9 @@ class SingleLabel:
         if weights is None:
             return functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
         by_text = functional.kl_div(student, teacher, reduction="none", log_target=True).sum(dim=1)
-        return (by_text * self.text_weights(teacher_logits, weights)).mean() * temperature**2
+        return (by_text * self.soft_weights(teacher_logits, weights)).mean() * temperature**2
 
-    def text_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
+    def soft_weights(self, teacher_logits: "Tensor", weights: "Tensor") -> "Tensor":
         """The weight of each text, ``[batch]``: the mean of its labels' weights by the teacher's probabilities."""
         from torch.nn import functional
 

@@ -47,7 +47,7 @@ def training_loss(
         soft = mean_squared_error(logits, teacher_logits)
     else:
         by_label = functional.mse_loss(logits, teacher_logits, reduction="none")
-        by_text = task.text_weights(teacher_logits, weights)
+        by_text = task.soft_weights(teacher_logits, weights)
         soft = (by_label * (by_text if by_text.dim() > 1 else by_text.unsqueeze(1))).mean()
     if gold is None or not options.gold_weight:
         return soft

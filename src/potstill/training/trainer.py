@@ -135,7 +135,7 @@ def train_model(
     # Patience is counted in epochs (or rounds of short ones), however often they are evaluated.
     trainer.add_callback(EarlyStoppingCallback(options.patience * evaluations_a_round))
     with progress(description, steps) as bar:
-        trainer.add_callback(_ShowProgress(bar))
+        trainer.add_callback(_ShowProgress(bar, "accuracy" if options.measure == "loss" else options.measure))
         newest = [newest_checkpoint(work, description) if is_first() else None]  # it drops those that are damaged
         (checkpoint,) = broadcast_object_list(newest)
         seconds = trainer.run(checkpoint)
@@ -317,10 +317,14 @@ class _EvaluateOften(TrainerCallback):
 
 
 class _ShowProgress(TrainerCallback):
-    """Move a bar with the steps; its note is the training loss and the last figures on valid."""
+    """Move a bar with the steps; its note is the training loss and the last figure on valid.
 
-    def __init__(self, bar: Bar) -> None:
+    :param figure: by its name.
+    """
+
+    def __init__(self, bar: Bar, figure: str) -> None:
         self._bar = bar
+        self._figure = f"eval_{figure}"
         self._shown = 0
         self._loss = self._valid = ""
 
@@ -331,6 +335,6 @@ class _ShowProgress(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:
             self._loss = f"loss {logs['loss']:.4f}"
-        if logs and "eval_accuracy" in logs:
-            self._valid = f"valid {logs['eval_accuracy']:.4f}"
+        if logs and self._figure in logs:
+            self._valid = f"valid {logs[self._figure]:.4f}"
         self._bar.note(" ".join(filter(None, [self._loss, self._valid])))
