@@ -90,6 +90,12 @@ class Task(Protocol):
         :raises ValueError: where labels have no threshold.
         """
 
+    def first_logits(self, gold: NDArray[Any]) -> NDArray[np.float32] | None:
+        """The logits that an untrained model starts from, ``[n_labels]``; None: those that its weights give.
+
+        :param gold: of the training set.
+        """
+
     def label_weights(self, gold: NDArray[Any], n_labels: int, power: float) -> NDArray[np.float32]:
         """The weight of each label in the losses, ``[n_labels]``: rare labels have more.
 

@@ -112,6 +112,18 @@ class MultiLabel:
         """The task with these thresholds."""
         return type(self)(tuple(thresholds))
 
+    def first_logits(self, gold: NDArray[Any]) -> NDArray[np.float32] | None:
+        """The logits of the labels' shares, float32 ``[n_labels]``; None where no gold label is known.
+
+        From one half for every label, hundreds of steps go into learning that most labels are rare.
+        """
+        known = gold[gold[:, 0] != NO_LABEL]
+        if not len(known):
+            return None
+        shares = (known.sum(axis=0) + 1) / (len(known) + 2)
+        logits: NDArray[np.float32] = np.log(shares / (1 - shares)).astype(np.float32)
+        return logits
+
     def label_weights(self, gold: NDArray[Any], n_labels: int, power: float) -> NDArray[np.float32]:
         """The weight of a text that has a label, in that label's loss, float32 ``[n_labels]``: at least 1."""
         is_known = gold[:, 0] != NO_LABEL

@@ -88,6 +88,9 @@ class SingleLabel:
         """Refused: the likeliest label needs no threshold."""
         raise ValueError("thresholds, where a text has one label")
 
+    def first_logits(self, gold: NDArray[Any]) -> None:
+        """None: labels that are all as likely are a good start."""
+
     def label_weights(self, gold: NDArray[Any], n_labels: int, power: float) -> NDArray[np.float32]:
         """The weight of each label in the losses, float32 ``[n_labels]``; over the texts their mean is 1."""
         counts = np.bincount(gold[gold != NO_LABEL], minlength=n_labels)

@@ -103,6 +103,7 @@ def fit(
 
     if isinstance(model, StudentModel):
         model.fit_statistics(train_set, progress)
+    _set_first_logits(model, train_set)
     training: Training | None = None
     for number in range(rounds):
         if training:
@@ -127,6 +128,18 @@ def fit(
         write_json(work / TRAINING, asdict(training))
         calibrate_and_save(model, tokenizer, valid_set, work)
     return training
+
+
+def _set_first_logits(model: "PreTrainedModel", train_set: Encoded) -> None:
+    """Let the last layer start from what the task says of the training set, where it has a bias."""
+    import torch
+
+    task = find_task(model.config.problem_type)
+    logits = None if train_set.gold is None else task.first_logits(np.asarray(train_set.gold))
+    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    if logits is not None and layers and layers[-1].bias is not None and layers[-1].out_features == len(logits):
+        with torch.no_grad():
+            layers[-1].bias.copy_(torch.from_numpy(logits))
 
 
 def calibrate_and_save(
