@@ -46,6 +46,7 @@ ONNX_FILES = {"fp32": ONNX_MODEL, "int8": ONNX_INT8}  # by precision
 PRECISION = "precision.json"
 TEMPERATURE = "calibration_temperature"  # in config.json; transformers keeps "temperature" for text generation
 THRESHOLDS = "label_thresholds"  # in config.json, where a text may have several labels
+LONG_TEXTS = "long_texts"  # in config.json: how a transformer reads texts that are longer than its window
 WEIGHTS = "model.safetensors"
 EMBEDDING = "embedding.npy"
 LABELS = "label.txt"

@@ -7,12 +7,13 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from potstill.artifacts import (
     CONFIG,
+    LONG_TEXTS,
     ONNX_FILES,
     PRECISION,
     RUN,
@@ -26,6 +27,7 @@ from potstill.artifacts import (
     read_object,
 )
 from potstill.corpus.examples import has_half
+from potstill.corpus.windows import LongTexts
 from potstill.errors import PotstillError, unknown_name
 from potstill.tasks import Task, Temperature, find_task
 
@@ -114,6 +116,19 @@ class ModelFolder:
         path = self.path / TOKENIZER_CONFIG
         fields = read_object(path) if path.is_file() else {}
         return int(min(_number(fields, "model_max_length", NO_LIMIT, path), NO_LIMIT))
+
+    @property
+    def long_texts(self) -> LongTexts:
+        """How it reads texts that are longer than :attr:`max_length`.
+
+        :raises PotstillError: when the configuration has something else there.
+        """
+        how = self.config.get(LONG_TEXTS, "mean")
+        if how not in get_args(LongTexts):
+            raise PotstillError(
+                f"{self.path / CONFIG}: {LONG_TEXTS} is '{how}': write one of {', '.join(get_args(LongTexts))}"
+            )
+        return cast(LongTexts, how)
 
     @property
     def precisions(self) -> list[str]:

@@ -76,9 +76,8 @@ def test_a_model_of_several_labels_starts_from_their_shares() -> None:
     words = Vocabulary(build_tokenizer(["film"], lower=True), np.ones((4, 2), np.float32))
     gold = np.array([[1, 0], [0, 0], [1, 0], [1, 0], [-100, -100]], dtype=np.float32)
     texts = encode(["film"] * 5, words.tokenizer, gold=gold)
-    model, _ = new_student(
-        "cnn", {}, words, ["a", "b"], embedding_trainable=True, seed=1, problem_type="multi_label_classification"
-    )
+    task = "multi_label_classification"
+    model: Any = new_student("cnn", {}, words, ["a", "b"], embedding_trainable=True, seed=1, problem_type=task)[0]
     fitting._set_first_logits(model, texts)
     np.testing.assert_allclose(model.output.bias.detach().sigmoid().numpy(), [4 / 6, 1 / 6], rtol=1e-5)
     unknown = encode(["film"], words.tokenizer, gold=gold[4:])

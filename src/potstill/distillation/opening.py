@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from potstill.augment.analyzers import find_analyzer
 from potstill.corpus.splits import Corpus, load_corpus
 from potstill.distillation.checks import check_job
+from potstill.distillation.text_length import choose_lengths
 from potstill.distillation.unlabelled import LabellingJob, labelled_stage, provisional_corpus, read_labelled
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
@@ -144,6 +145,7 @@ def _resolved(options: DistillOptions, corpus: Corpus, teacher: Teacher | None, 
         options = replace(options, augment=False)  # each new text costs a request
     if not corpus.is_gold:  # a second loss, or a baseline, on the teacher's own labels says nothing new
         options = replace(options, gold_weight=options.gold_weight or 0.0, gold_epochs=options.gold_epochs or 0)
+    options = choose_lengths(options, corpus, is_asked=teacher is not None)
     options = replace(options, measure=options.measure or corpus.task.default_measure)
     job = Job(options, corpus, progress, teacher)
     check_job(job, chose_analyzer=chose_analyzer)

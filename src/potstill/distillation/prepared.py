@@ -36,7 +36,7 @@ def word_text_stage(job: Job) -> Stage:
     options = job.options
     inputs: dict[str, Any] = {
         "cased": options.cased,
-        "student_words": options.student_words,
+        "student_words": options.most_words,
         **_learning_inputs(options),
     }
     if job.pretrained:
@@ -63,7 +63,7 @@ def _prepare_words(job: Job, work: Path) -> None:
     vocabulary = _build_vocabulary(job, texts)
     save_vocabulary(vocabulary, work)
     sets: dict[str, _Chunks] = {name: partial(_split_chunks, job, chunks) for name, chunks in _find_sets(job).items()}
-    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.student_words, mask_token=MASK)
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.most_words, mask_token=MASK)
 
 
 def _split_chunks(job: Job, chunks: _Chunks) -> Iterator[Chunk]:
@@ -99,14 +99,14 @@ def character_text_stage(job: Job, name: str) -> Stage:
     """
     options = job.options
     # A vocabulary of its own: its ids are not words. No analyzer: all that splits its text is in tokenizer.json.
-    inputs = {"cased": options.cased, "student_words": options.student_words, **_learning_inputs(options)}
+    inputs = {"cased": options.cased, "student_words": options.most_words, **_learning_inputs(options)}
     return Stage(name, ("data", "transfer"), inputs, _prepare_characters)
 
 
 def _prepare_characters(job: Job, work: Path) -> None:
     vocabulary = build_characters(_clean_texts(job), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
-    n_ctx = _CHARACTERS_A_WORD * job.options.student_words
+    n_ctx = _CHARACTERS_A_WORD * job.options.most_words
     _encode_sets(job, _find_sets(job), vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
 
 
@@ -120,7 +120,7 @@ def piece_text_stage(job: Job, name: str, student: str) -> Stage:
     inputs = {
         "student": student,
         "weights": None if is_teacher else hash_weights(student),
-        "teacher_tokens": job.options.teacher_tokens,
+        "teacher_tokens": job.options.most_tokens,
         **_learning_inputs(job.options),
     }
     after = ("data", "transfer", *(["teacher"] if is_teacher else []))
@@ -136,7 +136,7 @@ class _PreparePieces:
     def __call__(self, job: Job, work: Path) -> None:
         from potstill.teachers.checkpoints import TextForm, open_tokenizer
 
-        n_ctx = job.options.teacher_tokens
+        n_ctx = job.options.most_tokens
         tokenizer = open_tokenizer(find_checkpoint(job, self.student), TextForm(n_ctx=n_ctx))
         backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
         _encode_sets(job, _find_sets(job), backend, work, n_ctx=n_ctx, mask_token=mask_token)

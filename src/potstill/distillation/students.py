@@ -210,7 +210,7 @@ class TransformerStudent(Student):
         from potstill.teachers.layers import keep_layers
 
         options = job.options
-        form, source = TextForm(n_ctx=options.teacher_tokens), find_checkpoint(job, self.name)
+        form, source = TextForm(n_ctx=options.most_tokens), find_checkpoint(job, self.name)
         checkpoint = open_encoder(
             source,
             job.labels,

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from potstill.artifacts import LONG_TEXTS
 from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.corpus.windows import WindowEncoder, Windows
 from potstill.distillation.black_box import black_box_stage
 from potstill.distillation.convergence import report_convergence
 from potstill.distillation.inputs import hash_weights, training_inputs
@@ -39,7 +41,11 @@ def teacher_stages(job: Job) -> Iterator[Stage]:
         yield black_box_stage(job)
         return
     for teacher in find_ensemble(job.options):
-        inputs = {"teacher": teacher.source, "teacher_weights": hash_weights(teacher.source)}
+        inputs = {
+            "teacher": teacher.source,
+            "teacher_weights": hash_weights(teacher.source),
+            "long_texts": job.options.long_texts,
+        }
         yield Stage(teacher.folder, ("data",), inputs, teacher.build)
     yield Stage("teacher", ("data",), _teacher_inputs(job), _make_teacher)
 
@@ -84,9 +90,10 @@ def _teacher_inputs(job: Job) -> dict[str, Any]:
         "teacher": options.teacher,
         "teacher_weights": hash_weights(options.teacher),
         "teacher_is_finetuned": _is_finetuned(job),
+        "long_texts": options.long_texts,
     }
     if not inputs["teacher_is_finetuned"]:
-        inputs |= {"teacher_tokens": options.teacher_tokens, "teacher_dropout": options.teacher_dropout}
+        inputs |= {"teacher_tokens": options.most_tokens, "teacher_dropout": options.teacher_dropout}
         inputs |= training_inputs("teacher", _optimisation(job)) | {"teacher_rounds": _rounds(job)}
     return inputs
 
@@ -142,6 +149,7 @@ def _take_as_it_is(source: str, job: Job, work: Path) -> None:
     from potstill.training.fitting import calibrate_and_save
 
     checkpoint = open_finetuned(source, job.labels, job.task.problem_type)
+    windows = _windows(checkpoint, job)
     try_export(source, checkpoint.model, checkpoint.tokenizer.model_input_names)
     valid = _encode_split(job, "valid", _limited_tokenizer(checkpoint))
 
@@ -153,7 +161,7 @@ def _take_as_it_is(source: str, job: Job, work: Path) -> None:
         checked = check_match(checkpoint.match, job.task.decide(logits), valid.gold, source)
         logger.log(logging.WARNING if checked.is_doubtful else logging.INFO, "teacher: %s", checked)
 
-    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work, check=check)
+    calibrate_and_save(checkpoint.model, checkpoint.tokenizer, valid, work, windows=windows, check=check)
 
 
 def _fine_tune(job: Job, work: Path) -> None:
@@ -174,6 +182,7 @@ def _fine_tune(job: Job, work: Path) -> None:
         progress=job.progress,
         description="fine-tuning the teacher",
         rounds=_rounds(job),
+        windows=_windows(checkpoint, job),
     )
     report_convergence(checkpoint, training, tokenizer, job, work)
 
@@ -190,7 +199,7 @@ def _open_encoder(job: Job) -> "Checkpoint":
         if (config.problem_type or SINGLE_LABEL) != job.task.problem_type:
             has = f"another task ({config.problem_type})"
         logger.info("teacher: %s has %s: fine-tuned with a new last layer", options.teacher, has)
-    form = TextForm(n_ctx=options.teacher_tokens)
+    form = TextForm(n_ctx=options.most_tokens)
     return open_encoder(
         options.teacher,
         job.labels,
@@ -215,6 +224,24 @@ def warn_of_few_steps(n_texts: int, optimisation: Optimisation) -> None:
 
 def _limited_tokenizer(checkpoint: "Checkpoint") -> Tokenizer:
     return limited(checkpoint.tokenizer.backend_tokenizer, checkpoint.tokenizer.model_max_length)
+
+
+def _windows(checkpoint: "Checkpoint", job: Job) -> Windows:
+    """The windows of valid's texts; how the teacher reads long ones is noted in its configuration."""
+    n_ctx, how = checkpoint.tokenizer.model_max_length, job.options.long_texts
+    setattr(checkpoint.model.config, LONG_TEXTS, how)
+    texts, _ = read_gold(job.folder, "valid")
+    windows = WindowEncoder(checkpoint.tokenizer.backend_tokenizer, n_ctx, how)(texts)
+    if windows.n_long:
+        logger.info(
+            "teacher: %d of valid's %d texts are longer than the %d tokens that it reads at once: it reads them in "
+            "windows (--long_texts=%s)",
+            windows.n_long,
+            len(windows),
+            n_ctx,
+            how,
+        )
+    return windows
 
 
 def _encode_split(job: Job, split: str, tokenizer: Tokenizer) -> Encoded:

@@ -12,6 +12,7 @@ from potstill.corpus.columns import Columns, DistillColumns
 from potstill.corpus.readers import has_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import source_has_columns
+from potstill.corpus.windows import LongTexts
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.labelling import Engine
@@ -46,6 +47,7 @@ _EFFORTS: dict[Effort, _Effort] = {
 }
 _MOST_ROUNDS = 20
 _GOLD_WEIGHT = 0.5
+USUAL_LENGTH = 100  # tokens of a teacher, words of a student: the recipe's
 _NARROW = 384  # numbers a token of MiniLM
 _TEACHER_STEPS = 400  # at least
 _TEACHER_ROWS = 200_000  # of train, all epochs together, unless that is fewer than two epochs
@@ -111,8 +113,12 @@ class DistillOptions:
     number that is given is not exceeded."""
     teacher_batch_size: int = 32
     """Texts a step of fine-tuning."""
-    teacher_tokens: int = 100
-    """Longest text in tokens that the teacher reads."""
+    teacher_tokens: int | None = None
+    """Longest text in tokens that the teacher reads at once. Default: 100, or where one text in twenty of train is
+    longer, as many as most need, up to 256 and to what the encoder takes."""
+    long_texts: LongTexts = "mean"
+    """How a teacher reads longer texts: in windows whose logits are averaged (mean) or of which the most confident one
+    counts (confident), or the first --teacher_tokens alone (first). It is fine-tuned on first windows."""
     teacher_dropout: float = 0.1
     """Probability before the teacher's classification layer."""
 
@@ -163,9 +169,10 @@ class DistillOptions:
     """Steps over the transfer set; 0: as many as --student_epochs says."""
     student_batch_size: int = 128
     """Texts a step of the student."""
-    student_words: int = 100
+    student_words: int | None = None
     """Longest text in words that the student trains on (char-ngram: ten times as many characters); in prediction
-    there is no limit."""
+    there is no limit. Default: 100, or where one text in a hundred of train is longer, as many as those need, up to
+    400."""
     loss: Literal["mse", "kl"] | None = None
     """How the student's logits are compared with the teacher's: their mean squared error, or the Kullback-Leibler
     divergence of the labels' probabilities. Default: kl."""
@@ -264,6 +271,16 @@ class DistillOptions:
         """The analyzer that splits the words of students over word vectors; ``""`` where their tokenizer does."""
         # The teacher reads the natural text, which it was pretrained on; students do better on its morphemes.
         return self.analyzer if is_morphological(self.analyzer) else ""
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens that the teacher reads at once."""
+        return USUAL_LENGTH if self.teacher_tokens is None else self.teacher_tokens
+
+    @property
+    def most_words(self) -> int:
+        """Words of the longest text that students train on."""
+        return USUAL_LENGTH if self.student_words is None else self.student_words
 
     @property
     def trains_in_bf16(self) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.corpus.safe_loading import open_tokenizer
+from potstill.corpus.windows import WindowEncoder
 from potstill.files import reading
 from potstill.model_folder import ModelFolder
 from potstill.morphology import MorphemeSplitter
@@ -144,7 +145,12 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
     # One thread for a student: products this small are slower when they are shared. Several threads each take a batch.
     session = OnnxSession(onnx_file, len(labels), 1 if folder.is_student else threads)
     is_unpadded = folder.is_student or session.inputs == ["input_ids"]
-    graph: Graph = StudentGraph(session, tokenizer, threads) if is_unpadded else PaddedGraph(session, tokenizer, pad_id)
+    graph: Graph
+    if is_unpadded:
+        graph = StudentGraph(session, tokenizer, threads)
+    else:
+        encoder = WindowEncoder(tokenizer, folder.max_length, folder.long_texts)
+        graph = PaddedGraph(session, encoder, pad_id, folder.task)
     return Classifier(
         graph,
         labels,

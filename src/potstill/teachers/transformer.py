@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from potstill.artifacts import ONNX_MODEL, hash_json, writing
-from potstill.corpus.encoded import Text, encode, limited, tokenizer_hash, with_masks
+from potstill.artifacts import LONG_TEXTS, ONNX_MODEL, hash_json, writing
+from potstill.corpus.encoded import Text, tokenizer_hash, with_masks
+from potstill.corpus.windows import LongTexts, WindowEncoder
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.export.onnx_files import export_onnx, quantize
@@ -61,15 +62,20 @@ class TransformerTeacher:
         longest text."""
         weights = ModelFolder(Path(self._source)).weights_hash or self._source
         tokenizer = tokenizer_hash(self._checkpoint.tokenizer.backend_tokenizer)
-        return f"{weights} {tokenizer} {hash_json(self.labels)} {self._backend} {self._n_ctx}"
+        return f"{weights} {tokenizer} {hash_json(self.labels)} {self._backend} {self._n_ctx} {self._long_texts}"
 
     def __getstate__(self) -> dict[str, Any]:
         """Its state, without what each process opens for itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("run", "_tokenizer")}
+        return {name: value for name, value in vars(self).items() if name not in ("run", "_encoder")}
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        return limited(self._checkpoint.tokenizer.backend_tokenizer, self._n_ctx)
+    def _encoder(self) -> WindowEncoder:
+        return WindowEncoder(self._checkpoint.tokenizer.backend_tokenizer, self._n_ctx, self._long_texts)
+
+    @property
+    def _long_texts(self) -> LongTexts:
+        how: LongTexts = getattr(self._checkpoint.model.config, LONG_TEXTS, "mean")
+        return how
 
     @cached_property
     def run(self) -> Model:
@@ -99,9 +105,9 @@ class TransformerTeacher:
         mask_token = self._checkpoint.tokenizer.mask_token or MASK
         pad_id = self._checkpoint.model.config.pad_token_id or 0
         # Not tokenised ahead in a thread: it is 0.6% of the time with MiniLM-L6 in fp32 on a CPU, 1.5% in int8.
-        return predict_logits(
-            run, encode(with_masks(texts, mask_token), self._tokenizer), pad_id=pad_id, progress=progress
-        )
+        windows = self._encoder(with_masks(texts, mask_token))
+        logits = predict_logits(run, windows.encoded, pad_id=pad_id, progress=progress)
+        return windows.join(logits, find_task(self._checkpoint.model.config.problem_type))
 
     def check(self, texts: Sequence[Text]) -> None:
         """Log how far a less exact backend's logits are from torch's in fp32."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import TRAINING, write_json
 from potstill.corpus.encoded import Encoded
+from potstill.corpus.windows import Windows
 from potstill.distributed import is_first
 from potstill.errors import PotstillError
 from potstill.progress import Progress
@@ -92,10 +93,13 @@ def fit(
     progress: Progress,
     description: str,
     rounds: int = 1,
+    windows: Windows | None = None,
 ) -> "Training":
     """Train a model, fit its temperature on valid, and save it with its ONNX file and its training curve.
 
     :param work: a working folder; with the checkpoints of a killed call in it, training resumes from them.
+    :param windows: of valid's texts, for the calibration of a model that reads long texts in windows; default: valid as
+        it is.
     :param rounds: at most; one more follows, from the best weights, where accuracy on valid still rose at the end.
     """
     from potstill.students import StudentModel
@@ -126,7 +130,7 @@ def fit(
     assert training is not None
     if is_first():
         write_json(work / TRAINING, asdict(training))
-        calibrate_and_save(model, tokenizer, valid_set, work)
+        calibrate_and_save(model, tokenizer, valid_set, work, windows=windows)
     return training
 
 
@@ -148,11 +152,13 @@ def calibrate_and_save(
     valid_set: Encoded,
     work: Path,
     *,
+    windows: Windows | None = None,
     check: Callable[[NDArray[np.float32]], None] = lambda logits: None,
 ) -> None:
     """Fit a model's temperature and thresholds on valid, note them in its configuration and save it with its ONNX file.
 
-    :param valid_set: with label ids.
+    :param valid_set: with gold labels.
+    :param windows: of the same texts, where they may be long.
     :param check: is given the logits on valid; what it raises keeps the model from being saved.
     """
     from potstill.export.onnx_files import save_model
@@ -160,9 +166,11 @@ def calibrate_and_save(
     from potstill.training.calibration import calibrate
 
     assert valid_set.gold is not None
-    logits = predict_logits(in_torch(model), valid_set, pad_id=model.config.pad_token_id or 0)
+    task, encoded = find_task(model.config.problem_type), valid_set if windows is None else windows.encoded
+    logits = predict_logits(in_torch(model), encoded, pad_id=model.config.pad_token_id or 0)
+    logits = logits if windows is None else windows.join(logits, task)
     check(logits)
-    calibration = calibrate(logits, valid_set.gold, find_task(model.config.problem_type))
+    calibration = calibrate(logits, valid_set.gold, task)
     # The logits stay as they are: they are what students learn.
     for name, value in calibration.fields().items():
         setattr(model.config, name, value)
