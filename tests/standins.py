@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from potstill.artifacts import read_json, write_json
+
 POSITIVE = ("fine", "good", "bright", "warm", "clever")
 NEGATIVE = ("dull", "bad", "flat", "cold", "silly")
 NOUNS = ("film", "story", "plot", "cast", "scene", "ending")
@@ -100,3 +102,8 @@ def write_student(
         *new_student(name, dict(parameters or {}), vocabulary, list(labels), embedding_trainable=True, seed=1), folder
     )
     return folder
+
+
+def change_json(path: Path, **fields: Any) -> None:
+    """Write some fields of a JSON file anew."""
+    write_json(path, read_json(path) | fields)
