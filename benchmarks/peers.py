@@ -38,7 +38,7 @@ from potstill.artifacts import ONNX_FILES, RUN, read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import (
     PEERS,
     Peer,

@@ -29,7 +29,8 @@ from potstill.commands.export import ExportOptions, export
 from potstill.corpus.splits import SPLITS, load_corpus
 from potstill.distillation.distill import distill
 from potstill.errors import PotstillError
-from potstill.evaluation.measuring import Labelled, time_calls
+from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.measuring import time_calls
 from potstill.evaluation.peers import PeerFailed, PeerTask, check_peer
 from potstill.evaluation.results import GOLD, this_machine
 from potstill.runs.options import DistillOptions, Effort

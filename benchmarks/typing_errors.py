@@ -18,7 +18,7 @@ from potstill.augment.typing_errors import misspell
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.tables import table
 
 

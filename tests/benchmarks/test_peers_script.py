@@ -10,7 +10,7 @@ import peers
 from potstill.artifacts import read_json, write_json
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import PEERS, Peer, PeerFailed, PeerKind, PeerTask, Settings
 from potstill.export.onnx_files import save_model
 from potstill.training.fitting import new_student

@@ -123,7 +123,7 @@ def test_what_is_in_the_way_of_the_figures_is_named_before_anything_is_measured(
 
 
 def test_in_the_plot_fast_is_left_and_accurate_is_up() -> None:
-    root = ElementTree.fromstring(draw_svg([Point("a <b>", 0.05, 80), Point("c", 5, 90)]))
+    root = ElementTree.fromstring(draw_svg([Point("a <b>", 0.05, 80), Point("c", 5, 90)], "accuracy"))
     slow_y, fast_y = (float(dot.get("cy", "")) for dot in reversed(root.findall("{*}circle")))
     fast_x, slow_x = (float(dot.get("cx", "")) for dot in root.findall("{*}circle"))
     assert fast_x < slow_x and slow_y < fast_y

@@ -9,7 +9,8 @@ import pytest
 import potstill
 from potstill.artifacts import write_manifest
 from potstill.corpus.examples import read_examples
-from potstill.evaluation.measuring import Labelled, count_confusion
+from potstill.evaluation.label_figures import count_confusion
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.results import Evaluation, Role, read_evaluation, this_machine, write_evaluation
 from potstill.runs.contents import read_split
 from potstill.runtime.cascade import Cascade

@@ -8,7 +8,7 @@ import pytest
 
 from potstill.corpus.examples import Example, read_examples
 from potstill.errors import PotstillError
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import (
     PEERS,
     Peer,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from potstill.distillation.distill import Distilled
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.reference import measure_reference
 from potstill.evaluation.results import Evaluation, Reference, read_evaluation, score_table
 from standins import sentences

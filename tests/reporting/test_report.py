@@ -16,7 +16,7 @@ from potstill.augment.sampling import Rules
 from potstill.cli import main, parse
 from potstill.errors import PotstillError
 from potstill.evaluation.results import Evaluation, read_evaluation
-from potstill.reporting.page import confusions, cost, figures, find_differences, percent, render_page, short
+from potstill.reporting.page import Confusion, confusions, cost, figures, find_differences, percent, render_page, short
 from potstill.reporting.report import ReportOptions, report_runs
 from potstill.reporting.run import RunReport, read_run, write_command
 from potstill.runs.options import DistillOptions
@@ -138,10 +138,10 @@ def test_runs_side_by_side_say_where_they_differ(run: RunReport) -> None:
 
 def test_many_labels_are_a_list_of_confusions(run: RunReport) -> None:
     score = replace(run.evaluation.scores[1], confusion={"a": {"a": 9, "b": 1}, "b": {"a": 3, "b": 2}})
-    assert confusions(score) == [("b", "a", 3), ("a", "b", 1)]
-    many = replace(run, labels=[str(number) for number in range(11)])
+    assert confusions(score) == [Confusion("b", "a", 3, 0.6), Confusion("a", "b", 1, 0.1)]
+    many = replace(run, labels=[str(number) for number in range(13)])
     page = render_page([many], 0.05)
-    assert 'class="matrix"' not in page and "the most frequent of 11 labels" in page
+    assert 'class="matrix"' not in page and "the most frequent of 13 labels" in page
     assert 'class="matrix"' in render_page([run], 0.05)
 
 

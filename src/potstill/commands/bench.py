@@ -27,7 +27,7 @@ from potstill.corpus.labels import encode_labels
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import Peer, PeerTask, check_peer, train_first
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
@@ -337,5 +337,5 @@ def _check_out(out: Path) -> None:
 def _write(rows: list[Benched], out: Path) -> None:
     points = [Point(f"{row.name} {row.precision}", row.timings[0].p50_ms, 100 * row.accuracy) for row in rows]
     with atomic_file(out / BENCH_PLOT) as partial:
-        partial.write_text(draw_svg(points), encoding="utf-8")
+        partial.write_text(draw_svg(points, find_task().accuracy_name), encoding="utf-8")
     write_json(out / BENCH, {"rows": [asdict(row) for row in rows]})

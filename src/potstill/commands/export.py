@@ -28,7 +28,8 @@ from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import encode_labels
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
-from potstill.evaluation.measuring import Labelled, time_calls
+from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.measuring import time_calls
 from potstill.locks import locked
 from potstill.manifests import replacing
 from potstill.model_folder import ModelFolder

@@ -16,7 +16,8 @@ from potstill.artifacts import (
     read_json,
 )
 from potstill.errors import PotstillError, require
-from potstill.evaluation.measuring import Labelled, Model, score_models
+from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.measuring import Model, score_models
 from potstill.evaluation.results import Score, read_evaluation
 from potstill.manifests import find_faults
 from potstill.model_folder import ModelFolder

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import TRAINING, read_json, write_json
 from potstill.corpus.encoded import encode
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.reference import ReferenceOnValid, fit_reference
 from potstill.runs.contents import read_gold, read_split
 from potstill.runs.job import Job

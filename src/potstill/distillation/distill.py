@@ -79,7 +79,8 @@ class Distilled:
         if self.evaluation.is_gold:
             checked = read_record(self.folder)["config"]["gold"]
             harder = f"test is {checked}: its texts that were not drawn at random are harder than usual"
-            return [f"accuracy and macro F1 {how}", *([harder] if checked else [])]
+            figures = " and ".join(column.title for column in self.evaluation.columns[:2])
+            return [f"{figures} {how}", *([harder] if checked else [])]
         return [
             f"agreement with the teacher, which alone labelled these texts, and macro F1 against its labels, {how}",
             "how often the teacher is right nobody knows yet: choose texts to label by hand with",
@@ -90,10 +91,11 @@ class Distilled:
     def _advice(self) -> list[str]:
         """What to do where a baseline that takes seconds is better than the best student."""
         best, reference = self.evaluation.best, self.evaluation.reference
-        if reference is None or best.accuracy >= reference.accuracy:
+        share = self.evaluation.headline.of
+        if reference is None or (share(best) or 0) >= (share(reference) or 0):
             return []
         teacher = self.evaluation.teacher
-        if teacher.accuracy < reference.accuracy:
+        if (share(teacher) or 0) < (share(reference) or 0):
             training = self._teachers_training()
             advice = f"the teacher is below it too{training}: give more --teacher_epochs, or another --teacher"
         else:

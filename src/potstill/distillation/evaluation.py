@@ -26,7 +26,8 @@ def evaluation_stages(job: Job) -> Iterator[Stage]:
 
 
 def _evaluate(job: Job, work: Path) -> None:
-    from potstill.evaluation.measuring import Labelled, Model, score_models
+    from potstill.evaluation.labelled import Labelled
+    from potstill.evaluation.measuring import Model, score_models
     from potstill.evaluation.reference import measure_reference
 
     options = job.options

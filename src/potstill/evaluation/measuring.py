@@ -7,22 +7,22 @@ has a framework's overhead that the other lacks. The time is that of the whole p
 import logging
 import statistics
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
-from potstill.corpus.examples import Example
 from potstill.evaluation.cascades import CascadeSide, measure_cascades
+from potstill.evaluation.label_figures import count_confusion, figures_by_label, never_predicted
+from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.results import Coverage, Disagreement, Role, Score
+from potstill.evaluation.risk import RiskCoverage, risk_coverage
 from potstill.model_folder import ModelFolder
 from potstill.runtime.classifier import Classifier, load
-from potstill.tasks import Label, Task, Temperature, shown_label, task_of
+from potstill.tasks import Temperature, shown_label
 from potstill.teachers.recorded import RecordedTeacher, is_recorded
 from potstill.training.calibration import calibration_error
 
@@ -33,52 +33,6 @@ _TIMED = 300  # texts, one at a time
 _N_DISAGREEMENTS = 10
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 NO_ANSWER = "(no answer)"  # instead of a label, where a black box gave none
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Texts, or pairs of them, and their gold labels."""
-
-    texts: Sequence[Text]
-    labels: Sequence[Label]
-
-    @classmethod
-    def of(cls, examples: Sequence[Example]) -> "Labelled":
-        """Those of a split."""
-        return cls([example.content for example in examples], [example.label for example in examples])
-
-    @property
-    def task(self) -> Task:
-        """How many labels a text has."""
-        return task_of(self.labels[0])
-
-    def gold(self, names: Sequence[str]) -> NDArray[Any]:
-        """The labels as the task encodes them.
-
-        :param names: in the order of the encoding.
-        """
-        return self.task.encode(self.labels, names)
-
-    def is_right(self, labels: Sequence[object] | NDArray[np.object_]) -> NDArray[np.bool_]:
-        """Whether each of a model's labels is the gold one, or the several of a text are, ``[n_texts]``."""
-        # Several labels are a list or a tuple, in the order of a model's labels.
-        found = (tuple(sorted(label)) if isinstance(label, list | tuple) else label for label in labels)
-        return np.array([gold == label for gold, label in zip(self.labels, found, strict=True)], dtype=np.bool_)
-
-    def f1(self, labels: Sequence[object] | NDArray[np.object_], average: Literal["macro", "micro"] = "macro") -> float:
-        """F1 of a model's labels: the mean of the labels' own, or that of all labels together."""
-        from sklearn.metrics import f1_score
-        from sklearn.preprocessing import MultiLabelBinarizer
-
-        gold, found = list(self.labels), list(labels)
-        if self.task.takes_several:
-            sets = MultiLabelBinarizer().fit([*gold, *found])
-            gold, found = sets.transform(gold), sets.transform(found)
-        return float(f1_score(gold, found, average=average, zero_division=0))
-
-    def micro_f1(self, labels: Sequence[object] | NDArray[np.object_]) -> float | None:
-        """That of all labels together, where a text may have several; elsewhere it is the accuracy: None."""
-        return self.f1(labels, "micro") if self.task.takes_several else None
 
 
 @dataclass(frozen=True)
@@ -136,6 +90,10 @@ class _Predictions:
         confidence = self.classifier.task.confidence(self.probabilities())
         return CascadeSide(confidence, test.is_right(self.labels), statistics.median(self.times))
 
+    def risk_coverage(self, test: Labelled) -> RiskCoverage:
+        """How often it is right where it is confident."""
+        return risk_coverage(self.classifier.task.confidence(self.probabilities()), test.is_right(self.labels))
+
     def calibration_error(self, test: Labelled, temperature: Temperature | None = None) -> float:
         """How far its probabilities are from how often they come true, in points, where texts have an answer."""
         task, gold = self.classifier.task, test.gold(self.classifier.classes_.tolist())
@@ -186,6 +144,7 @@ def _score(
 ) -> Score:
     is_right = test.is_right(predictions.labels)
     is_teacher = predictions is teacher
+    task, names = predictions.classifier.task, predictions.classifier.classes_.tolist()
     deployed = None if isinstance(predictions.classifier, RecordedTeacher) else ModelFolder(folder)
     return Score(
         name=model.name,
@@ -208,6 +167,9 @@ def _score(
         parameters=deployed.n_parameters if deployed else None,
         megabytes=deployed.megabytes(model.precision) if deployed else None,
         confusion=count_confusion(test, predictions.labels.tolist()),
+        by_label=figures_by_label(test, predictions.labels.tolist(), names, getattr(task, "thresholds", ())),
+        never_predicted=never_predicted(model.name, valid, predictions.valid_labels.tolist(), names),
+        risk_coverage=predictions.risk_coverage(test).thinned(),
         coverage=_cover(predictions.classifier, folder, test),
         cascades=[]
         if is_teacher
@@ -226,19 +188,6 @@ def _agreement(student: _Predictions, teacher: _Predictions) -> float:
     """The share of test's texts to which both give the same label, or the same several."""
     pairs = zip(student.labels, teacher.labels, strict=True)
     return float(np.mean([ours == theirs for ours, theirs in pairs]))
-
-
-def count_confusion(part: Labelled, predicted: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """How many texts of each gold label got each label; pairs that do not occur are left out.
-
-    Where a text may have several, labels are not taken for one another: it is empty.
-    """
-    table: dict[str, dict[str, int]] = defaultdict(dict)
-    if part.task.takes_several:
-        return {}
-    for (gold, label), n_texts in sorted(Counter(zip(part.labels, predicted, strict=True)).items()):
-        table[str(gold)][label] = n_texts
-    return dict(table)
 
 
 def _cover(classifier: Classifier | RecordedTeacher, folder: Path, test: Labelled) -> Coverage | None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError, reason, unknown_name
-from potstill.evaluation.measuring import Labelled
+from potstill.evaluation.labelled import Labelled
 
 logger = logging.getLogger(__name__)
 

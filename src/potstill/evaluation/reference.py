@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from potstill.evaluation.measuring import Labelled, time_calls
+from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.measuring import time_calls
 from potstill.evaluation.peers import Peer, PeerTask, all_forms, train_peer
 from potstill.evaluation.results import Reference
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from potstill.artifacts import EVALUATION, own_manifest, read_json, write_json
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import MeasuredCascade
+from potstill.evaluation.risk import RiskCoverage, RiskPoint
 from potstill.runtime.threads import available_cpus
 from potstill.tables import table
 from potstill.tasks import SINGLE_LABEL, Task, find_task
@@ -54,6 +55,22 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
+class LabelFigures:
+    """How one label is found on test.
+
+    :param texts: of test that have it.
+    :param threshold: the probability from which on it is given, where a text may have several labels.
+    """
+
+    label: str
+    texts: int
+    precision: float
+    recall: float
+    f1: float
+    threshold: float | None
+
+
+@dataclass(frozen=True)
 class Score:
     """One model's row of the table, and what a report tells of it.
 
@@ -70,7 +87,11 @@ class Score:
         the 95th percentile. Of a black box those that it took to answer.
     :param parameters: numbers in the weights, the word table included; None for a black box.
     :param megabytes: of the files that are deployed: ONNX file, tokenizer and configuration; None for a black box.
-    :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out.
+    :param confusion: texts of test by gold label, then by the model's; pairs that do not occur are left out. Empty
+        where a text may have several labels.
+    :param by_label: the figures of each label, in id order.
+    :param never_predicted: labels that texts of valid have, and that the model gives to none.
+    :param risk_coverage: how often it is right where it is confident, on test.
     :param coverage: of a student of ``STUDENTS``; None for a transformer.
     :param cascades: on test, with the teacher as fallback, one a threshold; none for the teacher.
     :param disagreements: the texts of valid on which its probabilities are furthest from the teacher's, by their total
@@ -95,6 +116,9 @@ class Score:
     parameters: int | None
     megabytes: float | None
     confusion: dict[str, dict[str, int]]
+    by_label: list[LabelFigures]
+    never_predicted: list[str]
+    risk_coverage: RiskCoverage
     coverage: Coverage | None = None
     cascades: list[MeasuredCascade] = field(default_factory=list)
     disagreements: list[Disagreement] = field(default_factory=list)
@@ -102,7 +126,10 @@ class Score:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Score":
         """The reverse of :func:`dataclasses.asdict`."""
+        curve = fields["risk_coverage"]
         parts = {
+            "by_label": [LabelFigures(**label) for label in fields["by_label"]],
+            "risk_coverage": RiskCoverage([RiskPoint(**point) for point in curve["points"]], curve["area"]),
             "coverage": Coverage(**fields["coverage"]) if fields["coverage"] else None,
             "cascades": [MeasuredCascade(**cascade) for cascade in fields["cascades"]],
             "disagreements": [Disagreement(**text) for text in fields["disagreements"]],
@@ -138,6 +165,11 @@ class Column:
 
     title: str
     field: str
+
+    def of(self, row: "Score | Reference") -> float | None:
+        """A model's share; None where it was not measured."""
+        share: float | None = getattr(row, self.field)
+        return share
 
 
 def figure_columns(task: Task, accuracy_name: str) -> list[Column]:
@@ -179,7 +211,7 @@ def score_table(
 
 
 def _shares(row: Score | Reference, columns: Sequence[Column]) -> list[str]:
-    values = [getattr(row, column.field) for column in columns]
+    values = [column.of(row) for column in columns]
     return ["" if value is None else f"{100 * value:.2f}" for value in values]
 
 
@@ -227,6 +259,11 @@ class Evaluation:
     def columns(self) -> list[Column]:
         """The columns of its table that are shares of test."""
         return figure_columns(self.task, self.accuracy_name)
+
+    @property
+    def headline(self) -> Column:
+        """The column that says most in one number."""
+        return self.columns[0]
 
     @property
     def teacher(self) -> Score:

@@ -16,7 +16,7 @@ from potstill.reporting.run import count_rows, data_source, write_command
 from potstill.runs.contents import read_record, run_labels
 from potstill.teachers.black_boxes import is_black_box
 
-_METRICS = {"accuracy": "accuracy", "f1": "macro_f1"}  # the hub's names, and those of a Score
+_HUB_METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "micro_f1": "f1"}  # the hub's names, by those of a Score
 
 
 def write_card(run: Path, folder: Path) -> None:
@@ -40,17 +40,18 @@ def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> s
     is_on_hub = bool(config["data"]) and not is_file
     source = data_source(config)
     name = source.partition(":")[0] if is_on_hub else Path(source).stem
+    columns = [column for column in evaluation.columns if column.field in _HUB_METRICS]
     results = [
         EvalResult(
             task_type="text-classification",
             dataset_type=name,
             dataset_name=name,
             dataset_split="test",
-            metric_type=metric,
-            metric_value=getattr(best, field),
-            metric_name="macro F1" if metric == "f1" else metric,
+            metric_type=_HUB_METRICS[column.field],
+            metric_value=column.of(best),
+            metric_name=column.title,
         )
-        for metric, field in _METRICS.items()
+        for column in columns
     ]
     data = ModelCardData(
         language=find_language(config),
@@ -59,7 +60,7 @@ def _metadata(record: dict[str, Any], evaluation: Evaluation, folder: Path) -> s
         tags=["distillation", "onnx"],
         base_model=_base_model(config, best, folder),
         datasets=[name] if is_on_hub else None,
-        metrics=list(_METRICS) if evaluation.is_gold else None,
+        metrics=list(dict.fromkeys(_HUB_METRICS[column.field] for column in columns)) if evaluation.is_gold else None,
         model_name=best.name,
         eval_results=results if evaluation.is_gold else None,
     )
@@ -100,6 +101,8 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         name=f"{Path(data_source(shown)).stem} {best.name}",
         data=data_source(shown),
         is_gold=evaluation.is_gold,
+        columns=evaluation.columns,
+        takes_several=evaluation.task.takes_several,
         best=best,
         scores=[
             score

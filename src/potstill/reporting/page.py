@@ -5,6 +5,7 @@ The page is one file without script, its style named by hash in its policy: it c
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment
@@ -12,13 +13,21 @@ from markupsafe import Markup
 
 from potstill.evaluation.results import Evaluation, Score
 from potstill.reporting.charts import SHAPES
-from potstill.reporting.plots import cascade_lines, draw_cascades, draw_models, draw_training, training_lines
+from potstill.reporting.plots import (
+    cascade_lines,
+    draw_cascades,
+    draw_models,
+    draw_risk,
+    draw_training,
+    risk_lines,
+    training_lines,
+)
 from potstill.reporting.run import RunReport
 from potstill.templating import name_inline, open_templates
 
 _FOLDER = Path(__file__).parent / "templates"
-_MATRIX_LABELS = 10  # more of them are shown as a list of confusions
-_N_CONFUSIONS = 10  # that such a list has
+_MATRIX_LABELS = 12  # more of them are shown as a list of confusions
+_N_CONFUSIONS = 20  # that such a list has
 _NONE = "\N{EN DASH}"  # of a black box: it has no file
 _LEVELS = 8  # shades of a matrix' cells
 
@@ -61,14 +70,16 @@ def report_templates(*, autoescape: bool = True) -> Environment:
         "confusions": confusions,
         "best_first": best_first,
         "draw_training": lambda run: Markup(draw_training(run)),
+        "risk_lines": risk_lines,
+        "draw_risk": lambda run: Markup(draw_risk(run.name, run.evaluation)),
         "draw_cascades": lambda run: Markup(draw_cascades(run.name, run.evaluation)),
     }
     return templates
 
 
-def percent(share: float) -> str:
-    """A share of 1 in percent, with two decimals."""
-    return f"{100 * share:.2f}"
+def percent(share: float | None) -> str:
+    """A share of 1 in percent, with two decimals; a dash for None."""
+    return _NONE if share is None else f"{100 * share:.2f}"
 
 
 def figures(value: float | None, digits: int = 3) -> str:
@@ -105,15 +116,28 @@ def shade(n_texts: int, total: int) -> int:
     return math.ceil(_LEVELS * n_texts / total) if total else 0
 
 
-def confusions(score: Score) -> list[tuple[str, str, int]]:
-    """The most frequent confusions: gold label, the model's, texts."""
+@dataclass(frozen=True)
+class Confusion:
+    """A label that a model gave for another one.
+
+    :param share: of the texts that have the gold label.
+    """
+
+    gold: str
+    given: str
+    n_texts: int
+    share: float
+
+
+def confusions(score: Score) -> list[Confusion]:
+    """The most frequent confusions, the worst first."""
     pairs = [
-        (gold, label, n_texts)
+        Confusion(gold, label, n_texts, n_texts / sum(row.values()))
         for gold, row in score.confusion.items()
         for label, n_texts in row.items()
         if gold != label
     ]
-    return sorted(pairs, key=lambda pair: -pair[2])[:_N_CONFUSIONS]
+    return sorted(pairs, key=lambda pair: (-pair.n_texts, -pair.share))[:_N_CONFUSIONS]
 
 
 def best_first(evaluation: Evaluation) -> list[Score]:

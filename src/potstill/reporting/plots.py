@@ -11,14 +11,14 @@ _LEVEL, _TAUGHT = "teacher", "taught"  # the teacher at its best, and on its way
 
 
 def draw_models(runs: Sequence[RunReport]) -> str:
-    """Accuracy against latency of all models of all runs."""
+    """Accuracy, or what heads the table instead, against latency of all models of all runs."""
     points = [
-        Point(score.name, score.p50_ms, 100 * score.accuracy, score.role, group)
+        Point(score.name, score.p50_ms, 100 * (run.evaluation.headline.of(score) or 0.0), score.role, group)
         for group, run in enumerate(runs)
         for score in run.evaluation.scores
         if score.p50_ms  # of a black box it may not be known
     ]
-    return draw_scatter(points)
+    return draw_scatter(points, runs[0].evaluation.headline.title)
 
 
 def training_lines(run: RunReport) -> list[tuple[str, str]]:
@@ -27,18 +27,21 @@ def training_lines(run: RunReport) -> list[tuple[str, str]]:
 
 
 def draw_training(run: RunReport) -> str:
-    """Each model's accuracy on valid after so many epochs, and the teacher's at its best as a level line."""
-    level = 100 * run.evaluation.teacher.valid["accuracy"]
+    """Each model's accuracy on valid, or what heads the table instead, after so many epochs, and the teacher's at its
+    best as a level line.
+    """
+    headline = run.evaluation.headline
+    level = 100 * run.evaluation.teacher.valid[headline.field]
     curves = _curves(run)
     points = [point for _, _, curve in curves for point in curve]
     chart = Chart(
         linear("epochs, each of the model's own training set", [0, *(epoch for epoch, _ in points)]),
-        linear("accuracy on valid, percent", [level, *(accuracy for _, accuracy in points)]),
+        linear(f"{headline.title} on valid, percent", [level, *(accuracy for _, accuracy in points)]),
     )
     chart.level(level, _LEVEL)
     for _, style, curve in curves:
         _draw_line(chart, curve, style)
-    return chart.svg(f"{run.name}: accuracy on valid during training")
+    return chart.svg(f"{run.name}: {headline.title} on valid during training")
 
 
 def _curves(run: RunReport) -> list[tuple[str, str, list[tuple[float, float]]]]:
@@ -76,12 +79,37 @@ def draw_cascades(name: str, evaluation: Evaluation) -> str:
     ]
     chart = Chart(
         linear("percent of texts that go to the teacher", [0, 100]),
-        linear("accuracy on test, percent", [accuracy for line in lines for _, accuracy in line]),
+        linear(f"{evaluation.accuracy_name} on test, percent", [accuracy for line in lines for _, accuracy in line]),
     )
     chart.level(teacher, _LEVEL)
     for number, line in enumerate(lines):
         _draw_line(chart, line, _series(number))
     return chart.svg(f"{name}: accuracy of a cascade of student and teacher")
+
+
+def risk_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The lines of :func:`draw_risk`: names and classes."""
+    students = [(score.name, _series(number)) for number, score in enumerate(evaluation.students)]
+    return [("teacher", _TAUGHT), *students]
+
+
+def draw_risk(name: str, evaluation: Evaluation) -> str:
+    """The share of wrong answers where only so many texts get one, the most confident first.
+
+    :param name: of the run.
+    """
+    scores = [evaluation.teacher, *evaluation.students]
+    lines = [[(100 * point.coverage, 100 * point.risk) for point in score.risk_coverage.points] for score in scores]
+    chart = Chart(
+        linear("percent of test's texts that get an answer", [0, 100]),
+        linear("percent of these answers that are wrong", [0, *(risk for line in lines for _, risk in line)]),
+    )
+    for line, (_, style) in zip(lines, risk_lines(evaluation), strict=True):
+        if len(line) > 1:
+            chart.line(line, style)
+        else:
+            chart.dot(line[0], style)
+    return chart.svg(f"{name}: wrong answers by how many texts get one")
 
 
 def _draw_line(chart: Chart, points: Sequence[tuple[float, float]], style: str) -> None:

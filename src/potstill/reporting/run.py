@@ -23,7 +23,8 @@ FROM_PYTHON = "texts that a Python caller gave"
 class Curve:
     """How a training went.
 
-    :param points: of each evaluation on valid the epoch and the accuracy; empty where the model was used as it is.
+    :param points: of each evaluation on valid the epoch and the share that heads the table; empty where the model was
+        used as it is.
     :param is_rising: whether the model had more to learn when it ended.
     """
 
@@ -79,7 +80,10 @@ def read_run(folder: Path, name: str) -> RunReport:
         evaluation=evaluation,
         labels=run_labels(folder),
         sizes={split: count_rows(folder / "data" / f"{split}.parquet") for split in SPLITS},
-        curves=[_read_curve(score, folder / score.folder / TRAINING) for score in evaluation.scores],
+        curves=[
+            _read_curve(score, folder / score.folder / TRAINING, evaluation.headline.field)
+            for score in evaluation.scores
+        ],
         transfer_set=find_composition(folder),
         options={option.name: " ".join(option.words) for option in _options(record["config"])},
         command=write_command(record["config"]),
@@ -103,11 +107,11 @@ def count_rows(path: Path) -> int:
     return int(pyarrow.parquet.read_metadata(path).num_rows)
 
 
-def _read_curve(score: Score, path: Path) -> Curve:
+def _read_curve(score: Score, path: Path, figure: str) -> Curve:
     if not path.is_file():
         return Curve(score, [], is_rising=False)
     training = read_json(path)
-    points = [(entry["epoch"], entry["accuracy"]) for entry in training["evaluations"]]
+    points = [(entry["epoch"], entry[figure]) for entry in training["evaluations"]]
     return Curve(score, points, training["is_rising"])
 
 

@@ -28,17 +28,23 @@ class Point:
     group: int = 0
 
 
-def draw_svg(points: Sequence[Point]) -> str:
-    """The picture as a file of its own."""
-    head, _, rest = draw_scatter(points).partition("\n")
+def draw_svg(points: Sequence[Point], measure: str) -> str:
+    """The picture as a file of its own.
+
+    :param measure: the figure that goes upwards.
+    """
+    head, _, rest = draw_scatter(points, measure).partition("\n")
     return "\n".join([head, _STYLE, rest, ""])
 
 
-def draw_scatter(points: Sequence[Point]) -> str:
-    """The picture: milliseconds to the right on a logarithmic axis, accuracy upwards, and the front of the best."""
+def draw_scatter(points: Sequence[Point], measure: str) -> str:
+    """The picture: milliseconds to the right on a logarithmic axis, accuracy upwards, and the front of the best.
+
+    :param measure: what accuracy is here.
+    """
     chart = Chart(
         logarithmic("milliseconds a text, median, one thread", [point.ms for point in points]),
-        linear("accuracy on test, percent", [point.accuracy for point in points]),
+        linear(f"{measure} on test, percent", [point.accuracy for point in points]),
     )
     chart.steps([(point.ms, point.accuracy) for point in find_front(points)], "front")
     for point in points:

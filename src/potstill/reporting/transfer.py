@@ -14,7 +14,7 @@ from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
 from potstill.model_folder import ModelFolder
 from potstill.runs.contents import read_split, run_labels
-from potstill.tasks import Task
+from potstill.tasks import Task, shown_label
 
 KINDS = {
     "own": "train's own texts",
@@ -97,7 +97,7 @@ class _Row:
     draw: float
     text: str
     source: int
-    label: int
+    label: str
     probability: float
 
 
@@ -116,7 +116,7 @@ def find_composition(run: Path) -> Composition:
     :raises PotstillError: when a shard is damaged.
     """
     train = [example.text for example in read_split(run, "train")]
-    labels = run_labels(run)
+    labels = np.array(run_labels(run), dtype=object)
     is_given = not (run / "augmented").is_dir()
     teacher = ModelFolder(run / "teacher")
     temperature = 1.0 if is_given else teacher.temperature
@@ -125,13 +125,15 @@ def find_composition(run: Path) -> Composition:
     generator = np.random.default_rng(0)
     for part, origins in _given_parts(parts, train) if is_given else _augmented_parts(parts, run / "augmented" / TEXTS):
         probabilities = teacher.task.probabilities(part.logits, temperature)
-        _count(part, origins, probabilities, generator.random(len(part.texts)), tallies, task=teacher.task)
+        _count(
+            part, origins, probabilities, generator.random(len(part.texts)), tallies, task=teacher.task, names=labels
+        )
     kinds = [
         Kind(
             title=KINDS[name],
             n_texts=tally.n_texts,
             mean_prob=tally.sum_of_probs / tally.n_texts,
-            samples=[_sample(row, train, labels) for row in tally.rows],
+            samples=[_sample(row, train) for row in tally.rows],
         )
         for name, tally in tallies.items()
         if tally.n_texts
@@ -184,31 +186,36 @@ def _count(
     tallies: dict[str, _Tally],
     *,
     task: Task,
+    names: NDArray[np.object_],
 ) -> None:
     """Add a shard to the tallies.
 
     :param probabilities: ``[n_texts, n_labels]``.
+    :param names: the labels, in id order.
     :param draws: random numbers, ``[n_texts]``: the samples of a kind are the texts with the smallest ones.
     """
     best, best_probs = task.decide_from_probabilities(probabilities), task.confidence(probabilities)
+    best = task.decode(best, names)
     for name, tally in tallies.items():
         rows = np.flatnonzero(origins.kinds == name)
         tally.n_texts += len(rows)
         tally.sum_of_probs += float(best_probs[rows].sum(dtype=np.float64))
         candidates = [
-            _Row(float(draws[row]), part.texts[row], origins.sources[row], int(best[row]), float(best_probs[row]))
+            _Row(
+                float(draws[row]), part.texts[row], origins.sources[row], shown_label(best[row]), float(best_probs[row])
+            )
             for row in rows[np.argsort(draws[rows])[:_N_SAMPLES]].tolist()
         ]
         tally.rows = sorted([*tally.rows, *candidates], key=lambda row: row.draw)[:_N_SAMPLES]
 
 
-def _sample(row: _Row, train: Sequence[str], labels: Sequence[str]) -> Sample:
+def _sample(row: _Row, train: Sequence[str]) -> Sample:
     source = train[row.source] if row.source >= 0 else None
     is_changed = source is not None and _normalize(source) != _normalize(row.text)
     return Sample(
         pieces=mark_changes(row.text, source),
         source=source if is_changed else None,
-        label=labels[row.label],
+        label=row.label,
         probability=row.probability,
     )
 
