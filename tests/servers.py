@@ -156,12 +156,13 @@ def serve() -> Iterator[Serve]:
         *students: str,
         fallback: str | None = None,
         below: float | None = None,
+        at_least: str = "",
         token: str | None = None,
         root_path: str = "",
         **limits: Any,
     ) -> Client:
         metrics, server_limits = Metrics(), Limits(**limits)
-        models = Loader(1, server_limits, metrics, silent).open(students, fallback, below)
+        models = Loader(1, server_limits, metrics, silent).open(students, fallback, below, at_least)
         server = running(create_app(models, server_limits, metrics, token, root_path=root_path))
         open_servers.append(server)
         return server.__enter__()

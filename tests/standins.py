@@ -87,6 +87,7 @@ def write_student(
     name: str = "cnn",
     labels: Sequence[str] = ("no", "yes sir"),
     parameters: Mapping[str, Any] | None = None,
+    problem_type: str | None = None,
 ) -> Path:
     """A student with random weights over the words a to f.
 
@@ -98,9 +99,8 @@ def write_student(
     from potstill.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    save_model(
-        *new_student(name, dict(parameters or {}), vocabulary, list(labels), embedding_trainable=True, seed=1), folder
-    )
+    settings: dict[str, Any] = {"embedding_trainable": True, "seed": 1, "problem_type": problem_type}
+    save_model(*new_student(name, dict(parameters or {}), vocabulary, list(labels), **settings), folder)
     return folder
 
 

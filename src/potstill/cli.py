@@ -23,6 +23,7 @@ from potstill.commands.predict import PredictOptions, predict
 from potstill.commands.push import PushOptions, push
 from potstill.commands.sample import SampleOptions, sample
 from potstill.commands.serve import ServeOptions, serve
+from potstill.commands.threshold import ThresholdOptions, threshold
 from potstill.commands.verify import Verified, VerifyOptions, verify
 from potstill.distillation.demo import DemoOptions, demo
 from potstill.distillation.distill import DistillCommand, distill_command
@@ -52,6 +53,7 @@ VERBS: dict[str, tuple[Any, Any]] = {
     "sample": (SampleOptions, sample),
     "report": (ReportOptions, report_runs),
     "export": (ExportOptions, export),
+    "threshold": (ThresholdOptions, threshold),
     "predict": (PredictOptions, predict),
     "bench": (BenchOptions, bench),
     "serve": (ServeOptions, serve),

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 import numpy as np
 
 from potstill.artifacts import (
+    CONFIDENCE,
     CONFIG,
     LONG_TEXTS,
     ONNX_FILES,
@@ -116,6 +117,21 @@ class ModelFolder:
         path = self.path / TOKENIZER_CONFIG
         fields = read_object(path) if path.is_file() else {}
         return int(min(_number(fields, "model_max_length", NO_LIMIT, path), NO_LIMIT))
+
+    @property
+    def confidence_thresholds(self) -> dict[str, float]:
+        """The confidences that ``potstill threshold`` found, by their names.
+
+        :raises PotstillError: when the configuration has something else there.
+        """
+        known = self.config.get(CONFIDENCE, {})
+        thresholds: dict[str, float] = {}
+        for name, fitted in known.items() if isinstance(known, dict) else [(CONFIDENCE, None)]:
+            value = fitted.get("at_least") if isinstance(fitted, dict) else None
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise PotstillError(f"{self.path / CONFIG}: {CONFIDENCE} has no probability under '{name}'; correct it")
+            thresholds[name] = value
+        return thresholds
 
     @property
     def long_texts(self) -> LongTexts:

@@ -79,14 +79,14 @@ def test_int8_that_loses_too_much_is_refused_with_figures_and_nothing_changes(
     student: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {file.name: file.read_bytes() for file in student.iterdir()}
-    lossy = stage.Precision(accuracy=0.815, agreement=0.9, drop=1.5, p50_ms=0.1, megabytes=1)
-    exact = stage.Precision(accuracy=0.83, agreement=1, drop=0, p50_ms=0.2, megabytes=4)
+    lossy = stage.Precision("accuracy", share=0.815, agreement=0.9, drop=1.5, p50_ms=0.1, megabytes=1)
+    exact = stage.Precision("accuracy", share=0.83, agreement=1, drop=0, p50_ms=0.2, megabytes=4)
     monkeypatch.setattr(stage, "_measure", lambda *_: {"fp32": exact, "int8": lossy})
     with pytest.raises(SystemExit) as raised:
         main(["export", str(student), "--int8", "--check", str(tiny_data), "--max-drop=1.4"])
     printed = capsys.readouterr().err.splitlines()[-1]
     assert raised.value.code == 2
-    assert "int8 loses 1.50 points on valid (83.00 to 81.50), more than --max_drop=1.4: refused" in printed
+    assert "int8 loses 1.50 points of accuracy on valid (83.00 to 81.50), more than --max_drop=1.4: refused" in printed
     assert {file.name: file.read_bytes() for file in student.iterdir()} == before
 
 
@@ -96,7 +96,9 @@ def test_int8_that_loses_too_much_is_refused_with_figures_and_nothing_changes(
 def test_the_fastest_is_chosen_and_of_two_as_fast_the_smaller(
     fp32_ms: float, int8_ms: float, chosen: str, student: Path
 ) -> None:
-    fp32, int8 = stage.Precision(0.8, 1, 0, fp32_ms, 8), stage.Precision(0.8, 1, 0, int8_ms, 2)
+    fp32, int8 = (
+        stage.Precision("accuracy", 0.8, 1, 0, ms, megabytes) for ms, megabytes in ((fp32_ms, 8), (int8_ms, 2))
+    )
     assert stage._choose(student, {"fp32": fp32, "int8": int8}, 0.3) == chosen
 
 

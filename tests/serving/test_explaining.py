@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from potstill.serving.explaining import leave_one_out, split_words, word_weights
-from potstill.tasks import find_task
 
 
 def test_positions_of_words_count_characters_not_bytes() -> None:
@@ -31,4 +30,4 @@ def test_no_text_without_a_word_is_empty_to_a_model() -> None:
 def test_a_weight_is_the_fall_of_the_probability_of_the_label_that_the_text_gets() -> None:
     whole = np.array([0.2, 0.8], dtype=np.float32)
     without = np.array([[0.7, 0.3], [0.1, 0.9]], dtype=np.float32)
-    assert word_weights(whole, without, find_task()) == pytest.approx([0.5, -0.1])
+    assert word_weights(whole, without) == pytest.approx([0.5, -0.1])

@@ -14,6 +14,7 @@ import tyro
 
 from potstill.artifacts import (
     CONFIG,
+    EXPORT_LOCK,
     ONNX_FILES,
     ONNX_MODEL,
     PRECISION,
@@ -36,7 +37,6 @@ from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import load
 from potstill.tables import table
-from potstill.tasks import find_task
 
 _AS_FAST = 1.1  # times the fastest's time: within the noise of the clock
 _ROUNDS = 3  # in which the precisions are timed in turn
@@ -56,7 +56,8 @@ class ExportOptions:
     columns: Annotated[Columns, tyro.conf.arg(name="")] = field(default_factory=Columns)
     # Students over words lost at most 0.23 on SST-2 (two of the 872 texts of valid).
     max_drop: float = 0.3
-    """Points of accuracy on valid that int8 may lose; a file that loses more is refused."""
+    """Points of accuracy (of macro F1 where a text may have several labels) on valid that int8 may lose; a file that
+    loses more is refused."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
@@ -69,13 +70,15 @@ class ExportOptions:
 class Precision:
     """What one precision costs and gives.
 
-    :param accuracy: the share of right labels on valid; ``agreement`` the share of the labels of fp32.
-    :param drop: points of accuracy lost against fp32.
+    :param figure: what is compared on valid: accuracy, or macro F1 where a text may have several labels.
+    :param share: its value; ``agreement`` is the share of texts that have the labels of fp32.
+    :param drop: points of it lost against fp32.
     :param p50_ms: median milliseconds a text, one at a time on one thread, raw text to label.
     :param megabytes: of the ONNX file, the tokenizer and the configuration.
     """
 
-    accuracy: float
+    figure: str
+    share: float
     agreement: float
     drop: float
     p50_ms: float
@@ -100,10 +103,11 @@ class Exported:
     def __str__(self) -> str:
         if not self.precisions:
             return f"{self.folder}: fp32 written; nothing was measured, as no --check was given"
+        figure = next(iter(self.precisions.values())).figure
         rows = [
             (
                 name,
-                f"{100 * precision.accuracy:.2f}",
+                f"{100 * precision.share:.2f}",
                 f"{precision.drop:+.2f}",
                 f"{100 * precision.agreement:.2f}",
                 f"{precision.p50_ms:.3f}",
@@ -112,9 +116,9 @@ class Exported:
             for name, precision in self.precisions.items()
         ]
         lines = [
-            table(("precision", find_task().accuracy_name, "lost", "as fp32", "p50 ms", "MB"), rows),
+            table(("precision", figure, "lost", "as fp32", "p50 ms", "MB"), rows),
             "",
-            f"accuracy on the {self.n_valid} texts of valid; ms a text on one thread, raw text to label",
+            f"{figure} on the {self.n_valid} texts of valid; ms a text on one thread, raw text to label",
             f"{self.folder}: potstill.load takes {self.default}",
         ]
         return "\n".join(lines)
@@ -128,7 +132,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
     read = partial(_read, columns=options.columns)
-    with writing(folder), locked(folder, folder / ".export.lock"), _scratch(folder) as work:
+    with writing(folder), locked(folder, folder / EXPORT_LOCK), _scratch(folder) as work:
         labels = _write_files(folder, read(data, "train") if options.int8 and data else None, work)
         valid = read(data, "valid") if data else []
         encode_labels(valid, labels, f"{data}/valid")
@@ -208,12 +212,17 @@ def _measure(work: Path, valid: Labelled, progress: Progress) -> dict[str, Preci
             for name, classifier in classifiers.items():
                 times[name] += time_calls(classifier.predict, valid.texts)
                 bar.update(1)
-    accuracies = {name: float(valid.is_right(labels).mean()) for name, labels in predictions.items()}
+    takes_several = valid.task.takes_several
+    shares = {
+        name: valid.f1(labels) if takes_several else float(valid.is_right(labels).mean())
+        for name, labels in predictions.items()
+    }
     return {
         name: Precision(
-            accuracy=accuracies[name],
+            figure="macro F1" if takes_several else valid.task.accuracy_name,
+            share=shares[name],
             agreement=float((predictions[name] == predictions["fp32"]).mean()),
-            drop=round(100 * (accuracies["fp32"] - accuracies[name]), 6),
+            drop=round(100 * (shares["fp32"] - shares[name]), 6),
             p50_ms=statistics.median(times[name]),
             megabytes=ModelFolder(work).megabytes(name),
         )
@@ -229,9 +238,9 @@ def _choose(folder: Path, precisions: dict[str, Precision], max_drop: float) -> 
     for name, precision in precisions.items():
         if precision.drop > max_drop:
             raise PotstillError(
-                f"{folder}: {name} loses {precision.drop:.2f} points on valid ({100 * precisions['fp32'].accuracy:.2f} "
-                f"to {100 * precision.accuracy:.2f}), more than --max_drop={max_drop:g}: refused, nothing was changed; "
-                f"allow more, or keep fp32"
+                f"{folder}: {name} loses {precision.drop:.2f} points of {precision.figure} on valid "
+                f"({100 * precisions['fp32'].share:.2f} to {100 * precision.share:.2f}), more than "
+                f"--max_drop={max_drop:g}: refused, nothing was changed; allow more, or keep fp32"
             )
     if not precisions:
         return "fp32"

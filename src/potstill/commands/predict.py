@@ -1,5 +1,6 @@
 """Predict: the label of each line of a file or a pipe of any length."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from potstill.outputs import STANDARD, check_apart, is_standard_output, text_out
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.threads import asked_threads
+from potstill.tasks import NONE, Label, shown_label
 
 _LINES = 1024  # in memory at once
 _SHOWN = 5  # bad lines that the error lists
@@ -34,9 +36,15 @@ class PredictOptions:
     """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; -: standard input."""
     columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     output: Path = STANDARD
-    """A label for each line, in the same order; -: standard output."""
+    """A label for each line, in the same order; several with commas between them; -: standard output."""
     proba: bool = False
     """After the label the probability of each label too, divided by tabs, in the order of the model's labels."""
+    at_least: str = ""
+    """Give no label below this probability, or the one that potstill threshold keeps under this name: the line is then
+    (none)."""
+    json: bool = False
+    """A JSON object a line: label (null: none), or labels where a text may have several; with --proba the
+    probabilities."""
 
 
 @dataclass(frozen=True)
@@ -120,48 +128,67 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
     if not has_columns(options.input):
         options.columns.refuse("standard input" if options.input == STANDARD else options.input)
     classifier = load(options.student, asked_threads())
+    form = _Form(classifier, options)
     lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
     texts_to_come = lines.read(_raw_lines(options.input))
     if has_columns(options.input):
         texts_to_come = lines.read_table(read_rows(options.input, options.columns.of_texts))
     with text_output(options.output) as out, progress("predicting", 0) as bar:
         while texts := list(islice(texts_to_come, _LINES)):
-            out.writelines(f"{row}\n" for row in _label(classifier, texts, options.proba, lines))
+            out.writelines(f"{row}\n" for row in _label(form, texts, lines))
             out.flush()
             bar.update(len(texts))
     lines.check()
     return Predicted(options.output, lines.n_lines, classifier.classes_.tolist())
 
 
-def _label(classifier: Classifier, texts: list[str | None], proba: bool, lines: _Lines) -> list[str]:
+def _label(form: "_Form", texts: list[str | None], lines: _Lines) -> list[str]:
     """The lines of the output for the texts that were read last; empty for one that the model cannot take."""
     try:
-        return _rows(classifier, texts, proba)
+        return form.rows(texts)
     except PotstillError:  # of one text, such as one that is too large: the others have a label
         rows = []
         for line, text in enumerate(texts, lines.n_lines - len(texts) + 1):
             try:
-                rows += _rows(classifier, [text], proba)
+                rows += form.rows([text])
             except PotstillError as error:
                 lines.refuse(line, str(error))
                 rows.append("")
         return rows
 
 
-def _rows(classifier: Classifier, texts: list[str | None], proba: bool) -> list[str]:
-    """The lines of the output, one for each text; empty for None."""
-    valid = [text for text in texts if text is not None]
-    if proba:
-        probabilities = classifier.predict_proba(valid)
-        labels = classifier.classes_[classifier.task.decide_from_probabilities(probabilities)]
-        rows = [
-            "\t".join([label, *(f"{value:.4f}" for value in values)])
-            for label, values in zip(labels, probabilities, strict=True)
-        ]
-    else:
-        rows = classifier.predict(valid).tolist()
-    next_rows = iter(rows)
-    return ["" if text is None else next(next_rows) for text in texts]
+class _Form:
+    """How a classifier's answers are written.
+
+    :raises PotstillError: when ``--at_least`` is no probability and no name that the model knows.
+    """
+
+    def __init__(self, classifier: Classifier, options: PredictOptions) -> None:
+        self._classifier = classifier
+        self._options = options
+        self._at_least = classifier.find_threshold(options.at_least) if options.at_least else 0.0
+
+    def rows(self, texts: list[str | None]) -> list[str]:
+        """The lines of the output, one for each text; empty for None."""
+        valid = [text for text in texts if text is not None]
+        model = self._classifier
+        probabilities = model.predict_proba(valid)
+        labels = model.task.answers(probabilities, model.classes_, self._at_least)
+        write = self._as_json if self._options.json else self._as_line
+        rows = iter([write(label, values) for label, values in zip(labels, probabilities.tolist(), strict=True)])
+        return ["" if text is None else next(rows) for text in texts]
+
+    def _as_line(self, label: Label | None, values: list[float]) -> str:
+        shown = NONE if label is None else shown_label(label)
+        return "\t".join([shown, *(f"{value:.4f}" for value in values)]) if self._options.proba else shown
+
+    def _as_json(self, label: Label | None, values: list[float]) -> str:
+        key = "labels" if self._classifier.task.takes_several else "label"
+        fields: dict[str, object] = {key: label}
+        if self._options.proba:
+            named = zip(self._classifier.classes_.tolist(), values, strict=True)
+            fields["probabilities"] = {name: round(value, 6) for name, value in named}
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:

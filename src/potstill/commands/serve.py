@@ -33,6 +33,9 @@ class ServeOptions:
     """A larger model, FOLDER or NAME=FOLDER: it predicts where a student's probability is below --below (a cascade)."""
     below: float | None = None
     """The threshold: the probability of a student's label below which the fallback predicts."""
+    at_least: str = ""
+    """Give no label below this probability, or the one that potstill threshold keeps under this name; a request may say
+    another."""
     token: str | None = field(default=None, repr=False)
     """The bearer token to require. Better in the variable POTSTILL_TOKEN: any user can read a command line."""
     num_threads: int = 1
@@ -81,7 +84,7 @@ def serve(options: ServeOptions, progress: Progress = silent) -> Served:
     token, metrics = _token(options), Metrics()
     with bind(options.host, options.port) as listener:  # before the models: a port in use is an error at once
         loader = Loader(options.num_threads, options.limits, metrics, progress)
-        models = loader.open(options.student, options.fallback, options.below)
+        models = loader.open(options.student, options.fallback, options.below, options.at_least)
         for model in models:
             _log.info("%s: %s", model.name, ", ".join(model.labels))
         if token is None and not _is_loopback(listener.getsockname()[0]):

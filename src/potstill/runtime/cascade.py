@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError
+from potstill.runtime.classifier import find_threshold
 from potstill.runtime.estimator import FittedClassifier
 from potstill.runtime.texts import as_list
 from potstill.tasks import Task, find_task
@@ -89,7 +90,13 @@ class Cascade(FittedClassifier):
         """The probability of each label, from either model, float32 ``[len(texts), len(classes_)]``."""
         return self.predict_with_source(texts).probabilities
 
-    def predict(self, texts: Iterable[Text]) -> NDArray[np.object_]:
-        """The likeliest label of each text, ``[len(texts)]``."""
-        labels: NDArray[np.object_] = self.classes_[self.task.decide_from_probabilities(self.predict_proba(texts))]
+    def predict(self, texts: Iterable[Text], at_least: float | str = 0.0) -> NDArray[np.object_]:
+        """The label of each text, or the list of them, ``[len(texts)]``.
+
+        :param at_least: see :meth:`~potstill.Classifier.predict`; a name is one of the student's.
+        """
+        least = find_threshold(at_least, getattr(self._student, "thresholds", {}), "the student")
+        labels = self.task.answers(self.predict_proba(texts), self.classes_, least)
+        if self.task.takes_several:
+            labels[:] = [list(each) for each in labels]
         return labels

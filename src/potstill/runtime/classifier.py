@@ -3,7 +3,7 @@
 Runs students and, from the same three files, teachers. Needs neither torch nor transformers.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from potstill.corpus.encoded import Text
 from potstill.corpus.safe_loading import open_tokenizer
 from potstill.corpus.windows import WindowEncoder
+from potstill.errors import PotstillError
 from potstill.files import reading
 from potstill.model_folder import ModelFolder
 from potstill.morphology import MorphemeSplitter
@@ -58,6 +59,7 @@ class Classifier(FittedClassifier):
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
     :ivar temperature: what the logits are divided by before they become probabilities. It is fitted on valid, as
         distilled logits are not calibrated. Where a text may have several labels there is one a label.
+    :ivar thresholds: the confidences that ``potstill threshold`` found, by their names.
     :ivar task: how logits become decisions and probabilities.
     """
 
@@ -70,6 +72,7 @@ class Classifier(FittedClassifier):
         task: Task,
         pairs: bool,
         source: Source,
+        thresholds: Mapping[str, float] | None = None,
         split: Callable[[Sequence[str]], list[str]] | None = None,
     ) -> None:
         self.classes_ = np.array(labels, dtype=object)
@@ -78,6 +81,7 @@ class Classifier(FittedClassifier):
         self._graph = graph
         self._pairs = pairs
         self._source = source
+        self.thresholds = dict(thresholds or {})
         self._split = split
 
     def __repr__(self) -> str:
@@ -110,18 +114,51 @@ class Classifier(FittedClassifier):
         """
         return self._graph.count_words(self.encode(check_texts(texts, pairs=self._pairs)))
 
+    def find_threshold(self, given: float | str) -> float:
+        """The probability that a number or a name means, see :meth:`predict`.
+
+        :raises PotstillError: when it is none.
+        """
+        return find_threshold(given, self.thresholds, self._source.path)
+
     def predict_proba(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """The probability of each label, float32 ``[len(texts), len(classes_)]``, at the calibrated temperature."""
         return self.task.probabilities(self.logits(texts), self.temperature)
 
-    def predict(self, texts: Iterable[Text]) -> NDArray[np.object_]:
+    def predict(self, texts: Iterable[Text], at_least: float | str | None = None) -> NDArray[np.object_]:
         """The likeliest label of each text, object ``[len(texts)]``; where a text may have several, the list of those
         whose probability reaches their threshold.
+
+        :param at_least: a probability, or the name of one that ``potstill threshold`` found: a label that is less
+            likely is not given. Where a text has one label, None is in its place.
+        :raises PotstillError: as :meth:`logits`; for what is no probability, or a name that is not known.
         """
-        labels = self.task.decode(self.task.decide(self.logits(texts), self.temperature), self.classes_)
+        if at_least is None:
+            labels = self.task.decode(self.task.decide(self.logits(texts), self.temperature), self.classes_)
+        else:
+            least = self.find_threshold(at_least)
+            labels = self.task.answers(self.predict_proba(texts), self.classes_, least)
         if self.task.takes_several:
             labels[:] = [list(each) for each in labels]
         return labels
+
+
+def find_threshold(given: float | str, known: Mapping[str, float], source: str) -> float:
+    """The probability that a number, or a name among those that are known, means.
+
+    :param source: whose names they are, for an error.
+    :raises PotstillError: when it is none.
+    """
+    if isinstance(given, str) and given in known:
+        return known[given]
+    try:
+        value = float(given)
+    except ValueError:
+        names = f"it has {', '.join(known)}" if known else "it has none: potstill threshold fits one"
+        raise PotstillError(f"{source}: no threshold '{given}': {names}; or give a probability, such as 0.8") from None
+    if not 0 <= value <= 1:
+        raise PotstillError(f"at least {given}: a probability is between 0 and 1")
+    return value
 
 
 def load(path: str | Path, threads: int | None = None, precision: str | None = None) -> Classifier:
@@ -158,5 +195,6 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         task=folder.task,
         pairs=not folder.is_student,
         source=source,
+        thresholds=folder.confidence_thresholds,
         split=split,
     )

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from potstill import __version__
 from potstill.corpus.examples import has_half
+from potstill.errors import PotstillError
 from potstill.serving.batcher import Overloaded
 from potstill.serving.explaining import MAX_WORDS, leave_one_out, split_words, word_weights
 from potstill.serving.guard import Guard
@@ -32,6 +33,7 @@ from potstill.serving.schemas import (
     PredictRequest,
     PredictResponse,
 )
+from potstill.tasks import NONE, shown_label
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -89,9 +91,13 @@ def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, met
         began = time.perf_counter()
         model, texts = _model(models, request.model), request.all_texts()
         _check_texts(texts, limits)
-        predictions = await model.predict(texts)
+        try:
+            predictions = await model.predict(texts, request.at_least)
+        except PotstillError as error:  # at_least names nothing
+            raise HTTPException(422, str(error)) from None
         for served in predictions:
-            metrics.count_prediction(model.name, served.answered_by, served.prediction.label)
+            answer = served.prediction.answer
+            metrics.count_prediction(model.name, served.answered_by, NONE if answer is None else shown_label(answer))
         answers = [_prediction_body(served) for served in predictions]
         milliseconds = round(1000 * (time.perf_counter() - began), 3)
         return _json({"model": model.name, "milliseconds": milliseconds, "answers": answers})
@@ -107,11 +113,11 @@ def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, met
         if len(words) > MAX_WORDS:
             raise HTTPException(422, f"the text has {len(words)} words: give at most {MAX_WORDS} to explain")
         rows = await model.batcher.predict_many([request.text, *leave_one_out(request.text, words)])
-        weights = word_weights(rows[0], rows[1:], model.classifier.task)
+        weights = word_weights(rows[0], rows[1:])
         return _json(
             {
                 "model": model.name,
-                **asdict(model.to_prediction(rows[0])),
+                **model.to_prediction(rows[0]).body(),
                 "method": "leave-one-out",
                 "words": [
                     {**asdict(word), "weight": round(weight, 6)}
@@ -172,12 +178,18 @@ def _check_texts(texts: list[str], limits: Limits) -> None:
 
 
 def _prediction_body(served: ServedPrediction) -> dict[str, Any]:
-    body = {**asdict(served.prediction), "answered_by": served.answered_by}
-    return body if served.student is None else {**body, "student": asdict(served.student)}
+    body = {**served.prediction.body(), "answered_by": served.answered_by}
+    return body if served.student is None else {**body, "student": served.student.body()}
 
 
 def _model_body(model: ServedModel) -> dict[str, Any]:
     body: dict[str, Any] = {"name": model.name, "labels": model.labels}
+    if model.classifier.task.takes_several:
+        body["several"] = True
+    if model.classifier.thresholds:
+        body["thresholds"] = model.classifier.thresholds
+    if model.at_least:
+        body["at_least"] = model.at_least
     if model.fallback is None:
         return body
     return {**body, "fallback": model.fallback.model.name, "below": model.fallback.cascade.below}

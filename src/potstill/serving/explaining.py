@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.corpus.words import word_splitter
-from potstill.tasks import Task
 
 MAX_WORDS = 200  # each costs a prediction
 
@@ -36,12 +35,12 @@ def leave_one_out(text: str, words: list[Word]) -> list[str]:
     return [text[: word.start] + text[word.end :] for word in words]
 
 
-def word_weights(whole: NDArray[np.float32], without: NDArray[np.float32], task: Task) -> list[float]:
-    """What each word adds to the probability of the label that the whole text gets.
+def word_weights(whole: NDArray[np.float32], without: NDArray[np.float32]) -> list[float]:
+    """What each word adds to the probability of the label that is likeliest for the whole text.
 
     :param whole: the whole text's probabilities, float32 ``[n_labels]``.
     :param without: those of the text without each word, float32 ``[n_words, n_labels]``.
     :return: positive for a word that speaks for the label, negative for one against it.
     """
-    label = int(task.decide_from_probabilities(whole[None])[0])
+    label = int(whole.argmax())
     return [float(whole[label] - row[label]) for row in without]

@@ -1,9 +1,10 @@
 """The models of a server: named, each behind its queue, the fallback among them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,26 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.serving.batcher import Batcher
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
+from potstill.tasks import Label
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model's prediction for a text: its likeliest label, and each label's probability, likeliest first."""
+    """One model's prediction for a text.
 
-    label: str
+    :param answer: its label, or None where no label is likely enough; where a text may have several, all of them.
+    :param probabilities: of each label, the likeliest first.
+    :param reason: why there is no label.
+    """
+
+    answer: Label | None
     probabilities: dict[str, float]
+    reason: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """As a response has it: ``label``, or ``labels`` where a text may have several."""
+        named = {"labels": list(self.answer)} if isinstance(self.answer, tuple) else {"label": self.answer}
+        return {**named, **({"reason": self.reason} if self.reason else {}), "probabilities": self.probabilities}
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,16 @@ class Fallback:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One model by name, with its queue, and its fallback if there is one."""
+    """One model by name, with its queue, and its fallback if there is one.
+
+    :param at_least: the probability below which no label is given, unless a request says another one.
+    """
 
     name: str
     classifier: Classifier
     batcher: Batcher
     fallback: Fallback | None = None
+    at_least: float = 0.0
 
     @property
     def labels(self) -> list[str]:
@@ -61,13 +78,17 @@ class ServedModel:
         labels: list[str] = self.classifier.classes_.tolist()
         return labels
 
-    async def predict(self, texts: list[str]) -> list[ServedPrediction]:
+    async def predict(self, texts: list[str], at_least: float | str | None = None) -> list[ServedPrediction]:
         """The predictions for some texts; the fallback's where this model's confidence is below the threshold.
+
+        :param at_least: the probability below which no label is given, or the name of one of this model's.
+        :raises PotstillError: when it is none.
 
         The fallback has a queue of its own, so that a request of confident predictions never waits for it.
         """
+        least = self.at_least if at_least is None else self.classifier.find_threshold(at_least)
         probabilities = await self.batcher.predict(texts)
-        predictions = [ServedPrediction(self.to_prediction(row), self.name) for row in probabilities]
+        predictions = [ServedPrediction(self.to_prediction(row, least), self.name) for row in probabilities]
         if self.fallback is None:
             return predictions
         cascade, model = self.fallback.cascade, self.fallback.model
@@ -76,15 +97,20 @@ class ServedModel:
             rows = cascade.in_student_order(await model.batcher.predict([texts[i] for i in positions]))
             for i, row in zip(positions, rows, strict=True):
                 student = predictions[i].prediction
-                predictions[i] = ServedPrediction(self.to_prediction(row), model.name, student)
+                predictions[i] = ServedPrediction(self.to_prediction(row, least), model.name, student)
         return predictions
 
-    def to_prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
+    def to_prediction(self, probabilities: NDArray[np.float32], at_least: float = 0.0) -> Prediction:
         """The prediction of one text's probabilities, float32 ``[n_labels]``."""
         labels, values = self.labels, probabilities.tolist()
         order = np.argsort(-probabilities, kind="stable").tolist()
-        label_id = int(self.classifier.task.decide_from_probabilities(probabilities[None])[0])
-        return Prediction(labels[label_id], {labels[i]: round(values[i], 6) for i in order})
+        named = {labels[i]: round(values[i], 6) for i in order}
+        answer = self.classifier.task.answers(probabilities[None], self.classifier.classes_, at_least)[0]
+        best, reason = order[0], ""
+        if not answer:
+            limit = f"below {at_least:g}" if values[best] < at_least else "below its threshold"
+            reason = f"the likeliest label, {labels[best]}, has a probability of {values[best]:.4g}, {limit}"
+        return Prediction(answer, named, reason)
 
 
 class Models:
@@ -118,11 +144,12 @@ class Loader:
     metrics: Metrics
     progress: Progress
 
-    def open(self, students: Sequence[str], fallback: str | None, below: float | None) -> Models:
+    def open(self, students: Sequence[str], fallback: str | None, below: float | None, at_least: str = "") -> Models:
         """Load the students, and behind them the fallback.
 
         :param students: each ``NAME=FOLDER``, or a folder, which gives its own name.
         :param fallback: the same, for texts whose confidence is below ``below``; or None.
+        :param at_least: the probability below which no label is given, or a name that every student has one under.
         :raises PotstillError: when a folder is not a model's, two have one name, or their labels differ.
         """
         named = [name_and_folder(argument) for argument in [*students, *([] if fallback is None else [fallback])]]
@@ -135,6 +162,12 @@ class Loader:
             for name, folder in named:
                 models.append(self._load(name, folder))
                 bar.update(1)
+        if at_least:
+            is_student = [number < len(students) for number in range(len(models))]
+            models = [
+                replace(model, at_least=model.classifier.find_threshold(at_least)) if is_one else model
+                for model, is_one in zip(models, is_student, strict=True)
+            ]
         if fallback is None or below is None:
             return Models(models)
         *first, last = models
@@ -152,7 +185,7 @@ class Loader:
 def _with_fallback(student: ServedModel, model: ServedModel, below: float) -> ServedModel:
     """The student with a fallback behind it."""
     cascade = Cascade(student.classifier, model.classifier, below)
-    return ServedModel(student.name, student.classifier, student.batcher, Fallback(model, cascade))
+    return replace(student, fallback=Fallback(model, cascade))
 
 
 def name_and_folder(argument: str) -> tuple[str, Path]:

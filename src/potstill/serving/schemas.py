@@ -16,6 +16,10 @@ class PredictRequest(BaseModel):
     text: Annotated[str | None, Field(description="One text.")] = None
     texts: Annotated[list[str] | None, Field(description="Several texts, in place of text.")] = None
     model: Annotated[str | None, Field(description="The model to predict with; the first where none is named.")] = None
+    at_least: Annotated[
+        float | str | None,
+        Field(description="Give no label below this probability, or the one that the model keeps under this name."),
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "PredictRequest":
@@ -40,7 +44,13 @@ class ExplainRequest(BaseModel):
 class PredictionBody(BaseModel):
     """One model's prediction for a text."""
 
-    label: Annotated[str, Field(description="The likeliest label.")]
+    label: Annotated[
+        str | None, Field(description="The likeliest label; null where it is less likely than at_least.")
+    ] = None
+    labels: Annotated[
+        list[str] | None, Field(description="In place of label, where a text may have several: all of them, or none.")
+    ] = None
+    reason: Annotated[str | None, Field(description="Why there is no label.")] = None
     probabilities: Annotated[dict[str, float], Field(description="The probability of each label, likeliest first.")]
 
 
@@ -88,6 +98,13 @@ class ModelBody(BaseModel):
 
     name: str
     labels: list[str]
+    several: Annotated[bool | None, Field(description="True where a text may have several labels, or none.")] = None
+    thresholds: Annotated[
+        dict[str, float] | None, Field(description="The confidences that potstill threshold found, by name.")
+    ] = None
+    at_least: Annotated[
+        float | None, Field(description="The probability below which no label is given, unless a request says another.")
+    ] = None
     fallback: Annotated[
         str | None, Field(description="The model that predicts where this one's confidence is below the threshold.")
     ] = None

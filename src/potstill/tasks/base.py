@@ -63,6 +63,15 @@ class Task(Protocol):
     def decide_from_probabilities(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """The same from :meth:`probabilities`."""
 
+    def answers(
+        self, probabilities: NDArray[Any], names: NDArray[np.object_], at_least: float = 0.0
+    ) -> NDArray[np.object_]:
+        """The labels whose probability is at least a number, object ``[n_texts]``: see :data:`Label`; where a text has
+        one label, None for those without.
+
+        :param names: the labels, in id order.
+        """
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each text's whole decision is the gold one, ``[n_texts]``."""
 

@@ -57,6 +57,12 @@ class MultiLabel:
         decisions: NDArray[np.bool_] = probabilities >= np.array(self.thresholds or _UNDECIDED, dtype=np.float32)
         return decisions
 
+    def answers(
+        self, probabilities: NDArray[Any], names: NDArray[np.object_], at_least: float = 0.0
+    ) -> NDArray[np.object_]:
+        """The labels whose probability reaches their threshold and that number, object ``[n_texts]``."""
+        return self.decode(self.decide_from_probabilities(probabilities) & (probabilities >= at_least), names)
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each text has its gold labels and no other, ``[n_texts]``."""
         right: NDArray[np.bool_] = (decisions == (gold > 0)).all(axis=1)

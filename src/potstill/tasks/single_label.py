@@ -43,6 +43,14 @@ class SingleLabel:
         """The likeliest label, int64 ``[n_texts]``."""
         return self.decide(probabilities)
 
+    def answers(
+        self, probabilities: NDArray[Any], names: NDArray[np.object_], at_least: float = 0.0
+    ) -> NDArray[np.object_]:
+        """The likeliest label, or None where it is less likely than that, object ``[n_texts]``."""
+        labels = self.decode(self.decide(probabilities), names)
+        labels[self.confidence(probabilities) < at_least] = None
+        return labels
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each label is the gold one, ``[n_texts]``."""
         right: NDArray[np.bool_] = decisions == gold

@@ -2,7 +2,7 @@
 // Every model that the server has is asked for its answer and then for its words; texts are only ever set as text.
 const at = (id) => document.getElementById(id);
 const form = at("form"), text = at("text"), token = at("token"), go = at("go"), results = at("results");
-const MOST = 6; // labels of a model that are shown
+const MOST = 5; // labels of a model that are shown
 // Addresses are relative: a reverse proxy may have the pages below a path of its own.
 let asked = 0; // an answer to an older question is dropped
 
@@ -44,19 +44,31 @@ function labelRow([label, share], index) {
   return row;
 }
 
+// One label, several of them, or none.
+const said = ({ label, labels }) => (labels ? labels.join(", ") : label) || "none of these";
+
 function showAnswer(card, model, answer, milliseconds) {
   const own = answer.student ?? answer; // a card tells what its own model says
   const time = `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
   card.querySelector(".time").textContent = answer.student ? `${time}, with ${answer.answered_by}` : time;
-  card.querySelector(".label").textContent = own.label;
+  const shown = said(own);
+  card.querySelector(".label").textContent = shown;
   const shares = Object.entries(own.probabilities).sort(([, a], [, b]) => b - a); // numeric names lose their order
   card.querySelector("table tbody").replaceChildren(...shares.slice(0, MOST).map(labelRow));
-  const note = card.querySelector(".note");
-  note.hidden = !answer.student;
-  if (answer.student) {
-    note.textContent = `Below ${+(100 * model.below).toFixed(1)} %: ${answer.answered_by} is asked, and answers ${answer.label}.`;
+  if (shares.length > MOST) {
+    const row = element("tr", ""), rest = element("th", `and ${shares.length - MOST} less likely`, "rest");
+    rest.colSpan = 3;
+    row.append(rest);
+    card.querySelector("table tbody").append(row);
   }
-  return `${model.name}: ${own.label}, ${percent(shares[0][1])}, ${time}. ${note.textContent}`;
+  const note = card.querySelector(".note"), notes = [];
+  if (answer.student) {
+    notes.push(`Below ${+(100 * model.below).toFixed(1)} %: ${answer.answered_by} is asked, and answers ${said(answer)}.`);
+  }
+  if (own.reason) notes.push(`${own.reason[0].toUpperCase()}${own.reason.slice(1)}.`);
+  note.hidden = !notes.length;
+  note.textContent = notes.join(" ");
+  return `${model.name}: ${shown}, ${percent(shares[0][1])}, ${time}. ${note.textContent}`;
 }
 
 function showWords(card, said, words) {
