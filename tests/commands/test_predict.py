@@ -79,18 +79,22 @@ def test_a_text_that_the_model_cannot_take_loses_no_other_label(
     monkeypatch.setattr(stage, "_LINES", 3)
     classifier = potstill.load(student)
 
+    predict_proba = classifier.predict_proba
+
     def predict(texts: list[str]) -> Any:
         if "e" in texts:
             raise PotstillError("the model needs more than 4 GB of memory")
-        return classifier.predict(texts)
+        return predict_proba(texts)
 
-    monkeypatch.setattr(stage, "load", lambda *_: SimpleNamespace(predict=predict, classes_=classifier.classes_))
+    monkeypatch.setattr(classifier, "predict_proba", predict)
+    monkeypatch.setattr(stage, "load", lambda *_: classifier)
     (tmp_path / "in.txt").write_text("a\nb\nc\nd\ne\nf\n")
     with pytest.raises(SystemExit):
         main(["predict", str(student), f"--input={tmp_path / 'in.txt'}", f"--output={tmp_path / 'out'}"])
     assert f"1 of 6 lines got an empty line instead of a label ({tmp_path / 'in.txt'}:5: the model needs" in (
         capsys.readouterr().err
     )
+    monkeypatch.undo()
     expected = [*classifier.predict(["a", "b", "c", "d"]), "", *classifier.predict(["f"])]
     assert (tmp_path / "out").read_text().splitlines() == expected
 

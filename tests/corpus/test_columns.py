@@ -125,7 +125,7 @@ def test_beside_a_transfer_set_columns_of_labels_are_that_sets_where_the_data_ha
     each = write(tmp_path / "each.csv", "text,joy,anger\na,1,0\n")
     stars = write(tmp_path / "stars.csv", "text,label,stars\na,x,joy\n")
     assert read_examples(one, named.of_data(has_transfer=True))[0].label == "joy"
-    assert read_examples(each, named.of_data(has_transfer=True))[0].label == "joy"
+    assert read_examples(each, named.of_data(has_transfer=True))[0].label == ("joy",)
     both = DistillColumns(label_column="stars", label_columns=("joy", "anger"))
     assert read_examples(stars, both.of_data(has_transfer=True))[0].label == "joy"
     with pytest.raises(PotstillError, match=r"one\.csv:1: no column 'joy', which --label_columns names"):

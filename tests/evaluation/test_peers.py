@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from potstill.corpus.examples import Example, read_examples
+from potstill.corpus.examples import read_examples
 from potstill.errors import PotstillError
 from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import (
@@ -62,12 +62,6 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatc
         check_peer("fasttext")
 
 
-def test_pairs_of_texts_are_refused(tmp_path: Path) -> None:
-    pairs = Labelled.of([Example("a", "0", "b"), Example("c", "1", "d")])
-    with pytest.raises(PotstillError, match="pairs of texts: peers and students take single texts only"):
-        list(train_peer("tfidf", PeerTask(pairs, pairs, tmp_path)))
-
-
 def unstable(fails_at: set[int], *, in_small: bool = False) -> PeerKind:
     """A peer whose library fails at some of its three settings, or in its compressed form."""
 
@@ -100,3 +94,29 @@ def test_a_compressed_form_at_which_its_library_fails_is_left_out(
     monkeypatch.setitem(PEERS, "nan", unstable(set(), in_small=True))
     assert [form.precision for form in train_first("nan", task(tiny_data, tmp_path))] == ["lr 0"]
     assert "left out: nan fails with lr=0 (too small)" in caplog.text
+
+
+def test_several_labels_are_given_from_thresholds_that_are_fitted_on_valid(tmp_path: Path) -> None:
+    words = {"angry": "furious", "glad": "happy", "said": "film"}
+    generator = np.random.default_rng(0)
+
+    def part(n_texts: int) -> Labelled:
+        labels = [tuple(name for name in words if name == "said" or generator.random() < 0.4) for _ in range(n_texts)]
+        return Labelled([" ".join(["the", *(words[name] for name in own)]) for own in labels], labels)
+
+    train, valid, test = part(200), part(40), part(40)
+    (peer,) = train_peer("tfidf", PeerTask(train, valid, tmp_path))
+    predicted = peer.predict(test.texts)
+    assert test.is_right(predicted).all() and test.f1(predicted) == test.micro_f1(predicted) == 1.0
+
+
+def test_pairs_are_read_as_one_text(tiny_data: Path, tmp_path: Path) -> None:
+    def halves(part: Labelled) -> Labelled:
+        return Labelled([(str(text)[:20], str(text)[21:]) for text in part.texts], part.labels)
+
+    single = task(tiny_data, tmp_path)
+    joined = Labelled([f"{str(text)[:20]} {str(text)[21:]}" for text in single.train.texts], single.train.labels)
+    (one,) = train_peer("tfidf", PeerTask(joined, single.valid, tmp_path))
+    (other,) = train_peer("tfidf", PeerTask(halves(single.train), halves(single.valid), tmp_path))
+    texts = [f"{str(text)[:20]} {str(text)[21:]}" for text in single.valid.texts]
+    assert list(one.predict(texts)) == list(other.predict(halves(single.valid).texts))

@@ -23,7 +23,7 @@ from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, not_ours, read_ob
 from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
-from potstill.corpus.labels import encode_labels
+from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
@@ -220,7 +220,10 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
 
 
 def _read(options: BenchOptions, split: str) -> list[Example]:
-    return read_examples(find_split(options.data, split), options.columns)
+    """A split, with its labels as the first model gives them."""
+    file, model = find_split(options.data, split), ModelFolder(options.models[0])
+    model.files()  # a folder without them is no model's
+    return for_task(read_examples(file, options.columns), model.task, str(file))
 
 
 def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
@@ -233,7 +236,7 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
         gold = encode_labels(examples, classifier.classes_.tolist(), "test")
         probabilities = classifier.predict_proba([example.content for example in examples])
         task = classifier.task
-        is_right = task.decide_from_probabilities(probabilities) == gold
+        is_right = task.is_right(task.decide_from_probabilities(probabilities), gold)
         confidence = task.confidence(probabilities)
         entries.append(_Entry(folder.name, precision, megabytes, classifiers, is_right, confidence))
     return entries
@@ -245,7 +248,7 @@ def _train(name: str, encoder: str, options: BenchOptions, valid: Labelled, test
     entries = []
     with TemporaryDirectory() as scratch:
         for peer in train_first(name, PeerTask(train, valid, Path(scratch), encoder)):
-            is_right = np.array(peer.predict(test.texts), dtype=object) == np.array(test.labels, dtype=object)
+            is_right = test.is_right(peer.predict(test.texts))
             entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
     return entries
 

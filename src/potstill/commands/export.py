@@ -26,7 +26,7 @@ from potstill.artifacts import (
 )
 from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, read_examples
-from potstill.corpus.labels import encode_labels
+from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
 from potstill.evaluation.labelled import Labelled
@@ -134,7 +134,7 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
     read = partial(_read, columns=options.columns)
     with writing(folder), locked(folder, folder / EXPORT_LOCK), _scratch(folder) as work:
         labels = _write_files(folder, read(data, "train") if options.int8 and data else None, work)
-        valid = read(data, "valid") if data else []
+        valid = for_task(read(data, "valid"), ModelFolder(work).task, f"{data}/valid") if data else []
         encode_labels(valid, labels, f"{data}/valid")
         precisions = _measure(work, Labelled.of(valid), progress) if valid else {}
         exported = Exported(folder, _choose(folder, precisions, options.max_drop), len(valid), precisions)

@@ -10,7 +10,7 @@ import tyro
 from potstill.artifacts import CONFIDENCE, CONFIG, EXPORT_LOCK, write_json, writing
 from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples, read_texts
-from potstill.corpus.labels import encode_labels
+from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
 from potstill.evaluation.labelled import Labelled
@@ -29,6 +29,7 @@ from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import load
 from potstill.tables import table
+from potstill.tasks import Task
 
 _SHOWN = 15  # points of the curve
 
@@ -119,7 +120,7 @@ def threshold(options: ThresholdOptions, progress: Progress = silent) -> Thresho
     """
     folder = ModelFolder.find(options.model).path
     classifier = load(folder)
-    test = _read(options, classifier.classes_.tolist(), is_run=folder != options.model)
+    test = _read(options, classifier.classes_.tolist(), classifier.task, is_run=folder != options.model)
     unknown = list(read_texts(options.unknown, options.columns.of_texts)) if options.unknown else []
     task = classifier.task
     with progress("predicting", len(test.texts) + len(unknown)) as bar:
@@ -142,7 +143,7 @@ def threshold(options: ThresholdOptions, progress: Progress = silent) -> Thresho
     return Threshold(folder, options.name, point, curve, shares, len(test.texts), share)
 
 
-def _read(options: ThresholdOptions, labels: list[str], *, is_run: bool) -> Labelled:
+def _read(options: ThresholdOptions, labels: list[str], task: Task, *, is_run: bool) -> Labelled:
     """The labelled texts.
 
     :raises PotstillError: when there are none, or with labels that the model does not have.
@@ -151,7 +152,7 @@ def _read(options: ThresholdOptions, labels: list[str], *, is_run: bool) -> Labe
     if data is None:
         raise PotstillError("--data: give labelled text that the model was not trained on, such as its valid")
     file = find_split(data, "valid") if data.is_dir() else data
-    examples = read_examples(file, options.columns)
+    examples = for_task(read_examples(file, options.columns), task, str(file))
     encode_labels(examples, labels, str(file))
     return Labelled.of(examples)
 

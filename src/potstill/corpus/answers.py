@@ -27,10 +27,12 @@ class Answers:
     """What the columns of a file say of its texts.
 
     :param labels: of the data, in id order: what a logit is of.
+    :param takes_several: whether a text may have several labels: probabilities do not add up to one then.
     """
 
     columns: DistillColumns
     labels: Sequence[str]
+    takes_several: bool = False
 
     def parts(self, path: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """The texts of a file and their logits, float32 ``[n_texts, n_labels]``, in parts of
@@ -55,6 +57,11 @@ class Answers:
         if given.label_columns:
             self._check_labels(path)
             return replace(columns, label_columns=given.label_columns), self._from_columns
+        if given.label_column and self.takes_several:
+            raise PotstillError(
+                f"{path}: --label_column: a text of the data may have several labels: give the probability of "
+                f"each, with --label_columns or --probability_column"
+            )
         if given.label_column:
             return replace(columns, label_column=given.label_column), self._from_labels
         raise self._which_columns(path)
@@ -93,7 +100,7 @@ class Answers:
 
     def _from_columns(self, path: Path, records: Sequence[Record]) -> NDArray[np.float32]:
         columns = [self._columns_by_label[label] for label in self.labels]
-        return _as_logits(path, records, [[record.values[column] for column in columns] for record in records])
+        return self._as_logits(path, records, [[record.values[column] for column in columns] for record in records])
 
     def _from_lists(self, path: Path, records: Sequence[Record]) -> NDArray[np.float32]:
         lists = [record.values[record.found.labels[0]] for record in records]
@@ -104,7 +111,12 @@ class Answers:
                     f"{path}:{record.line}: {found}, not a list of {len(self.labels)} probabilities, one for each of "
                     f"{shown(', '.join(self.labels))}"
                 )
-        return _as_logits(path, records, lists)
+        return self._as_logits(path, records, lists)
+
+    def _as_logits(
+        self, path: Path, records: Sequence[Record], rows: Sequence[Sequence[object]]
+    ) -> NDArray[np.float32]:
+        return _as_logits(path, records, rows, add_up=not self.takes_several)
 
     def _from_labels(self, path: Path, records: Sequence[Record]) -> NDArray[np.float32]:
         ids = {label: number for number, label in enumerate(self.labels)}
@@ -142,10 +154,13 @@ def _as_numbers(rows: Sequence[object]) -> NDArray[np.float64] | None:
     return table if table.ndim == 2 else None
 
 
-def _as_logits(path: Path, records: Sequence[Record], rows: Sequence[Sequence[object]]) -> NDArray[np.float32]:
-    """Probabilities as logits: their logarithms.
+def _as_logits(
+    path: Path, records: Sequence[Record], rows: Sequence[Sequence[object]], *, add_up: bool
+) -> NDArray[np.float32]:
+    """Probabilities as logits: their logarithms, or where each label has its own, those of the odds.
 
     :param rows: one a record, ``[n_labels]`` each.
+    :param add_up: whether those of a text are to add up to one.
     """
     table = _as_numbers(rows)
     if table is None:
@@ -155,13 +170,17 @@ def _as_logits(path: Path, records: Sequence[Record], rows: Sequence[Sequence[ob
         )
     are_shares = np.all((table >= -_ROUNDING) & (table <= 1 + _ROUNDING), axis=1)  # False for NaN too
     sums = table.sum(axis=1)
-    are_good = are_shares & (np.abs(sums - 1) <= _SLACK)
+    are_good = are_shares & (np.abs(sums - 1) <= _SLACK) if add_up else are_shares
     if not are_good.all():
         first = int(np.argmin(are_good))
         told = f"the probabilities add up to {sums[first]:.4g}, not to 1: scale them"
         if not are_shares[first]:
             told = f"{shown(table[first].tolist())}: a probability is a number from 0 to 1: correct it"
         raise PotstillError(f"{path}:{records[first].line}: {told}, or remove the row")
+    if not add_up:
+        clipped = np.clip(table, _FLOOR, 1 - _FLOOR)
+        odds: NDArray[np.float32] = np.log(clipped / (1 - clipped)).astype(np.float32)
+        return odds
     floored = np.maximum(table, _FLOOR)
     logits: NDArray[np.float32] = np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
     return logits

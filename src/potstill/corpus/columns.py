@@ -14,6 +14,7 @@ PAIR_COLUMNS = ("text_pair", "sentence2", "text_b")
 LABEL_COLUMN = "label"
 LABELS_COLUMN = "labels"  # of lists of labels
 
+_SEPARATOR = "label_separator"  # the one option here that names no column
 _DELIMITERS = ",;\t|"
 _TEXT_NAMES = TEXT_NAMES | {*TEXT_COLUMNS, *PAIR_COLUMNS}
 _LABEL_NAMES = LABEL_NAMES | {LABEL_COLUMN}
@@ -33,12 +34,13 @@ class TextColumn:
     @property
     def named(self) -> dict[str, Any]:
         """What the user has named, by option."""
-        return {name: value for name, value in asdict(self).items() if value}
+        return {name: value for name, value in asdict(self).items() if value and name != _SEPARATOR}
 
     @property
     def as_inputs(self) -> dict[str, Any]:
         """What a stage depends on that reads files by these columns, in JSON form; nothing by default."""
-        return {"columns": {name: list(_listed(value)) for name, value in self.named.items()}} if self.named else {}
+        given = {name: list(_listed(value)) for name, value in asdict(self).items() if value}
+        return {"columns": given} if given else {}
 
     def refuse(self, path: object) -> None:
         """Check that nothing is named.
@@ -70,10 +72,13 @@ class Columns(TextColumn):
     """The column that has the second text of a pair. Default: text_pair, sentence2 or text_b; none where --text_column
     is given."""
     label_column: str = ""
-    """The column that has the labels. Default: label."""
+    """The column that has the labels, or lists of labels. Default: label or labels."""
     label_columns: tuple[str, ...] = ()
-    """Or a column for each label, 1 for the label of the text and 0 for the others. The labels are the names of the
-    columns."""
+    """Or a column for each label, 1 for a label of the text and 0 for the others. The labels are the names of the
+    columns. Where a row has several or none, a text may have several labels."""
+    label_separator: str = ""
+    """What divides the labels of a text, where it may have several in one field, such as a comma; an empty field is no
+    label. (A column of lists, in .jsonl and .parquet, needs no separator.)"""
 
     def __post_init__(self) -> None:
         self.check_distinct()

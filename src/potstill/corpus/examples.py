@@ -9,7 +9,7 @@ from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.readers import Row, find_reader
 from potstill.corpus.streams import in_parts
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, shown
 from potstill.tasks import Label
 
 UNLABELLED = "dummy"  # the label of a text that has none, as in the recipe's augmented.raw
@@ -46,10 +46,19 @@ def read_examples(path: Path, columns: Columns = BY_NAME) -> list[Example]:
 def example_parts(path: Path, columns: Columns = BY_NAME) -> Iterator[list[Example]]:
     """The same in parts of :data:`potstill.corpus.streams.PART_ROWS`, for files that may be larger than memory."""
     kinds: set[bool] = set()
-    for part in in_parts(map(check_row, find_reader(path)(path, columns, True))):
+    first: Example | None = None
+    rows = find_reader(path)(path, columns, True)
+    separator = columns.label_separator
+    for part in in_parts(check_row(_divided(row, separator) if separator else row) for row in rows):
         kinds |= {example.pair is not None for example in part}
         if len(kinds) > 1:
             raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
+        first = first or part[0]
+        other = next((each for each in part if type(each.label) is not type(first.label)), None)
+        if other:
+            raise PotstillError(
+                f"{path}:{other.line}: a list of labels in some rows and one label in others: give all rows lists"
+            )
         yield part
     if not kinds:
         raise PotstillError(f"{path}: no examples in it; it needs at least one labelled text")
@@ -99,6 +108,22 @@ def check_row(row: Row) -> Example:
             raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the text; fix or remove it")
     pair = None if row.pair is None else str(row.pair).strip()
     return Example(text=str(row.text).strip(), label=_check_label(row), pair=pair, line=row.line)
+
+
+def _divided(row: Row, separator: str) -> Row:
+    """A record whose field of labels is divided into a list.
+
+    :raises PotstillError: naming its place, for a label that is empty or there twice.
+    """
+    if isinstance(row.label, list):
+        raise PotstillError(f"{row.where}: a list of labels needs no --label_separator: leave it out")
+    written = "" if row.label is None else str(row.label)
+    labels = [label.strip() for label in written.split(separator)] if written.strip() else []
+    if "" in labels:
+        raise PotstillError(f"{row.where}: an empty label in '{shown(written)}': take the '{separator}' out")
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise PotstillError(f"{row.where}: the label '{shown(twice)}' is there twice: remove one")
+    return replace(row, label=labels)
 
 
 def _check_label(row: Row) -> Label:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from potstill.corpus.examples import Example
 from potstill.corpus.lines import read_lines
 from potstill.errors import PotstillError, shown
 from potstill.files import is_input
-from potstill.tasks import Label, task_of
+from potstill.tasks import Label, Task, task_of
 
 
 def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
@@ -34,6 +35,20 @@ def collect_labels(examples: Iterable[Example], source: str) -> list[str]:
 def label_names(example: Example) -> tuple[str, ...]:
     """The labels of an example: one, or where a text may have several all of them."""
     return example.label if isinstance(example.label, tuple) else (example.label,)
+
+
+def for_task(examples: Sequence[Example], task: Task, source: str) -> list[Example]:
+    """The examples with their labels as a task has them: one a text, or all that a text has.
+
+    :param source: the file, to name in an error.
+    :raises PotstillError: naming the line, for a text of several labels or none where the task has one.
+    """
+    if task.takes_several:
+        return [replace(example, label=label_names(example)) for example in examples]
+    for example in examples:
+        if (n_labels := len(label_names(example))) != 1:
+            raise PotstillError(f"{source}:{example.line}: {n_labels} labels, where a text has one: keep one of them")
+    return [replace(example, label=label_names(example)[0]) for example in examples]
 
 
 def encode_labels(examples: Sequence[Example], labels: list[str], source: str) -> NDArray[Any]:

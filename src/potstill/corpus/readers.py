@@ -264,17 +264,17 @@ def _read_rows(path: Path, columns: Columns, labelled: bool) -> Iterator[Row]:
 def as_row(source: str, record: Record) -> Row:
     """A record's text, pair and label.
 
-    :raises PotstillError: when columns of labels do not say one label.
+    :raises PotstillError: when a column of a label has neither 1 nor 0.
     """
     line, found, values = record
-    label = values[found.labels[0]] if len(found.labels) == 1 else None
+    labels: object = values[found.labels[0]] if len(found.labels) == 1 else None
     if len(found.labels) > 1:
-        label = _only_label(f"{source}:{line}", found.labels, values)
-    return Row(source, line, values[found.text], label, values[found.pair] if found.pair else None)
+        labels = _chosen_labels(f"{source}:{line}", found.labels, values)
+    return Row(source, line, values[found.text], labels, values[found.pair] if found.pair else None)
 
 
-def _only_label(where: str, columns: Sequence[str], values: dict[str, Any]) -> str:
-    """The name of the column that has a 1."""
+def _chosen_labels(where: str, columns: Sequence[str], values: dict[str, Any]) -> list[str]:
+    """The names of the columns that have a 1."""
     chosen = []
     for column in columns:
         is_chosen = _IS_CHOSEN.get(str(values[column]).strip().lower())
@@ -283,14 +283,7 @@ def _only_label(where: str, columns: Sequence[str], values: dict[str, Any]) -> s
                 f"{where}: '{shown(values[column])}' in column '{shown(column)}'; a column of a label has 1 or 0"
             )
         chosen += [column] if is_chosen else []
-    if len(chosen) > 1:
-        raise PotstillError(
-            f"{where}: {len(chosen)} labels ({shown(', '.join(chosen))}); a text has one label, several are not learnt "
-            f"yet: keep one of them"
-        )
-    if not chosen:
-        raise PotstillError(f"{where}: no label: none of {shown(', '.join(columns))} is 1; set one, or remove the row")
-    return chosen[0]
+    return chosen
 
 
 TableReader = Callable[[Path, Columns, bool], Iterator[Record]]

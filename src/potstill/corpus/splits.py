@@ -1,10 +1,12 @@
 """Finding a data set's three splits: in a folder, in one file (then split by seed), or on the hub."""
 
 import logging
+import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,13 +15,14 @@ from potstill.corpus.column_guesses import SAMPLE_ROWS
 from potstill.corpus.columns import BY_NAME, Columns, find_columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, check_row, read_examples
-from potstill.corpus.labels import collect_labels, encode_labels
+from potstill.corpus.labels import collect_labels, encode_labels, for_task, label_names
 from potstill.corpus.lines import GZIP
 from potstill.corpus.readers import READERS, Record, as_row, ending, has_columns
 from potstill.corpus.safe_loading import OneLineErrors
+from potstill.corpus.stratified import stratify
 from potstill.errors import PotstillError, require, shown
 from potstill.files import is_input, rereadable
-from potstill.tasks import Label, Task, task_of
+from potstill.tasks import Label, Task, find_task, task_of
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +76,11 @@ def find_split(folder: Path, split: str) -> Path:
     return files[0]
 
 
-def load_corpus(source: str, seed: int, columns: Columns = BY_NAME) -> Corpus:
+UnknownLabels = Literal["error", "drop"]
+"""What happens to a text of valid or test whose label train lacks, where a text has one label."""
+
+
+def load_corpus(source: str, seed: int, columns: Columns = BY_NAME, unknown_labels: UnknownLabels = "error") -> Corpus:
     """Read a data set.
 
     :param source: a folder with a train, a valid and a test file; one file, which is then split 80/10/10
@@ -81,17 +88,18 @@ def load_corpus(source: str, seed: int, columns: Columns = BY_NAME) -> Corpus:
         ``NAME:CONFIGURATION``.
     :param seed: of the split, where one is made.
     :param columns: those of other names than the known ones.
+    :param unknown_labels: of valid and test. Where a text may have several, those that train lacks are taken out.
     :raises PotstillError: naming the place, for bad data.
     """
     path = Path(source)
     is_split = is_input(path)
     if path.is_dir():
         files = {split: find_split(path, split) for split in SPLITS}
-        splits = {split: read_examples(file, columns) for split, file in files.items()}
+        splits = _of_one_kind({split: read_examples(file, columns) for split, file in files.items()}, files, columns)
         hashes = {file.name: hash_file(rereadable(file)) for file in files.values()}
     elif is_split:
-        splits = split_examples(read_examples(path, columns), seed)
         files = dict.fromkeys(SPLITS, path)
+        splits = split_examples(_of_one_kind({"train": read_examples(path, columns)}, files, columns)["train"], seed)
         hashes = {path.name: hash_file(rereadable(path))}
     elif ending(path) in READERS or source.startswith((".", "/", "~")):
         raise PotstillError(f"{source}: no such file or folder")
@@ -100,9 +108,72 @@ def load_corpus(source: str, seed: int, columns: Columns = BY_NAME) -> Corpus:
         files = {split: Path(f"{source}[{split}]") for split in SPLITS}
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
-        encode_labels(splits[split], labels, str(files[split]))
+        splits[split] = _known_labels(splits[split], labels, str(files[split]), unknown_labels)
         _tell_of_known_texts(splits["train"], splits[split], str(files[split]))
     return Corpus(splits=splits, labels=labels, hashes=hashes, seed=seed if is_split else None)
+
+
+def _of_one_kind(
+    splits: dict[str, list[Example]], files: Mapping[str, Path], columns: Columns
+) -> dict[str, list[Example]]:
+    """The splits with one label a text in all of them, or with several.
+
+    A column a label says several labels a text as soon as one row of any split has none of them, or more than one.
+    """
+    examples = [example for rows in splits.values() for example in rows]
+    kinds = {task_of(example.label).takes_several for example in examples}
+    n_none, n_more = (
+        sum(len(label_names(example)) in kind for example in examples) for kind in ([0], range(2, 10_000))
+    )
+    if kinds == {True} and columns.label_columns and not n_none + n_more:
+        return {split: for_task(rows, find_task(), str(files[split])) for split, rows in splits.items()}
+    if len(kinds) > 1:
+        one = next(split for split, rows in splits.items() if not task_of(rows[0].label).takes_several)
+        raise PotstillError(f"{files[one]}: one label a text, where another split has lists of them: give all alike")
+    if kinds == {True}:
+        logger.info(
+            "several labels a text: of %d texts %d have more than one and %d have none", len(examples), n_more, n_none
+        )
+    return splits
+
+
+def _known_labels(
+    examples: list[Example], labels: list[str], source: str, unknown_labels: UnknownLabels
+) -> list[Example]:
+    """The examples of valid or test without labels that train lacks.
+
+    :raises PotstillError: naming the line, where a text has one label and that is such a one, unless it is left out.
+    """
+    if not examples:
+        return examples
+    takes_several = task_of(examples[0].label).takes_several
+    if not takes_several and unknown_labels == "error":
+        try:
+            encode_labels(examples, labels, source)
+        except PotstillError as error:
+            raise PotstillError(f"{error}; --unknown_labels drop leaves such texts out") from None
+        return examples
+    known = {unicodedata.normalize("NFC", label) for label in labels}
+    lost: Counter[str] = Counter()
+    kept = []
+    for example in examples:
+        own = [label for label in label_names(example) if unicodedata.normalize("NFC", label) in known]
+        lost.update(set(label_names(example)) - set(own))
+        if takes_several:
+            kept.append(replace(example, label=tuple(own)))
+        elif own:
+            kept.append(example)
+    if lost:
+        what = (
+            "labels that train lacks are taken out"
+            if takes_several
+            else "texts of labels that train lacks are left out"
+        )
+        written = ", ".join(f"{label} ({n_texts})" for label, n_texts in lost.most_common())
+        logger.warning("%s: %s: %s", source, what, shown(written))
+    if not kept:
+        raise PotstillError(f"{source}: train lacks the labels of all texts: correct them")
+    return kept
 
 
 def _tell_of_known_texts(train: list[Example], held_out: list[Example], source: str) -> None:
@@ -127,6 +198,8 @@ def split_examples(examples: list[Example], seed: int, *, keeps_rare: bool = Fal
     :param keeps_rare: keep all texts of a label that has fewer than three in train.
     :raises PotstillError: when a label has fewer than three different texts, unless these are kept.
     """
+    if examples and task_of(examples[0].label).takes_several:
+        return _split_several(_each_text_once(examples), seed)
     by_label: dict[Label, list[Example]] = defaultdict(list)
     for example in _each_text_once(examples):
         by_label[example.label].append(example)
@@ -144,6 +217,16 @@ def split_examples(examples: list[Example], seed: int, *, keeps_rare: bool = Fal
         splits["test"] += order[held : 2 * held]
         splits["train"] += order[2 * held :]
     return {split: [rows[i] for i in generator.permutation(len(rows))] for split, rows in splits.items()}
+
+
+def _split_several(examples: list[Example], seed: int) -> dict[str, list[Example]]:
+    """The same where a text may have several labels."""
+    if len(examples) < len(SPLITS):
+        raise PotstillError(f"{len(examples)} different texts: splitting one file needs at least {len(SPLITS)}")
+    shares = (1 - 2 * HELD_OUT, HELD_OUT, HELD_OUT)
+    parts = stratify([label_names(example) for example in examples], shares, seed)
+    order = np.random.default_rng(seed).permutation(len(examples))
+    return {split: [examples[row] for row in order.tolist() if parts[row] == part] for part, split in enumerate(SPLITS)}
 
 
 def _each_text_once(examples: list[Example]) -> list[Example]:
@@ -185,6 +268,7 @@ def _load_hub(name: str, seed: int, columns: Columns) -> tuple[dict[str, list[Ex
     hashes = {split: str(data._fingerprint) for split, data in loaded.items()}
     splits = {split: _hub_examples(name, loaded[hub], columns) for split, hub in HUB_SPLITS.items() if hub in loaded}
     splits = {split: rows for split, rows in splits.items() if rows}
+    splits = _of_one_kind(splits, {split: Path(f"{name}[{split}]") for split in SPLITS}, columns) if splits else {}
     if "train" not in splits:
         raise PotstillError(f"{name}: no train split; it has {', '.join(loaded)}")
     is_split = len(splits) < len(SPLITS)
@@ -209,6 +293,7 @@ def _hub_examples(name: str, data: Any, columns: Columns) -> list[Example]:
     label, is_alone = found.labels[0], len(found.labels) == 1
     feature = data.features.get(label)
     is_named = is_alone and hasattr(feature, "int2str")
+    items: Any = getattr(feature, "feature", None)  # of a list of labels: what each is
     rows, n_hidden = [], 0
     for number, record in enumerate(data, start=1):
         value = record.get(label)
@@ -217,6 +302,8 @@ def _hub_examples(name: str, data: Any, columns: Columns) -> list[Example]:
             continue
         if is_named and isinstance(value, int):
             record = record | {label: feature.int2str(value)}
+        if is_alone and hasattr(items, "int2str") and isinstance(value, list):
+            record = record | {label: [items.int2str(each) for each in value]}
         rows.append(check_row(as_row(name, Record(number, found, record))))
     if n_hidden == len(data):  # numbers without names may have -1 as one of them
         return []

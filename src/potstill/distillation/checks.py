@@ -33,7 +33,7 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
             f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "
             f"macro_f1 or loss"
         )
-    check_transfer(options.transfer, Answers(options.columns, job.labels))
+    check_transfer(options.transfer, Answers(options.columns, job.labels, job.task.takes_several))
     if job.black_box is None:
         for name in (options.teacher, *options.ensemble):
             check_teacher(name)

@@ -13,6 +13,8 @@ def data_stage(job: Job) -> Stage:
     """The stage that every other one reads."""
     after = () if job.corpus.is_gold else (LABELLED,)
     inputs = {"data": job.corpus.hashes, "seed": job.corpus.seed, **job.options.data_columns.as_inputs}
+    if job.options.unknown_labels != "error":
+        inputs["unknown_labels"] = job.options.unknown_labels
     return Stage("data", after, inputs, _write_data)
 
 

@@ -110,8 +110,13 @@ def _require() -> None:
 
 
 def _open_labelled(options: DistillOptions, given: Given, progress: Progress) -> Job:
-    corpus = given.corpus or load_corpus(options.data, options.seed, options.data_columns)
-    teacher = _open_teacher(options, given, corpus) if is_black_box(options.teacher) else None
+    corpus = given.corpus or load_corpus(options.data, options.seed, options.data_columns, options.unknown_labels)
+    is_asked = is_black_box(options.teacher)
+    if is_asked and corpus.task.takes_several:
+        raise PotstillError(
+            f"--teacher={options.teacher}: gives one label a text, and the data has several: give a transformer"
+        )
+    teacher = _open_teacher(options, given, corpus) if is_asked else None
     return _resolved(options, corpus, teacher, progress)
 
 

@@ -73,7 +73,7 @@ def _ask_black_box(job: Job, work: Path) -> None:
 def _copy_transfer(job: Job, work: Path) -> None:
     """Check the sets of ``--transfer`` and write them; several are averaged."""
     paths = job.options.transfer
-    answers = Answers(job.options.columns, job.labels)
+    answers = Answers(job.options.columns, job.labels, job.task.takes_several)
     write_shards(work, _checked(average_parts(paths, answers), paths[0], len(job.labels)))
 
 

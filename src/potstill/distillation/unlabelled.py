@@ -11,7 +11,7 @@ from typing import Any
 from potstill.artifacts import LABELLED, TEACHER, hash_file, hash_json, write_json
 from potstill.corpus.columns import BY_NAME, Columns
 from potstill.corpus.examples import Example, check_row, read_texts
-from potstill.corpus.labels import encode_labels
+from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.readers import Row, find_reader, of_form
 from potstill.corpus.splits import SPLITS, Corpus, split_examples
 from potstill.corpus.streams import PART_ROWS, distinct, in_parts
@@ -159,6 +159,7 @@ def _gold(job: LabellingJob) -> list[Example]:
     logger.info("%s: %d of %d texts have a label: they are test", path, len(filled), len(rows))
     examples = [check_row(row) for row in filled]
     examples = [replace(each, text=" ".join(each.text.split())) for each in examples]
+    examples = for_task(examples, find_task(), str(path))
     encode_labels(examples, job.teacher.labels, str(path))
     return examples
 

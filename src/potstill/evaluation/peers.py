@@ -9,18 +9,22 @@ import importlib.util
 import io
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potstill.corpus.encoded import Text
 from potstill.errors import PotstillError, reason, unknown_name
 from potstill.evaluation.labelled import Labelled
+from potstill.tasks import MultiLabel
+from potstill.training.calibration import fit_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -83,21 +87,48 @@ class PeerFailed(PotstillError):
 def train_peer(peer: str, task: PeerTask, settings: Settings | None = None, seed: int = 42) -> Iterator[Peer]:
     """Train a peer: first its full form, then its compressed one where there is one.
 
+    Peers read single texts: the two of a pair are joined by a space.
+
     :param peer: its name in :data:`PEERS`.
     :param settings: one of its kind's; default: the first of them.
     :raises PeerFailed: when its library fails.
-    :raises PotstillError: when a text is a pair, which peers do not take.
     """
-    if any(not isinstance(text, str) for text in task.train.texts):
-        raise PotstillError("pairs of texts: peers and students take single texts only")
     chosen = PEERS[peer].settings[0] if settings is None else settings
+    is_paired = any(not isinstance(text, str) for text in task.train.texts)
     try:
-        yield from PEERS[peer].train(task, chosen, seed)
+        for trained in PEERS[peer].train(_of_single_texts(task), chosen, seed):
+            yield _of_pairs(trained) if is_paired else trained
     except (PotstillError, OSError, ImportError, NameError, AttributeError):  # for the user or for us to fix
         raise
     except Exception as error:  # any of its own kinds: fastText's is a RuntimeError, "Encountered NaN."
         written = ", ".join(f"{name}={value}" for name, value in chosen.items())
         raise PeerFailed(f"{peer} fails with {written} ({reason(error)})") from error
+
+
+def _of_single_texts(task: PeerTask) -> PeerTask:
+    """The task with the two texts of each pair as one."""
+    train, valid = (replace(part, texts=[_joined(text) for text in part.texts]) for part in (task.train, task.valid))
+    return replace(task, train=train, valid=valid)
+
+
+def _of_pairs(peer: Peer) -> Peer:
+    """A peer that takes pairs, as one that was trained on joined ones reads them."""
+    return replace(peer, predict=lambda texts: peer.predict([_joined(text) for text in texts]))
+
+
+def _joined(text: Text) -> str:
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def _several(task: PeerTask, names: Sequence[str], probabilities: Callable[[Sequence[Text]], NDArray[Any]]) -> Predict:
+    """A prediction of several labels a text: those whose probability reaches a threshold, fitted a label on valid as
+    the students' are.
+
+    :param probabilities: of texts, ``[n_texts, n_labels]``.
+    """
+    several = MultiLabel(fit_thresholds(probabilities(task.valid.texts), task.valid.gold(names)))
+    classes = np.array(names, dtype=object)
+    return lambda texts: several.answers(probabilities(texts), classes).tolist()
 
 
 def train_first(peer: str, task: PeerTask) -> list[Peer]:
@@ -145,13 +176,17 @@ def _train_fasttext(task: PeerTask, settings: Settings, seed: int) -> Iterator[P
     """fastText (https://arxiv.org/abs/1607.01759), on one thread, so that the seed decides."""
     import fasttext
 
-    labels = sorted(set(map(str, task.train.labels)))
+    takes_several = task.train.task.takes_several
+    labels = sorted({name for label in task.train.labels for name in ([label] if isinstance(label, str) else label)})
     ids = {label: f"__label__{index}" for index, label in enumerate(labels)}  # a label of its may hold no space
     names = {index: label for label, index in ids.items()}
     source = task.folder / "train.txt"
     with source.open("w", encoding="utf-8") as file:
         for text, label in zip(task.train.texts, task.train.labels, strict=True):
-            file.write(f"{ids[str(label)]} {' '.join(str(text).split())}\n")
+            own = " ".join(ids[name] for name in ([label] if isinstance(label, str) else label))
+            if own:  # it reads no text without a label
+                file.write(f"{own} {' '.join(str(text).split())}\n")
+    settings = {**settings, **({"loss": "ova"} if takes_several else {})}
     began = time.process_time()
     model = fasttext.train_supervised(str(source), dim=50, bucket=200_000, thread=1, seed=seed, verbose=0, **settings)
     seconds = time.process_time() - began
@@ -165,6 +200,15 @@ def _train_fasttext(task: PeerTask, settings: Settings, seed: int) -> Iterator[P
             predicted = loaded.predict([str(text).replace("\n", " ") for text in texts])[0]
             return [names[labels[0]] for labels in predicted]
 
+        def probabilities(texts: Sequence[Text]) -> NDArray[Any]:
+            found = loaded.predict([str(text).replace("\n", " ") for text in texts], k=-1)
+            table = np.zeros((len(texts), len(labels)))
+            for row, (own, values) in enumerate(zip(*found, strict=True)):
+                table[row, [int(name.removeprefix("__label__")) for name in own]] = values
+            return table
+
+        if takes_several:
+            predict = _several(task, labels, probabilities)  # type: ignore[assignment]
         return Peer(precision, predict, path.stat().st_size / 1e6, seconds)
 
     yield saved("model.bin", "fp32")
@@ -195,10 +239,18 @@ def _train_tfidf(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer
     began = time.process_time()
     for part in parts:
         part.fit(task.train.texts)
-    model.fit(features(task.train.texts), list(task.train.labels))
+    takes_several, targets, names = task.train.task.takes_several, list[Any](task.train.labels), list[str]()
+    if takes_several:
+        names = sorted({name for label in targets for name in label})
+        targets = task.train.gold(names)  # type: ignore[assignment]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that all texts have a label
+        model.fit(features(task.train.texts), targets)
     # One matrix product, where its own predict calls a model a label: 77 calls for a text.
-    weights = np.concatenate([each.coef_ for each in model.estimators_]).T  # [n_features, n_labels], of two labels 1
-    offsets = np.concatenate([each.intercept_ for each in model.estimators_])
+    # A label that all texts have, or none, has no model: one that is always sure.
+    n_features = model.estimators_[0].coef_.shape[1] if hasattr(model.estimators_[0], "coef_") else 1
+    weights = np.concatenate([getattr(each, "coef_", np.zeros((1, n_features))) for each in model.estimators_]).T
+    offsets = np.concatenate([getattr(each, "intercept_", np.array([_SURE])) for each in model.estimators_])
 
     def predict(texts: Sequence[Text]) -> Sequence[str]:
         scores = features(texts) @ weights + offsets
@@ -206,6 +258,8 @@ def _train_tfidf(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer
         labels: Sequence[str] = model.classes_[winners]
         return labels
 
+    if takes_several:
+        predict = _several(task, names, lambda texts: 1 / (1 + np.exp(-(features(texts) @ weights + offsets))))  # type: ignore[assignment]
     seconds = time.process_time() - began
     path = task.folder / "model.joblib"
     joblib.dump((parts, model), path)
@@ -218,6 +272,8 @@ def _train_model2vec(task: PeerTask, settings: Settings, seed: int) -> Iterator[
     from model2vec.quantization import DType, quantize_embeddings
     from model2vec.train import StaticModelForClassification
 
+    if task.train.task.takes_several:
+        raise PotstillError("model2vec: is compared on data of one label a text only: leave it out")
     static, distilling = _distill(task.encoder)
     model = StaticModelForClassification.from_static_model(model=static, n_layers=settings["n_layers"])
     began = time.process_time()
@@ -245,6 +301,7 @@ def _train_model2vec(task: PeerTask, settings: Settings, seed: int) -> Iterator[
     yield saved(DType.Int8)
 
 
+_SURE = 20.0  # a logit
 _MODEL2VEC_FILES = ("config.json", "head.safetensors", "model.safetensors", "tokenizer.json")
 
 

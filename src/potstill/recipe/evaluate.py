@@ -13,7 +13,7 @@ import tyro
 from potstill.artifacts import LABELS, ONNX_MODEL, RAW, atomic_file, hash_file, writing
 from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples
-from potstill.corpus.labels import encode_labels, read_labels
+from potstill.corpus.labels import encode_labels, for_task, read_labels
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError, require
@@ -133,7 +133,7 @@ def _load_teacher(options: EvaluateOptions, config: TeacherConfig) -> Classifier
 
 def _test(options: EvaluateOptions, classifier: Classifier, progress: Progress) -> Evaluated:
     path = find_split(options.data_dir, "test")
-    examples = read_examples(path, options.columns)
+    examples = for_task(read_examples(path, options.columns), classifier.task, str(path))
     encode_labels(examples, classifier.classes_.tolist(), str(path))
     texts = [example.content for example in examples]
     predicted, first, rest = [], 0.0, 0.0

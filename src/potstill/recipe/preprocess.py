@@ -13,7 +13,7 @@ from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, check_repl
 from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Chunk, KnownGold, Text
 from potstill.corpus.examples import Example, example_parts, read_examples
-from potstill.corpus.labels import collect_labels, encode_labels, write_labels
+from potstill.corpus.labels import collect_labels, encode_labels, for_task, write_labels
 from potstill.corpus.lines import read_lines
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import distinct, in_parts
@@ -22,6 +22,7 @@ from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.recipe.configs import StudentTextConfig, TeacherConfig, read_model_config
+from potstill.tasks import find_task
 from potstill.training.encoding import encode_to_folder
 from potstill.training.vector_sources import open_vectors
 from potstill.training.vocabulary import build_characters, build_vocabulary, save_vocabulary
@@ -90,7 +91,9 @@ def preprocess(options: PreprocessOptions, progress: Progress = silent) -> Prepr
     """
     config = read_model_config(options.config)
     files = {split: find_split(options.data_dir, split) for split in ("train", "valid", "test")}
-    examples = {split: read_examples(file, options.columns) for split, file in files.items()}
+    examples = {
+        split: for_task(read_examples(file, options.columns), find_task(), str(file)) for split, file in files.items()
+    }
     labels = collect_labels(examples["train"], str(files["train"]))
     sources = [_gold(files[split], examples[split], labels) for split in ("train", "valid", "test")]
     for source in sources:

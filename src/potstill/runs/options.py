@@ -11,7 +11,7 @@ from potstill.augment.sampling import Rules
 from potstill.corpus.columns import Columns, DistillColumns
 from potstill.corpus.readers import has_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
-from potstill.corpus.splits import source_has_columns
+from potstill.corpus.splits import UnknownLabels, source_has_columns
 from potstill.corpus.windows import LongTexts
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
@@ -69,6 +69,9 @@ class DistillOptions:
     """Labelled text: a folder with a train, a valid and a test file (.txt, .tsv, .csv, .jsonl or .parquet), one such
     file (split 80/10/10), or a data set on the Hugging Face hub, NAME or NAME:CONFIGURATION. Without it, a teacher that
     is only asked labels the texts of --unlabelled, and these are split 80/10/10."""
+    unknown_labels: UnknownLabels = "error"
+    """A label of valid or test that train lacks: an error, or its texts are left out (drop). Where a text may have
+    several labels, it is taken out in any case."""
     labels: str = ""
     """What the labels mean, for openai:MODEL and nli:MODEL: a TOML file with an instruction and, of each label, its
     name, a description and examples; or names with commas between them. Default: the names of the data's labels."""
