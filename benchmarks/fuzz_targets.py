@@ -19,6 +19,7 @@ from fuzz_forms import Form, Target, expect, make_target
 from fuzz_http import http
 from potstill.corpus.answers import Answers
 from potstill.corpus.columns import DistillColumns
+from potstill.corpus.encoded import parts_of
 from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.corpus.readers import READERS
 from potstill.corpus.transfer import TransferSet, read_transfer, transfer_parts, write_shard
@@ -131,7 +132,7 @@ def _check_transfer(transfer: TransferSet) -> None:
         f"logits {transfer.logits.shape}",
     )
     expect(bool(np.isfinite(transfer.logits).all()), "logits that are not finite")
-    expect(all(text.strip() for text in transfer.texts), "an empty text")
+    expect(all(part.strip() for part in parts_of(transfer.texts)), "an empty text")
 
 
 def n_lines(content: bytes) -> int:

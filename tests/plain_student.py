@@ -1,4 +1,4 @@
-"""A student that defines ``classify`` alone, so that torch's exporter writes its ONNX graph."""
+"""A student that defines ``pool`` and ``head`` alone, so that torch's exporter writes its ONNX graph."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +24,16 @@ class MeanForSequenceClassification(StudentModel):
 
     def __init__(self, config: MeanConfig) -> None:
         super().__init__(config)
-        self.output = nn.Linear(config.embedding_width, int(config.num_labels or 0))
+        self.output = nn.Linear(self.head_width(config.embedding_width), int(config.num_labels or 0))
         self.post_init()
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
-        logits: Tensor = self.output(embedded.sum(dim=1) / mask.sum(dim=1, keepdim=True))
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
+        return embedded.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        logits: Tensor = self.output(pooled)
         return logits
 
 
@@ -44,6 +48,6 @@ def registered() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plain_student() -> Iterator[str]:
-    """The name of a student that defines ``classify`` alone, for this module one of ``STUDENTS``."""
+    """The name of a student that defines no graph of its own, for this module one of ``STUDENTS``."""
     with registered():
         yield PLAIN

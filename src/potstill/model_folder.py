@@ -63,6 +63,11 @@ class ModelFolder:
         return is_student_type(self.config.get("model_type"))
 
     @property
+    def reads_pairs(self) -> bool | None:
+        """Whether it reads pairs of texts; None: a transformer, which reads both kinds."""
+        return bool(self.config.get("reads_pairs")) if self.is_student else None
+
+    @property
     def labels(self) -> list[str]:
         """The labels in the order of the logits.
 

@@ -1,4 +1,4 @@
-"""What every student keeps to: those of ``STUDENTS``, and one that defines nothing but ``classify``."""
+"""What every student keeps to: those of ``STUDENTS``, and one that defines nothing but ``pool`` and ``head``."""
 
 import shutil
 from collections.abc import Iterator
@@ -213,7 +213,7 @@ def test_its_words_are_vectors_for_another_student(folder: Path) -> None:
     np.testing.assert_array_equal(vectors.look_up(["unseen"], np.random.default_rng(0)), table[[1]])
 
 
-def test_only_a_student_that_overrides_to_onnx_has_a_graph_of_its_own() -> None:
+def test_only_a_student_that_overrides_pool_to_onnx_has_a_graph_of_its_own() -> None:
     assert all(student.has_own_graph() for student in OURS.values())
     assert not MeanForSequenceClassification.has_own_graph()
 

@@ -88,7 +88,7 @@ def test_the_students_learn_the_average_of_all_teachers_and_the_table_names_them
     assert any("[MASK]" in text for text in together.texts)
     other = potstill.load(run / "teachers" / "other")
     assert other.classes_.tolist() == ["0", "1"]
-    other_logits = other.logits([unify_masks(text, "<mask>") for text in together.texts])
+    other_logits = other.logits([unify_masks(str(text), "<mask>") for text in together.texts])
     expected = (alone.logits + other_logits * (alone.logits.std() / other_logits.std())) / 2
     np.testing.assert_allclose(together.logits, expected, atol=1e-4)
     assert not np.allclose(together.logits, alone.logits, atol=1e-2)

@@ -163,7 +163,7 @@ def test_sets_are_averaged_and_learnt_as_probabilities_with_gold_labels(
     np.testing.assert_allclose(average.logits, (labelled.logits + labelled.logits[::-1]) / 2, atol=1e-5)
     known = {example.text: int(str(example.label)) for example in read_examples(tiny_data / "train.txt")}
     gold = np.load(run / "prepared" / "transfer" / "gold.npy").tolist()
-    assert gold == [known.get(text, -100) for text in labelled.texts]
+    assert gold == [known.get(str(text), -100) for text in labelled.texts]
     assert sum(label >= 0 for label in gold) == len(known)
     inputs = (read_manifest(run / "students" / "cnn") or {})["inputs"]
     assert [inputs[f"student_{name}"] for name in ("loss", "temperature", "gold_weight")] == ["kl", 2.0, 0.5]

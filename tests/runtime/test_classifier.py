@@ -142,7 +142,7 @@ def test_an_analyzer_that_is_not_known_is_refused(korean_student: Path, tmp_path
 
 
 def test_a_student_of_morphemes_takes_no_pairs(korean_student: Path) -> None:
-    with pytest.raises(PotstillError, match="students take single texts only"):
+    with pytest.raises(PotstillError, match="this student takes single texts only"):
         potstill.load(korean_student).predict([("영화", "재미있다")])
 
 

@@ -108,7 +108,7 @@ def test_what_holds_no_texts_is_refused(classifier: Any, given: Any, fault: str)
 
 def test_pairs_are_for_teachers(student: Path, teacher: Path) -> None:
     pairs = [("a film", "the story"), ("b", "c")]
-    with pytest.raises(PotstillError, match="a pair of texts: students take single texts only"):
+    with pytest.raises(PotstillError, match="a pair of texts: this student takes single texts only"):
         potstill.load(student).predict(pairs)
     reader = potstill.load(teacher, threads=1)
     lists: Any = [[*pair] for pair in pairs]

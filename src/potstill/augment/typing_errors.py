@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from potstill.corpus.encoded import Text, map_text
 from potstill.corpus.words import MASK, word_splitter
 
 _SPLITTER = word_splitter()
@@ -25,13 +26,13 @@ _NEIGHBOURS = {
 }
 
 
-def misspell_some(texts: Sequence[str], chosen: NDArray[np.bool_], generator: np.random.Generator) -> list[str]:
-    """The texts, those that are chosen with an error in every fifth word.
+def misspell_some(texts: Sequence[Text], chosen: NDArray[np.bool_], generator: np.random.Generator) -> list[Text]:
+    """The texts, or pairs of texts, those that are chosen with an error in every fifth word.
 
     :param chosen: ``[len(texts)]``.
     """
     return [
-        misspell(text, _MISSPELT, generator) if is_chosen else text
+        map_text(text, lambda part: misspell(part, _MISSPELT, generator)) if is_chosen else text
         for text, is_chosen in zip(texts, chosen.tolist(), strict=True)
     ]
 

@@ -186,7 +186,7 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
     export_onnx(checkpoint.model, checkpoint.tokenizer.model_input_names, work / ONNX_MODEL)
     if train is not None:
         mixed = np.random.default_rng(0).permutation(len(train))  # files are often sorted by label or length
-        texts = [train[row].text for row in mixed]
+        texts = [train[row].content for row in mixed]
         export_int8(checkpoint.model, work / ONNX_MODEL, checkpoint.tokenizer.backend_tokenizer, texts)
     return checkpoint.labels
 

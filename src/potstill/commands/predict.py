@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,13 @@ from typing import Annotated
 import tyro
 
 from potstill.corpus.columns import TextColumn
-from potstill.corpus.examples import check_text, read_rows
+from potstill.corpus.encoded import Text
+from potstill.corpus.examples import UNLABELLED, check_row, check_text, read_rows
 from potstill.corpus.lines import open_packed
 from potstill.corpus.readers import Row, has_columns
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
+from potstill.model_folder import ModelFolder
 from potstill.outputs import STANDARD, check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.runtime.classifier import Classifier, load
@@ -33,7 +35,8 @@ class PredictOptions:
     student: Annotated[Path, tyro.conf.Positional]
     """A student's folder, or that of an exported teacher."""
     input: Path = STANDARD
-    """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; -: standard input."""
+    """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; for a student of pairs
+    text<TAB>text, or in two columns; -: standard input."""
     columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
     output: Path = STANDARD
     """A label for each line, in the same order; several with commas between them; -: standard output."""
@@ -66,14 +69,18 @@ class Predicted:
 
 @dataclass
 class _Lines:
-    """A file's lines as texts; a line without a text becomes None, and is listed in the error."""
+    """A file's lines as texts; a line without a text becomes None, and is listed in the error.
+
+    :param pairs: whether a line is a pair of texts.
+    """
 
     name: str
+    pairs: bool = False
     n_lines: int = 0
     bad: list[str] = field(default_factory=list)
     n_bad: int = 0
 
-    def read(self, file: Iterable[bytes]) -> Iterator[str | None]:
+    def read(self, file: Iterable[bytes]) -> Iterator[Text | None]:
         for raw in file:
             self.n_lines += 1
             try:
@@ -82,16 +89,25 @@ class _Lines:
                 self._refuse("not UTF-8")
                 yield None
                 continue
-            if not text.strip():
-                self._refuse("no text")
-            yield text if text.strip() else None
+            yield self._checked(text)
 
-    def read_table(self, rows: Iterable[Row]) -> Iterator[str | None]:
+    def _checked(self, text: str) -> Text | None:
+        """The text of a line, or the pair of texts that a tab divides."""
+        parts = tuple(text.split("\t")) if self.pairs else (text,)
+        if len(parts) != (2 if self.pairs else 1):
+            self._refuse(f"{len(parts)} fields: a line is text<TAB>text")
+        elif not all(part.strip() for part in parts):
+            self._refuse("no text")
+        else:
+            return (parts[0], parts[1]) if self.pairs else text
+        return None
+
+    def read_table(self, rows: Iterable[Row]) -> Iterator[Text | None]:
         """The texts of a file that has them in a column: a row is a line."""
         for row in rows:
             self.n_lines += 1
             try:
-                yield check_text(row)
+                yield check_row(replace(row, label=UNLABELLED)).content if self.pairs else check_text(row)
             except PotstillError as error:
                 self._note(str(error))
                 yield None
@@ -129,7 +145,8 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
         options.columns.refuse("standard input" if options.input == STANDARD else options.input)
     classifier = load(options.student, asked_threads())
     form = _Form(classifier, options)
-    lines = _Lines("standard input" if options.input == STANDARD else str(options.input))
+    pairs = bool(ModelFolder.find(options.student).reads_pairs)
+    lines = _Lines("standard input" if options.input == STANDARD else str(options.input), pairs)
     texts_to_come = lines.read(_raw_lines(options.input))
     if has_columns(options.input):
         texts_to_come = lines.read_table(read_rows(options.input, options.columns.of_texts))
@@ -142,7 +159,7 @@ def predict(options: PredictOptions, progress: Progress = silent) -> Predicted:
     return Predicted(options.output, lines.n_lines, classifier.classes_.tolist())
 
 
-def _label(form: "_Form", texts: list[str | None], lines: _Lines) -> list[str]:
+def _label(form: "_Form", texts: list[Text | None], lines: _Lines) -> list[str]:
     """The lines of the output for the texts that were read last; empty for one that the model cannot take."""
     try:
         return form.rows(texts)
@@ -168,7 +185,7 @@ class _Form:
         self._options = options
         self._at_least = classifier.find_threshold(options.at_least) if options.at_least else 0.0
 
-    def rows(self, texts: list[str | None]) -> list[str]:
+    def rows(self, texts: list[Text | None]) -> list[str]:
         """The lines of the output, one for each text; empty for None."""
         valid = [text for text in texts if text is not None]
         model = self._classifier

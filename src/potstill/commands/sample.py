@@ -121,7 +121,7 @@ def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progre
         for part in transfer_parts(run / (LABELLED if (run / LABELLED).is_dir() else "transfer")):
             rows = [row for row, text in enumerate(part.texts) if wanted is None or text in wanted]
             if rows:
-                part_texts = [part.texts[row] for row in rows]
+                part_texts = [str(part.texts[row]) for row in rows]
                 texts += part_texts
                 probabilities[0].append(teacher.task.probabilities(part.logits[rows], teacher.temperature))
                 probabilities[1].append(student.predict_proba(part_texts))

@@ -3,13 +3,14 @@
 Reading is immediate, no text is padded on disk, and nothing is unpickled.
 
 A folder holds ``token_ids`` (int32, all texts end to end), ``offsets`` (int64 ``[n_texts + 1]``), for
-pairs ``token_types`` (int8), and the training targets: ``gold`` labels (see :class:`~potstill.tasks.Task`), the
-teacher's ``teacher_logits`` (float32 ``[n_texts, n_labels]``), or both.
+pairs ``token_types`` (int8) or the second texts' ``pair_token_ids`` and ``pair_offsets``, and the training targets:
+``gold`` labels (see :class:`~potstill.tasks.Task`), the teacher's ``teacher_logits`` (float32 ``[n_texts, n_labels]``),
+or both.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
 from potstill.tasks import NO_LABEL
 
+_PAIR = "pair_"  # begins the names of the second texts' arrays
 _BATCH = 4096  # texts given to the tokenizer at once
 Text = str | tuple[str, str]
 
@@ -39,6 +41,7 @@ class Encoded:
     :param gold: as the task encodes them, ``[n_texts]`` or ``[n_texts, n_labels]``, with
         :data:`potstill.tasks.NO_LABEL` for a text without a gold label; or None.
     :param teacher_logits: float32 ``[n_texts, n_labels]``, or None.
+    :param pair: the second texts of pairs, where a student reads each text by itself.
     """
 
     token_ids: NDArray[np.int32]
@@ -46,6 +49,7 @@ class Encoded:
     token_types: NDArray[np.int8] | None = None
     gold: NDArray[Any] | None = None
     teacher_logits: NDArray[np.float32] | None = None
+    pair: "Encoded | None" = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -61,7 +65,8 @@ class Encoded:
 
         :param rows: which texts.
         :return: ``input_ids`` and ``attention_mask``, int64 ``[len(rows), longest]``; with pairs
-            ``token_type_ids``; ``gold`` and ``teacher_logits`` where there are any.
+            ``token_type_ids``, or the second texts' ``pair_input_ids`` and ``pair_attention_mask``; ``gold`` and
+            ``teacher_logits`` where there are any.
         """
         starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
         columns = np.arange(int(lengths.max()))
@@ -73,6 +78,9 @@ class Encoded:
         }
         if self.token_types is not None:
             batch["token_type_ids"] = np.where(mask, self.token_types[where], 0).astype(np.int64)
+        if self.pair is not None:
+            second = self.pair.pad(rows, pad_id)
+            batch |= {f"{_PAIR}{name}": second[name] for name in ("input_ids", "attention_mask")}
         if self.gold is not None:
             batch["gold"] = self.gold[rows]
         if self.teacher_logits is not None:
@@ -88,7 +96,9 @@ class Encoded:
         if read_manifest(folder) is None:
             raise PotstillError(f"{folder}: missing or not complete; make it with: potstill preprocess")
         arrays = {path.stem: open_array(path) for path in folder.glob("*.npy")}
-        return cls(**arrays)
+        second = [arrays.pop(f"{_PAIR}{name}", None) for name in ("token_ids", "offsets")]
+        pair = None if second[0] is None or second[1] is None else cls(second[0], second[1])
+        return cls(**arrays, pair=pair)
 
 
 @dataclass(frozen=True)
@@ -125,8 +135,24 @@ class KnownGold:
 
 
 def with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
-    """Texts with one mask token, see :func:`~potstill.corpus.words.unify_masks`; pairs have none."""
-    return [unify_masks(text, mask_token) if isinstance(text, str) else text for text in texts]
+    """Texts, or pairs of texts, with one mask token, see :func:`~potstill.corpus.words.unify_masks`."""
+    return [map_text(text, lambda part: unify_masks(part, mask_token)) for text in texts]
+
+
+def map_text(text: Text, change: Callable[[str], str]) -> Text:
+    """A text, or the two of a pair, each changed."""
+    return change(text) if isinstance(text, str) else (change(text[0]), change(text[1]))
+
+
+def parts_of(texts: Iterable[Text]) -> Iterator[str]:
+    """The texts one after another; of a pair first the one and then the other."""
+    for text in texts:
+        yield from (text,) if isinstance(text, str) else text
+
+
+def joined(text: Text) -> str:
+    """A text, or the two of a pair, as one line for people."""
+    return text if isinstance(text, str) else " | ".join(text)
 
 
 def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
@@ -143,16 +169,21 @@ def encode(
     *,
     gold: NDArray[Any] | None = None,
     teacher_logits: NDArray[np.float32] | None = None,
+    separately: bool = False,
     progress: Progress = silent,
 ) -> Encoded:
     """Encode texts.
 
     :param texts: single texts or pairs, not mixed.
+    :param separately: encode the texts of a pair each by itself, not joined as a transformer reads them.
     :param tokenizer: one that does not pad (see :func:`limited`).
     :param gold: of the texts, one a text.
     :param teacher_logits: of the texts, one row a text.
     """
     paired = bool(texts) and isinstance(texts[0], tuple)
+    if paired and separately:
+        first, second = (encode([text[side] for text in texts], tokenizer, progress=progress) for side in (0, 1))
+        return replace(first, gold=gold, teacher_logits=teacher_logits, pair=second)
     ids, types, lengths = [], [], []
     with progress("tokenising", len(texts)) as bar:
         for start in range(0, len(texts), _BATCH):
@@ -173,21 +204,37 @@ def encode(
     )
 
 
-def encode_chunks(chunks: Iterable[Chunk], tokenizer: Tokenizer, folder: Path, progress: Progress = silent) -> None:
+def encode_chunks(
+    chunks: Iterable[Chunk],
+    tokenizer: Tokenizer,
+    folder: Path,
+    *,
+    separately: bool = False,
+    progress: Progress = silent,
+) -> None:
     """Encode texts into the arrays of a folder, one chunk in memory at a time.
 
     :param tokenizer: one that does not pad (see :func:`limited`).
+    :param separately: as of :func:`encode`.
     """
-    n_tokens = 0
+    n_tokens = n_second = 0
     with progress("tokenising", 0) as bar, npy_writer(folder) as append:
         append("offsets", np.zeros(1, dtype=np.int64))
         for chunk in chunks:
-            part = encode(chunk.texts, tokenizer, gold=chunk.gold, teacher_logits=chunk.teacher_logits)
+            part = encode(
+                chunk.texts, tokenizer, gold=chunk.gold, teacher_logits=chunk.teacher_logits, separately=separately
+            )
             append("offsets", part.offsets[1:] + n_tokens)
             for name in ("token_ids", "token_types", "gold", "teacher_logits"):
                 if (array := getattr(part, name)) is not None:
                     append(name, array)
             n_tokens += len(part.token_ids)
+            if part.pair is not None:
+                if not n_second:
+                    append(f"{_PAIR}offsets", np.zeros(1, dtype=np.int64))
+                append(f"{_PAIR}offsets", part.pair.offsets[1:] + n_second)
+                append(f"{_PAIR}token_ids", part.pair.token_ids)
+                n_second += len(part.pair.token_ids)
             bar.update(len(part))
 
 

@@ -28,7 +28,7 @@ from potstill.files import check_readable, reading, rereadable
 if TYPE_CHECKING:
     from upath import UPath
 
-_TEXT, _LOGITS = "text", "logits"  # the columns of a shard
+_TEXT, _PAIR, _LOGITS = "text", "text_pair", "logits"  # the columns of a shard
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TransferSet:
     :param logits: float32 ``[len(texts), n_labels]``.
     """
 
-    texts: list[str]
+    texts: Sequence[Text]
     logits: NDArray[np.float32]
 
     def rows(self, start: int, stop: int | None = None) -> "TransferSet":
@@ -103,7 +103,7 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
     held: TransferSet | None = None
     for part in parts:
         if held is not None and part.logits.shape[1] == held.logits.shape[1]:
-            part = TransferSet(held.texts + part.texts, np.concatenate([held.logits, part.logits]))
+            part = TransferSet([*held.texts, *part.texts], np.concatenate([held.logits, part.logits]))
         elif held is not None:
             yield held
         whole = len(part.texts) // PART_ROWS * PART_ROWS
@@ -175,9 +175,15 @@ def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
             if not {text, _LOGITS} <= set(names):
                 raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
             n_rows = 0
-            for batch in file.iter_batches(PART_ROWS, columns=[text, _LOGITS]):
+            pair = [_PAIR] if _PAIR in names else []
+            for batch in file.iter_batches(PART_ROWS, columns=[text, _LOGITS, *pair]):
                 if len(batch):
-                    yield _from_columns(batch.column(text), batch.column(_LOGITS), path, n_rows)
+                    part = _from_columns(batch.column(text), batch.column(_LOGITS), path, n_rows)
+                    seconds = batch.column(_PAIR).to_pylist() if pair else []
+                    if pair:
+                        firsts = map(str, part.texts)
+                        part = TransferSet(list(zip(firsts, seconds, strict=True)), part.logits)
+                    yield part
                 n_rows += len(batch)
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
         check_readable(rereadable(path))
@@ -248,7 +254,7 @@ def write_shard(path: "Path | UPath", texts: Sequence[Text], logits: NDArray[np.
 
     columns = {"text": [text if isinstance(text, str) else text[0] for text in texts]}
     if texts and not isinstance(texts[0], str):
-        columns["text_pair"] = [text[1] for text in texts]
+        columns[_PAIR] = [text[1] for text in texts]
     flat = pyarrow.array(logits.reshape(-1).astype(np.float32))
     arrays = columns | {"logits": pyarrow.FixedSizeListArray.from_arrays(flat, logits.shape[1])}
     table = pyarrow.table(arrays)

@@ -1,7 +1,7 @@
 """``augmented``: train's texts, texts sampled from them, and texts without labels; without duplicates."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
 from potstill.augment.sampling import Rules
+from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_texts
 from potstill.corpus.readers import of_form
 from potstill.corpus.streams import Seen, in_parts
@@ -64,13 +65,17 @@ def _make_augmented(job: Job, work: Path) -> None:
 
     seen = Seen()
     n_texts = n_unlabelled = 0
-    schema = pyarrow.schema([("text", pyarrow.string()), ("source", pyarrow.int32()), ("kind", pyarrow.string())])
+    pair = [("text_pair", pyarrow.string())] if job.corpus.is_paired else []
+    own = [("text", pyarrow.string()), *pair, ("source", pyarrow.int32()), ("kind", pyarrow.string())]
+    schema = pyarrow.schema(own)
     with pyarrow.parquet.ParquetWriter(work / TEXTS, schema, compression="zstd") as file:
         for part in in_parts(_all_texts(job)):
             new = seen.add([text for _, text, _ in part])
             kept = [row for row, is_new in zip(part, new.tolist(), strict=True) if is_new]
+            texts = [text if isinstance(text, str) else text[0] for _, text, _ in kept]
             columns = {
-                "text": [text for _, text, _ in kept],
+                "text": texts,
+                **({"text_pair": [text[1] for _, text, _ in kept]} if pair else {}),
                 "source": [source for source, _, _ in kept],
                 "kind": [kind for _, _, kind in kept],
             }
@@ -80,9 +85,9 @@ def _make_augmented(job: Job, work: Path) -> None:
     logger.info("augmented: %d texts, %d of them from files without labels", n_texts, n_unlabelled)
 
 
-def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
+def _all_texts(job: Job) -> Iterator[tuple[int | None, Text, str]]:
     """Triples: the row of train that a text is made from (None for one without a label), the text, and its kind."""
-    yield from _own_texts(job)
+    yield from _own_pairs(job) if job.corpus.is_paired else _own_texts(job)
     if not job.corpus.is_gold or not job.options.unlabelled:  # without gold labels they are train itself
         return
     # A test sentence in the transfer set would make the student's figures too good.
@@ -92,18 +97,37 @@ def _all_texts(job: Job) -> Iterator[tuple[int | None, str, str]]:
     yield from ((None, text, "unlabelled") for text in texts if as_words(text) not in held_out)
 
 
+def _own_pairs(job: Job) -> Iterator[tuple[int, Text, str]]:
+    """Train's pairs, and those of which one text is sampled from its own: half of them the first, half the second."""
+    examples = read_split(job.folder, "train")
+    pairs = [(example.text, example.pair or "") for example in examples]
+    yield from ((row, pair, "own") for row, pair in enumerate(pairs))
+    if not job.options.augment:
+        return
+    rounds = _rounds(job)
+    for side, share in ((0, rounds // 2), (1, rounds - rounds // 2)):
+        for row, text, kind in _sampled(job, [pair[side] for pair in pairs], share, job.options.seed + side):
+            if kind != "own":
+                yield row, ((text, pairs[row][1]) if side == 0 else (pairs[row][0], text)), kind
+
+
 def _own_texts(job: Job) -> Iterable[NewText]:
     """Train's texts and the texts sampled from them."""
-    options = job.options
     texts = [example.text for example in read_split(job.folder, "train")]
-    if not options.augment:
+    if not job.options.augment:
         return (NewText(row, text, "own") for row, text in enumerate(texts))
+    return _sampled(job, texts, _rounds(job), job.options.seed)
+
+
+def _sampled(job: Job, texts: Sequence[str], rounds: NDArray[np.int64], seed: int) -> Iterator[NewText]:
+    """Each text and what is sampled from it."""
+    options = job.options
     return augment(
         texts,
         _rules(job),
         analyzer=options.analyzer,
-        seed=options.seed,
-        rounds=_rounds(job),
+        seed=seed,
+        rounds=rounds,
         processes=options.processes or available_cpus(),
         pool=POOLS[options.engine],
         progress=job.progress,

@@ -23,11 +23,15 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     An analyzer and vectors that no student of the command needs are not checked.
 
     :param chose_analyzer: whether the letters of train chose the analyzer, not the user.
-    :raises PotstillError: when one does not exist, or the data is pairs of texts.
+    :raises PotstillError: when one does not exist, or takes no pairs of texts where the data has them.
     """
     options = job.options
-    if job.corpus.is_paired:  # the recipe's students have no input for a second text
-        raise PotstillError(f"{options.data}: pairs of texts: students take single texts; only teachers take pairs")
+    if job.corpus.is_paired:
+        for given, name in ((options.unlabelled, "unlabelled"), (options.transfer, "transfer")):
+            if given:
+                raise PotstillError(f"--{name}: single texts, and the data is pairs of texts: leave it out")
+        if job.black_box is not None:
+            raise PotstillError(f"--teacher={options.teacher}: takes single texts, and the data is pairs of texts")
     if job.measure in ("micro_f1", "average_precision") and not job.task.takes_several:
         raise PotstillError(
             f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import shards
 from potstill.augment.typing_errors import misspell_some
-from potstill.corpus.encoded import Chunk, KnownGold
+from potstill.corpus.encoded import Chunk, KnownGold, parts_of
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.distillation.inputs import hash_vectors, hash_weights
@@ -63,7 +63,7 @@ def _prepare_words(job: Job, work: Path) -> None:
     vocabulary = _build_vocabulary(job, texts)
     save_vocabulary(vocabulary, work)
     sets: dict[str, _Chunks] = {name: partial(_split_chunks, job, chunks) for name, chunks in _find_sets(job).items()}
-    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.most_words, mask_token=MASK)
+    _encode_sets(job, sets, vocabulary.tokenizer, work, n_ctx=job.options.most_words, mask_token=MASK, separately=True)
 
 
 def _split_chunks(job: Job, chunks: _Chunks) -> Iterator[Chunk]:
@@ -107,7 +107,7 @@ def _prepare_characters(job: Job, work: Path) -> None:
     vocabulary = build_characters(_clean_texts(job), lower=not job.options.cased)
     save_vocabulary(vocabulary, work)
     n_ctx = _CHARACTERS_A_WORD * job.options.most_words
-    _encode_sets(job, _find_sets(job), vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK)
+    _encode_sets(job, _find_sets(job), vocabulary.tokenizer, work, n_ctx=n_ctx, mask_token=MASK, separately=True)
 
 
 def piece_text_stage(job: Job, name: str, student: str) -> Stage:
@@ -139,7 +139,7 @@ class _PreparePieces:
         n_ctx = job.options.most_tokens
         tokenizer = open_tokenizer(find_checkpoint(job, self.student), TextForm(n_ctx=n_ctx))
         backend, mask_token = tokenizer.backend_tokenizer, tokenizer.mask_token
-        _encode_sets(job, _find_sets(job), backend, work, n_ctx=n_ctx, mask_token=mask_token)
+        _encode_sets(job, _find_sets(job), backend, work, n_ctx=n_ctx, mask_token=mask_token, separately=False)
 
 
 def find_checkpoint(job: Job, student: str) -> str:
@@ -150,7 +150,7 @@ def find_checkpoint(job: Job, student: str) -> str:
 def _clean_texts(job: Job) -> Iterator[str]:
     """The texts that are learnt, once each and without typing errors: a vocabulary's words."""
     for part in transfer_parts(job.folder / "transfer"):
-        yield from (part.texts[row] for row in job.options.soft_labels.rows(part.logits, job.task))
+        yield from parts_of(part.texts[row] for row in job.options.soft_labels.rows(part.logits, job.task))
 
 
 def _find_sets(job: Job) -> dict[str, _Chunks]:
@@ -176,7 +176,7 @@ def _learnt(job: Job, known: KnownGold) -> Iterator[Chunk]:
         rows = soft_labels.rows(part.logits, job.task)
         is_own = np.array([text in known for text in part.texts], dtype=np.bool_)
         rows = np.repeat(rows, np.where(is_own[rows], copies, 1))
-        texts, logits = [part.texts[row] for row in rows], part.logits[rows]
+        texts, logits = [part.texts[row] for row in rows.tolist()], part.logits[rows]
         if typing_errors := job.options.typing_errors:
             has_errors = ~is_own[rows] & (generator.random(len(texts)) < typing_errors)
             texts = misspell_some(texts, has_errors, generator)
@@ -202,9 +202,23 @@ def _count_rows(shard: Path) -> int:
 
 
 def _encode_sets(
-    job: Job, sets: dict[str, _Chunks], tokenizer: Tokenizer, work: Path, *, n_ctx: int, mask_token: str | None
+    job: Job,
+    sets: dict[str, _Chunks],
+    tokenizer: Tokenizer,
+    work: Path,
+    *,
+    n_ctx: int,
+    mask_token: str | None,
+    separately: bool,
 ) -> None:
     for name, chunks in sets.items():
         encode_to_folder(
-            chunks(), tokenizer, work / name, n_ctx=n_ctx, mask_token=mask_token, inputs={}, progress=job.progress
+            chunks(),
+            tokenizer,
+            work / name,
+            n_ctx=n_ctx,
+            mask_token=mask_token,
+            separately=separately,
+            inputs={},
+            progress=job.progress,
         )

@@ -168,6 +168,7 @@ def _new_student(
         embedding_trainable=job.options.embedding_trainable,
         seed=job.options.seed,
         problem_type=job.task.problem_type,
+        reads_pairs=job.corpus.is_paired,
         analyzer=analyzer,
     )
     if pretrained:

@@ -140,7 +140,7 @@ def _answered(job: LabellingJob) -> list[Example]:
     examples, task = [], find_task()
     for part in transfer_parts(job.folder / LABELLED):
         labels = (job.teacher.labels[label_id] for label_id in task.decide(part.logits).tolist())
-        examples += [Example(text, label) for text, label in zip(part.texts, labels, strict=True)]
+        examples += [Example(text, label) for text, label in zip(map(str, part.texts), labels, strict=True)]
     return examples
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.encoded import Text, joined
 from potstill.evaluation.cascades import CascadeSide, measure_cascades
 from potstill.evaluation.label_figures import count_confusion, figures_by_label, never_predicted
 from potstill.evaluation.labelled import Labelled
@@ -222,7 +222,7 @@ def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> 
             rows.setdefault(valid.texts[row], row)
     return [
         Disagreement(
-            text=str(valid.texts[row]),
+            text=joined(valid.texts[row]),
             label=shown_label(valid.labels[row]),
             teacher_label=shown_label(labels[0][row]),
             teacher_probability=float(confidences[0][row]),

@@ -23,10 +23,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
-from potstill.corpus.encoded import encode, limited
+from potstill.corpus.encoded import Encoded, Text, encode, limited
 from potstill.errors import PotstillError, reason
 from potstill.students import StudentModel
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import PAIR_IDS, OnnxGraph
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
     if _has_own_graph(model):
         graph = OnnxGraph()
         graph.save(path, model.to_onnx(graph))
+    elif isinstance(model, StudentModel) and model.config.reads_pairs:
+        raise NotExportable(f"{type(model).__name__} has no ONNX graph of its own, which a student of pairs needs")
     else:
         _trace(model, inputs, path)
     _check(model, inputs, path)
@@ -122,7 +124,7 @@ def one_line_where_not_exportable(model: PreTrainedModel) -> Iterator[None]:
         ) from error
 
 
-def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts: Sequence[str]) -> Path:
+def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts: Sequence[Text]) -> Path:
     """Write a classifier in 8-bit integers, in the folder of its ONNX file in floats.
 
     In a student's own graph the embedding tables and large matrices are integers, with a scale for each column of a
@@ -135,13 +137,13 @@ def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts:
     """
     if not _has_own_graph(model):
         return quantize(file)
-    encoded = encode(texts[:_CALIBRATION_TEXTS], limited(tokenizer, _CALIBRATION_TOKENS))
-    graph = OnnxGraph(_calibration_ranges(model, np.split(encoded.token_ids, encoded.offsets[1:-1])))
+    encoded = encode(texts[:_CALIBRATION_TEXTS], limited(tokenizer, _CALIBRATION_TOKENS), separately=True)
+    graph = OnnxGraph(_calibration_ranges(model, encoded))
     graph.save(file.with_name(ONNX_INT8), model.to_onnx(graph))
     return file.with_name(ONNX_INT8)
 
 
-def _calibration_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+def _calibration_ranges(model: StudentModel, texts: Encoded) -> NDArray[np.float32]:
     """The smallest and the largest number of each activation that the graph quantizes, ``[n_activations, 2]``."""
     graph = OnnxGraph()
     logits = model.to_onnx(graph)
@@ -150,8 +152,11 @@ def _calibration_ranges(model: StudentModel, texts: Sequence[NDArray[np.int32]])
         graph.save(file, logits, graph.activations)
         session = _open(file)
         ranges = []
-        for text in texts:
-            values = session.run(graph.activations, {IDS: text[None].astype(np.int64)}) if graph.activations else []
+        names = {node.name for node in session.get_inputs()}
+        for row in range(len(texts)):
+            batch = texts.pad(np.array([row]), 0)
+            feed = {name: batch[name] for name in names}
+            values = session.run(graph.activations, feed) if graph.activations else []
             ranges.append([(value.min(), value.max()) for value in values])
     by_text = np.array(ranges, dtype=np.float32).reshape(len(texts), -1, 2)
     return np.stack([by_text[..., 0].min(axis=0), by_text[..., 1].max(axis=0)], axis=1)
@@ -193,6 +198,8 @@ def _random_inputs(model: PreTrainedModel, inputs: list[str], texts: int, length
     values = {name: torch.ones((texts, length), dtype=torch.long) for name in inputs if name in taken}
     vocabulary = int(model.config.get_text_config().vocab_size)
     values["input_ids"] = torch.randint(1, vocabulary, (texts, length), generator=generator)
+    if isinstance(model, StudentModel) and model.config.reads_pairs:
+        values[PAIR_IDS] = torch.randint(1, vocabulary, (texts, length + 3), generator=generator)
     if "token_type_ids" in values:
         values["token_type_ids"] = torch.zeros((texts, length), dtype=torch.long)
     return values

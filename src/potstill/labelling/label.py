@@ -77,7 +77,7 @@ def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
     if _is_lines(file):
         return sum(1 for _ in read_texts(file, columns))
     with _open_parquet(file) as table:
-        _text_column(file, table, columns)
+        find_parquet_columns(str(file), table, columns, labelled=False)
         return int(table.metadata.num_rows)
 
 
@@ -86,27 +86,24 @@ def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
     return isinstance(file, Path) and file.suffix.lower() != ".parquet"
 
 
-def _text_column(file: "Path | UPath", table: Any, columns: Columns) -> str:
-    return find_parquet_columns(str(file), table, columns, labelled=False).text
-
-
-def _texts(file: "Path | UPath", columns: Columns) -> Iterator[str]:
+def _texts(file: "Path | UPath", columns: Columns) -> Iterator[Text]:
     if _is_lines(file):
         yield from read_texts(file, columns)
     else:
         yield from _column(file, columns)
 
 
-def _column(file: "Path | UPath", columns: Columns) -> Iterator[str]:
+def _column(file: "Path | UPath", columns: Columns) -> Iterator[Text]:
     number = 0
     with _open_parquet(file) as table:
-        name = _text_column(file, table, columns)
-        for batch in table.iter_batches(columns=[name]):
-            for text in batch.column(name).to_pylist():
+        found = find_parquet_columns(str(file), table, columns, labelled=False)
+        names = [name for name in (found.text, found.pair) if name]
+        for batch in table.iter_batches(columns=names):
+            for texts in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
                 number += 1
-                if not isinstance(text, str):
+                if not all(isinstance(text, str) for text in texts):
                     raise PotstillError(f"{file}:{number}: no text; leave the row out")
-                yield text
+                yield texts if len(texts) == 2 else texts[0]
 
 
 @contextmanager

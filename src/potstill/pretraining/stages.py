@@ -100,7 +100,7 @@ def _build_vocabulary(job: PretrainJob) -> Vocabulary:
     from potstill.teachers.word_vectors import TeacherVectors
 
     options = job.options
-    texts = (text for part in transfer_parts(job.folder / "vectors") for text in part.texts)
+    texts = (text for part in transfer_parts(job.folder / "vectors") for text in map(str, part.texts))
     counts = count_words(split_morphemes(texts, options.analyzer, progress=job.progress), lower=True)
     words = _most_frequent(counts, options.n_words)
     tokens = list(dict.fromkeys([*words, *find_pieces(_repeated(counts), options.n_pieces)]))
@@ -127,7 +127,7 @@ def _chunks(job: PretrainJob, held_out: bool) -> Iterator[Chunk]:
     for part in transfer_parts(job.folder / "vectors"):
         is_held_out = np.arange(len(part.texts)) % _HELD_OUT == 0
         rows = np.flatnonzero(is_held_out == held_out)
-        texts = [part.texts[row] for row in rows]
+        texts = [part.texts[row] for row in rows.tolist()]
         if not held_out:
             has_errors = generator.random(len(texts)) < job.options.typing_errors
             texts = misspell_some(texts, has_errors, generator)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import TEXTS, shards
+from potstill.corpus.encoded import joined
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
 from potstill.model_folder import ModelFolder
@@ -115,13 +116,13 @@ def find_composition(run: Path) -> Composition:
 
     :raises PotstillError: when a shard is damaged.
     """
-    train = [example.text for example in read_split(run, "train")]
+    train = [joined(example.content) for example in read_split(run, "train")]
     labels = np.array(run_labels(run), dtype=object)
     is_given = not (run / "augmented").is_dir()
     teacher = ModelFolder(run / "teacher")
     temperature = 1.0 if is_given else teacher.temperature
     tallies = {name: _Tally() for name in KINDS}
-    parts = map(read_transfer, shards(run / "transfer"))
+    parts = map(_as_lines, map(read_transfer, shards(run / "transfer")))
     generator = np.random.default_rng(0)
     for part, origins in _given_parts(parts, train) if is_given else _augmented_parts(parts, run / "augmented" / TEXTS):
         probabilities = teacher.task.probabilities(part.logits, temperature)
@@ -139,6 +140,11 @@ def find_composition(run: Path) -> Composition:
         if tally.n_texts
     ]
     return Composition(kinds, is_given)
+
+
+def _as_lines(part: TransferSet) -> TransferSet:
+    """The same, with the texts of a pair as one line."""
+    return TransferSet(list(map(joined, part.texts)), part.logits)
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ def _given_parts(parts: Iterable[TransferSet], train: Sequence[str]) -> Iterator
     """The parts of a set that came labelled: all that can be said of its texts is whether train has them."""
     own = {_normalize(text) for text in train}
     for part in parts:
-        kinds = np.array([_OWN if _normalize(text) in own else _OTHER for text in part.texts], dtype=object)
+        kinds = np.array([_OWN if _normalize(str(text)) in own else _OTHER for text in part.texts], dtype=object)
         yield part, _Origins(kinds, [_NO_SOURCE] * len(part.texts))
 
 
@@ -202,7 +208,11 @@ def _count(
         tally.sum_of_probs += float(best_probs[rows].sum(dtype=np.float64))
         candidates = [
             _Row(
-                float(draws[row]), part.texts[row], origins.sources[row], shown_label(best[row]), float(best_probs[row])
+                float(draws[row]),
+                str(part.texts[row]),
+                origins.sources[row],
+                shown_label(best[row]),
+                float(best_probs[row]),
             )
             for row in rows[np.argsort(draws[rows])[:_N_SAMPLES]].tolist()
         ]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.encoded import Text, map_text, parts_of
 from potstill.corpus.safe_loading import open_tokenizer
 from potstill.corpus.windows import WindowEncoder
 from potstill.errors import PotstillError
@@ -53,7 +53,7 @@ class Classifier(FittedClassifier):
 
     Pickled, and so copied or sent to another process, it is the arguments of :func:`load`: its files must be there.
 
-    :param pairs: whether it takes pairs of texts too.
+    :param pairs: whether it takes pairs of texts, or single ones; None: both.
     :param source: what it was loaded from.
     :param split: texts to their morphemes, for a student that reads those.
     :ivar classes_: the labels, in the order of the logits, as scikit-learn names them.
@@ -70,7 +70,7 @@ class Classifier(FittedClassifier):
         *,
         temperature: Temperature,
         task: Task,
-        pairs: bool,
+        pairs: bool | None,
         source: Source,
         thresholds: Mapping[str, float] | None = None,
         split: Callable[[Sequence[str]], list[str]] | None = None,
@@ -103,7 +103,8 @@ class Classifier(FittedClassifier):
     def encode(self, texts: Sequence[Any]) -> Any:
         """The tokens of texts in the graph's own form: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:
-            texts = self._split(texts)
+            split = iter(self._split(list(parts_of(texts))))
+            texts = [map_text(text, lambda _: next(split)) for text in texts]
         return self._graph.encode(texts)
 
     def count_words(self, texts: Iterable[Text]) -> NDArray[np.int64] | None:
@@ -193,7 +194,7 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         labels,
         temperature=folder.temperature,
         task=folder.task,
-        pairs=not folder.is_student,
+        pairs=folder.reads_pairs,
         source=source,
         thresholds=folder.confidence_thresholds,
         split=split,

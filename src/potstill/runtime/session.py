@@ -13,7 +13,7 @@ from potstill.forks import PerProcess
 from potstill.runtime.memory import LIMIT, limit_memory
 
 UNFIT = "the model does not belong to its tokenizer or configuration, or is damaged; export it again"
-_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+_INPUTS = frozenset({"input_ids", "pair_input_ids", "attention_mask", "token_type_ids"})
 _TOO_LARGE = (
     f"the model needs more than {LIMIT >> 30} GB of memory for these texts: give shorter ones, or fewer at once"
 )

@@ -41,10 +41,10 @@ def as_list(texts: Any, taker: str = "predict") -> list[Any]:
     return list(texts)
 
 
-def check_texts(texts: Iterable[Any], *, pairs: bool, taker: str = "predict") -> list[Text]:
+def check_texts(texts: Iterable[Any], *, pairs: bool | None, taker: str = "predict") -> list[Text]:
     """The texts, or pairs of texts, of whatever holds them.
 
-    :param pairs: whether the model takes pairs.
+    :param pairs: whether the model takes pairs, or single texts; None: both.
     :param taker: as of :func:`as_list`.
     :raises PotstillError: naming the first that is no text, empty or not Unicode; or when pairs and single texts are
         mixed.
@@ -52,7 +52,9 @@ def check_texts(texts: Iterable[Any], *, pairs: bool, taker: str = "predict") ->
     items = as_list(texts, taker)
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
-            return _check_pairs(items, number, pairs=pairs)
+            return _check_pairs(items, number, pairs=pairs is not False)
+        if pairs:
+            raise PotstillError(f"text {number} is a single text: this student takes pairs: give (text, text)")
         _check(item, number)
     return items
 
@@ -67,7 +69,9 @@ def _check_pairs(items: list[Any], first: int, *, pairs: bool) -> list[Text]:
         if not isinstance(item, tuple | list) or not all(isinstance(part, str) for part in item) or len(item) != 2:
             raise PotstillError(f"text {number} is not a string, but {_kind(item)}: give strings only")
         if not pairs:
-            raise PotstillError(f"text {number} is not a string, but a pair of texts: students take single texts only")
+            raise PotstillError(
+                f"text {number} is not a string, but a pair of texts: this student takes single texts only"
+            )
         if first > 1:
             raise PotstillError(f"text {number} is a pair and text 1 a single text: give pairs only, or single texts")
         for part in item:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.errors import PotstillError
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress
 from potstill.runtime.cascade import Cascade
 from potstill.runtime.classifier import Classifier, load
@@ -175,6 +176,10 @@ class Loader:
 
     def _load(self, name: str, folder: Path) -> ServedModel:
         classifier = load(folder, self.threads)
+        if ModelFolder(folder).reads_pairs:
+            raise PotstillError(
+                f"{folder}: reads pairs of texts, which the server does not take yet: use potstill.load"
+            )
         probabilities = classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
         if not np.isfinite(probabilities).all():
             raise PotstillError(f"{folder}: its probabilities are not numbers; train it again")

@@ -33,6 +33,7 @@ class StudentConfig(PreTrainedConfig):
     :param dropout: probability, on the embedded words and between layers.
     :param analyzer: the morphological analyzer whose morphemes are the words of a text, if any. It is saved with the
         student, so that training, evaluation, the runtime and ``transformers`` split raw text alike.
+    :param reads_pairs: whether it reads two texts.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class StudentConfig(PreTrainedConfig):
         embedding_width: int = 300,
         dropout: float = 0.2,
         analyzer: str = "",
+        reads_pairs: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.reads_pairs = reads_pairs
         self.vocab_size = vocab_size
         self.embedding_width = embedding_width
         self.dropout = dropout
@@ -56,7 +59,11 @@ class StudentConfig(PreTrainedConfig):
 
 
 class StudentModel(PreTrainedModel):
-    """A student: subclasses build their layers and define :meth:`classify`; :meth:`to_onnx` is an optimisation.
+    """A student: subclasses build their layers and define :meth:`pool` and :meth:`head`; :meth:`pool_to_onnx` and
+    :meth:`head_to_onnx` are an optimisation.
+
+    Of a pair of texts each is read by the same layers, up to its vector; the head gets the two vectors u and v as
+    ``[u, v, |u - v|, u * v]`` (Conneau et al. 2017, https://arxiv.org/abs/1705.02364).
 
     No logit may depend on padding or on the other texts of a batch: training in padded batches and predicting one text
     give the same logits.
@@ -92,54 +99,103 @@ class StudentModel(PreTrainedModel):
         dropped: Tensor = self.dropout(vectors * mask.unsqueeze(-1))
         return dropped
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words.
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text.
 
         :param embedded: ``[batch, length, channels]``, zero where the mask is.
         :param mask: ``[batch, length]``, 1 for a word and 0 for padding; no logit may depend on padding.
+        :return: ``[batch, width]``.
+        """
+        raise TypeError(f"{type(self).__name__} must define pool")
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors.
+
+        :param pooled: ``[batch, width]``, of pairs of texts ``[batch, 4 * width]``.
         :return: ``[batch, n_labels]``.
         """
-        raise TypeError(f"{type(self).__name__} must define classify")
+        raise TypeError(f"{type(self).__name__} must define head")
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Write the student's own ONNX graph: what :meth:`embed` and :meth:`classify` do, for texts of one length.
+    def head_width(self, width: int) -> int:
+        """The numbers that :meth:`head` gets, where a text's vector has ``width``."""
+        return 4 * width if self.config.reads_pairs else width
+
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """Write what :meth:`embed` and :meth:`pool` do, for texts of one length, whose ids are ``graph.ids``.
 
         Optional: torch's exporter writes the graph of a student that does not override it. An own graph has half the
         nodes, is written in a tenth of a second, and the same code gives floats or 8-bit integers.
 
+        :return: the vectors' name, ``[batch, width]``.
+        """
+        raise TypeError(f"{type(self).__name__} has no ONNX graph of its own")
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """Write what :meth:`head` does.
+
+        :param pooled: the vectors' name.
         :return: the logits' name, ``[batch, n_labels]``.
         """
         raise TypeError(f"{type(self).__name__} has no ONNX graph of its own")
 
+    def to_onnx(self, graph: OnnxGraph) -> str:
+        """Write the student's own ONNX graph.
+
+        :return: the logits' name, ``[batch, n_labels]``.
+        """
+        pooled = self.pool_to_onnx(graph)
+        if self.config.reads_pairs:
+            graph.read_second()
+            pooled = graph.combine(pooled, self.pool_to_onnx(graph))
+        return self.head_to_onnx(graph, pooled)
+
     @classmethod
     def has_own_graph(cls) -> bool:
-        """Whether the student overrides :meth:`to_onnx`."""
-        return cls.to_onnx is not StudentModel.to_onnx
+        """Whether the student overrides :meth:`pool_to_onnx`."""
+        return cls.pool_to_onnx is not StudentModel.pool_to_onnx
 
     def forward(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        pair_input_ids: Tensor | None = None,
+        pair_attention_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput:
         """Logits of word ids; with labels, their loss too, as Hugging Face's models do.
 
         :param input_ids: ``[batch, length]``.
         :param attention_mask: ``[batch, length]``; by default every id but the padding's counts.
-        :param labels: ``[batch]`` label ids.
+        :param labels: gold labels as the task encodes them.
+        :param pair_input_ids: of the second texts, ``[batch, their length]``, where the student reads pairs.
+        :param pair_attention_mask: of the second texts.
         """
+        pooled = self._read(input_ids, attention_mask)
+        if self.config.reads_pairs:
+            if pair_input_ids is None:
+                raise ValueError("this student reads pairs of texts: give pair_input_ids too")
+            pooled = combine(pooled, self._read(pair_input_ids, pair_attention_mask))
+        logits = self.head(pooled)  # [batch, n_labels]
+        loss = None if labels is None else find_task(self.config.problem_type).gold_loss(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _read(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """The vectors of texts."""
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         if not torch.compiler.is_compiling():  # a graph is given texts with words, unpadded or padded on the right
             input_ids, attention_mask = _words_first(input_ids, attention_mask)
         mask = attention_mask.to(self.embedding.weight.dtype)  # [batch, length]
-        logits = self.classify(self.embed(input_ids, mask), mask)  # [batch, n_labels]
-        loss = None if labels is None else find_task(self.config.problem_type).gold_loss(logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return self.pool(self.embed(input_ids, mask), mask)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's own initialisation: the recipe's."""
+
+
+def combine(first: Tensor, second: Tensor) -> Tensor:
+    """The vectors of two texts as one: both, their distance in each number, their products, ``[batch, 4 * width]``."""
+    return torch.cat([first, second, (first - second).abs(), first * second], dim=1)
 
 
 def _words_first(input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

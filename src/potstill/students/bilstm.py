@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import OnnxGraph
 
 
 class BiLSTMConfig(StudentConfig):
@@ -41,12 +41,12 @@ class BiLSTMForSequenceClassification(StudentModel):
         super().__init__(config)
         self.forwards = nn.LSTM(config.embedding_width, config.hidden_size, batch_first=True)
         self.backwards = nn.LSTM(config.embedding_width, config.hidden_size, batch_first=True)
-        self.hidden = nn.Linear(2 * config.hidden_size, config.fc_hidden_size)
+        self.hidden = nn.Linear(self.head_width(2 * config.hidden_size), config.fc_hidden_size)
         self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
         self.post_init()
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
         # Only the words are mirrored, not the padding: the backward LSTM too reads a text's words before any padding.
         positions = torch.arange(mask.shape[1], device=mask.device)  # [length]
         lengths = mask.sum(dim=1, keepdim=True).long()  # [batch, 1]
@@ -57,15 +57,22 @@ class BiLSTMForSequenceClassification(StudentModel):
             lstm(words)[0].masked_fill(padding, float("-inf")).amax(dim=1)  # [batch, hidden_size]
             for lstm, words in ((self.forwards, embedded), (self.backwards, reversed_words))
         ]
-        x = functional.relu(self.hidden(self.dropout(torch.cat(states, dim=1))))  # [batch, fc_hidden_size]
+        return torch.cat(states, dim=1)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        x = functional.relu(self.hidden(self.dropout(pooled)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(self.dropout(x))  # [batch, n_labels]
         return logits
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class. Without padding the backward LSTM needs no mirrored copy."""
-        words = graph.gather(self.embedding.weight, graph.node("Transpose", IDS))  # [length, batch, width]
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class. Without padding the backward LSTM needs no mirrored copy."""
+        words = graph.gather(self.embedding.weight, graph.node("Transpose", graph.ids))  # [length, batch, width]
         states = graph.bidirectional_lstm(words, self.forwards, self.backwards)  # [length, 2, batch, hidden_size]
         pooled = graph.node("ReduceMax", states, np.array([0]), keepdims=0)
-        pooled = graph.node("Flatten", graph.node("Transpose", pooled, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
+        return graph.node("Flatten", graph.node("Transpose", pooled, perm=[1, 0, 2]))  # [batch, 2 * hidden_size]
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
         x = graph.node("Relu", graph.linear(graph.quantize(pooled), self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)

@@ -67,7 +67,7 @@ class CharNGramForSequenceClassification(StudentModel):
     def __init__(self, config: CharNGramConfig) -> None:
         super().__init__(config)
         self.embedding = nn.Embedding(config.num_buckets, config.ngram_width, padding_idx=_NO_NGRAM)
-        self.output = nn.Linear(config.ngram_width, int(config.num_labels or 0))
+        self.output = nn.Linear(self.head_width(config.ngram_width), int(config.num_labels or 0))
         self.register_buffer("weights", torch.ones(config.num_buckets))
         with torch.no_grad():
             self.embedding.weight.normal_(std=_INITIAL_STD)[_NO_NGRAM] = 0
@@ -95,9 +95,11 @@ class CharNGramForSequenceClassification(StudentModel):
         """Weight every row by its inverse document frequency in the training set; make the gradient sparse."""
         self.embedding.sparse = True
         counts = torch.zeros_like(self.weights)
-        with progress("counting n-grams", len(train)) as bar:
-            for texts in token_batches(train.lengths, _COUNT_BUDGET):
-                batch = train.pad(texts, self.config.pad_token_id)
+        parts = [train] if train.pair is None else [train, train.pair]
+        n_texts = sum(map(len, parts))
+        with progress("counting n-grams", n_texts) as bar:
+            for part, texts in ((each, rows) for each in parts for rows in token_batches(each.lengths, _COUNT_BUDGET)):
+                batch = part.pad(texts, self.config.pad_token_id)
                 ids, mask = (torch.from_numpy(batch[name]) for name in ("input_ids", "attention_mask"))
                 rows = self._rows(ids, mask).int().sort(dim=1).values
                 is_first = rows.diff(dim=1, prepend=torch.full_like(rows[:, :1], -1)) != 0
@@ -106,7 +108,7 @@ class CharNGramForSequenceClassification(StudentModel):
                 bar.update(len(texts))
         # Rare n-grams tell more. What was never seen tells nothing, and would share a row with what was: weight 0.
         # In a linear model of characters' n-grams IDF was worth 1.1 points of test (Korean hate speech).
-        weights = torch.log((1 + len(train)) / (1 + counts)) + 1
+        weights = torch.log((1 + n_texts) / (1 + counts)) + 1
         weights[_NO_NGRAM] = 0
         self.weights.copy_(weights.masked_fill(counts == 0, 0))
 
@@ -125,34 +127,45 @@ class CharNGramForSequenceClassification(StudentModel):
         length: Tensor = weights.norm(dim=1, keepdim=True).clamp_min(_TINY)
         return (summed / length).unsqueeze(1)
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of :meth:`embed`'s vector."""
-        logits: Tensor = self.output(embedded.squeeze(1))  # [batch, n_labels]
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """:meth:`embed`'s vector, ``[batch, ngram_width]``."""
+        return embedded.squeeze(1)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        logits: Tensor = self.output(pooled)  # [batch, n_labels]
         return logits
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class.
+    @property
+    def _is_folded(self) -> bool:
+        """Whether the last layer is multiplied into the table of the graph, as that makes its rows no longer."""
+        return not self.config.reads_pairs and len(self.output.weight) <= self.config.ngram_width
 
-        The weights are multiplied into the table, and so is the last layer where that makes its rows no longer. A
-        further column has the squares of the weights, for the weights' length.
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class.
+
+        The weights are multiplied into the table, and so may be the last layer. A further column has the squares of the
+        weights, for the weights' length.
         """
         # All in one table: an n-gram is one read of memory, and these reads are most of the time.
         hashes = graph.node("MatMul", graph.token_windows(self.config.max_ngram), _factors(self.config.max_ngram))
         rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
-        is_folded = len(self.output.weight) <= self.config.ngram_width
-        vectors = self.embedding.weight @ self.output.weight.T if is_folded else self.embedding.weight
+        vectors = self.embedding.weight @ self.output.weight.T if self._is_folded else self.embedding.weight
         vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
         scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # an 8-bit table has one scale
-        table = torch.cat([vectors * scale, squares * scale.square()], dim=1)
+        table = graph.kept.setdefault("n-grams", torch.cat([vectors * scale, squares * scale.square()], dim=1))
         sums = graph.node("ReduceSum", graph.dequantize(graph.gather(table, rows)), np.array([1, 2]), keepdims=0)
         summed = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
         square = graph.node("Slice", sums, np.array([-1]), np.array([_MODULUS]), np.array([1]))
         length = graph.node("Sqrt", graph.node("Max", square, np.array(_TINY, np.float32)))
-        divided = graph.node("Div", summed, length)
+        return graph.node("Div", summed, length)
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
         bias = self.output.bias
-        if is_folded:
-            return graph.node("Add", divided, bias.detach().numpy())
-        return graph.linear(divided, self.output.weight, bias)
+        if self._is_folded:
+            return graph.node("Add", pooled, bias.detach().numpy())
+        return graph.linear(pooled, self.output.weight, bias)
 
 
 @cache

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import MaxOverTime
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import OnnxGraph
 
 
 class CNNConfig(StudentConfig):
@@ -40,21 +40,31 @@ class CNNForSequenceClassification(StudentModel):
     def __init__(self, config: CNNConfig) -> None:
         super().__init__(config)
         self.filters = MaxOverTime(config.embedding_width, config.num_filters, config.kernel_sizes)
-        self.norm_filters = nn.LayerNorm(self.filters.width)
-        self.hidden = nn.Linear(self.filters.width, config.fc_hidden_size)
+        width = self.head_width(self.filters.width)
+        self.norm_filters = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width, config.fc_hidden_size)
         self.norm_hidden = nn.LayerNorm(config.fc_hidden_size)
         self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
         self.post_init()
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
-        x = self.dropout(self.norm_filters(self.filters(embedded, mask)))  # [batch, sizes * num_filters]
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
+        pooled: Tensor = self.filters(embedded, mask)  # [batch, sizes * num_filters]
+        return pooled
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        x = self.dropout(self.norm_filters(pooled))
         x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class."""
-        x = graph.layer_norm(self.filters.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_filters)
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class."""
+        return self.filters.to_onnx(graph, graph.gather(self.embedding.weight, graph.ids))
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
+        x = graph.layer_norm(pooled, self.norm_filters)
         x = graph.layer_norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet, MaxOverTime
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import OnnxGraph
 
 
 class DenseNetCNNConfig(StudentConfig):
@@ -59,19 +59,29 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         )
         self.norm_densenet = nn.LayerNorm(config.densenet_last_num_filters)
         self.filters = MaxOverTime(config.densenet_last_num_filters, config.num_filters, config.kernel_sizes)
-        self.norm_filters = nn.LayerNorm(self.filters.width)
-        self.output = nn.Linear(self.filters.width, int(config.num_labels or 0))
+        width = self.head_width(self.filters.width)
+        self.norm_filters = nn.LayerNorm(width)
+        self.output = nn.Linear(width, int(config.num_labels or 0))
         self.post_init()
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
         x = self.norm_densenet(self.densenet(embedded, mask)) * mask.unsqueeze(-1)
-        x = self.filters(self.dropout(x), mask)  # [batch, sizes * num_filters]
-        logits: Tensor = self.output(self.dropout(self.norm_filters(x)))  # [batch, n_labels]
+        pooled: Tensor = self.filters(self.dropout(x), mask)  # [batch, sizes * num_filters]
+        return pooled
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        logits: Tensor = self.output(self.dropout(self.norm_filters(pooled)))  # [batch, n_labels]
         return logits
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class."""
-        x = graph.layer_norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.layer_norm(self.filters.to_onnx(graph, graph.quantize(x)), self.norm_filters)
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class."""
+        words = graph.gather(self.embedding.weight, graph.ids)
+        x = graph.layer_norm(self.densenet.to_onnx(graph, words), self.norm_densenet)
+        return self.filters.to_onnx(graph, graph.quantize(x))
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
+        x = graph.layer_norm(pooled, self.norm_filters)
         return graph.linear(x, self.output.weight, self.output.bias)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import OnnxGraph
 
 _SLOPE = 0.01  # of the activation below zero
 
@@ -72,16 +72,21 @@ class DenseNetDSAForSequenceClassification(StudentModel):
         )
         self.norm_densenet = nn.LayerNorm(config.densenet_last_num_filters)
         self.attentions = nn.Linear(config.densenet_last_num_filters, attended)
-        self.norm_attentions = nn.LayerNorm(attended)
-        self.hidden = nn.Linear(attended, config.fc_hidden_size)
+        width = self.head_width(attended)
+        self.norm_attentions = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width, config.fc_hidden_size)
         self.norm_hidden = nn.LayerNorm(config.fc_hidden_size)
         self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
         self.post_init()
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
         x = self.dropout(self.norm_densenet(self.densenet(embedded, mask)))  # [batch, length, last_num_filters]
-        x = self.dropout(self.norm_attentions(self._attend(x, mask)))
+        return self._attend(x, mask)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
+        x = self.dropout(self.norm_attentions(pooled))
         x = self.dropout(self.norm_hidden(self.hidden(x)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
@@ -101,10 +106,14 @@ class DenseNetDSAForSequenceClassification(StudentModel):
             scores = scores + (x @ summed.unsqueeze(3)).squeeze(3)
         return summed.flatten(1)
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class."""
-        x = graph.layer_norm(self.densenet.to_onnx(graph, graph.gather(self.embedding.weight, IDS)), self.norm_densenet)
-        x = graph.layer_norm(self._attend_to_onnx(graph, x), self.norm_attentions)
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class."""
+        words = graph.gather(self.embedding.weight, graph.ids)
+        return self._attend_to_onnx(graph, graph.layer_norm(self.densenet.to_onnx(graph, words), self.norm_densenet))
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
+        x = graph.layer_norm(pooled, self.norm_attentions)
         x = graph.layer_norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.onnx_graph import IDS, OnnxGraph
+from potstill.students.onnx_graph import OnnxGraph
 
 _FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
 
@@ -54,7 +54,7 @@ class NGramForSequenceClassification(StudentModel):
     def __init__(self, config: NGramConfig) -> None:
         super().__init__(config)
         self.ngrams = nn.Embedding(config.num_buckets, config.ngram_width)
-        self.hidden = nn.Linear(2 * config.embedding_width + config.ngram_width, config.fc_hidden_size)
+        self.hidden = nn.Linear(self.head_width(2 * config.embedding_width + config.ngram_width), config.fc_hidden_size)
         self.output = nn.Linear(config.fc_hidden_size, int(config.num_labels or 0))
         nn.init.normal_(self.ngrams.weight, std=0.1)
         self.post_init()
@@ -72,25 +72,28 @@ class NGramForSequenceClassification(StudentModel):
         ngrams = self.dropout(torch.stack(vectors).sum(dim=0))  # [batch, length, ngram_width]
         return torch.cat([super().embed(input_ids, mask), ngrams], dim=2)
 
-    def classify(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """Logits of embedded words: see the base class."""
+    def pool(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The vector of each text: see the base class."""
         average = embedded.sum(dim=1) / mask.sum(dim=1, keepdim=True)  # [batch, embedding_width + ngram_width]
         words = embedded[:, :, : self.config.embedding_width].masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
         # The maximum finds the one word that matters, which an average over a long text hides: 83.49 without it, 84.75
         # with it (SST-2's valid). A maximum of the n-grams too adds nothing (84.63); a weight for each word gave 83.83.
-        pooled = torch.cat([average, words.amax(dim=1)], dim=1)
+        return torch.cat([average, words.amax(dim=1)], dim=1)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits of vectors: see the base class."""
         x = self.dropout(functional.relu(self.hidden(pooled)))  # [batch, fc_hidden_size]
         logits: Tensor = self.output(x)  # [batch, n_labels]
         return logits
 
-    def to_onnx(self, graph: OnnxGraph) -> str:
-        """Its ONNX graph: see the base class."""
-        words = graph.dequantize(graph.gather(self.embedding.weight, IDS))
-        length = graph.node("Cast", graph.node("Shape", IDS, start=1), to=1)
-        hashed, sums = IDS, []
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class."""
+        words = graph.dequantize(graph.gather(self.embedding.weight, graph.ids))
+        length = graph.node("Cast", graph.node("Shape", graph.ids, start=1), to=1)
+        hashed, sums = graph.ids, []
         for i in range(1, self.config.max_ngram):
             before = graph.node("Slice", hashed, np.array([0]), np.array([-1]), np.array([1]))
-            following = graph.node("Slice", IDS, np.array([i]), np.array([_MODULUS]), np.array([1]))
+            following = graph.node("Slice", graph.ids, np.array([i]), np.array([_MODULUS]), np.array([1]))
             joined = graph.node("Add", graph.node("Mul", before, np.array(_FACTOR)), following)
             hashed = graph.node("Mod", joined, np.array(_MODULUS))  # [batch, length - i]
             vectors = graph.gather(self.ngrams.weight, graph.node("Mod", hashed, np.array(self.config.num_buckets)))
@@ -98,6 +101,9 @@ class NGramForSequenceClassification(StudentModel):
         ngrams = graph.node("Div", graph.node("Sum", *sums), length)
         average = graph.node("ReduceMean", words, np.array([1]), keepdims=0)
         largest = graph.node("ReduceMax", words, np.array([1]), keepdims=0)
-        pooled = graph.node("Concat", average, ngrams, largest, axis=1)
+        return graph.node("Concat", average, ngrams, largest, axis=1)
+
+    def head_to_onnx(self, graph: OnnxGraph, pooled: str) -> str:
+        """In its ONNX graph: see the base class."""
         x = graph.node("Relu", graph.linear(pooled, self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)

@@ -20,7 +20,7 @@ from potstill.artifacts import atomic_file
 if TYPE_CHECKING:
     import onnx
 
-IDS, LOGITS = "input_ids", "logits"
+IDS, PAIR_IDS, LOGITS = "input_ids", "pair_input_ids", "logits"
 _OPSET = 18  # the first in which ReduceMax and ReduceMean take their axes as an input
 _MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 # Weights have 7 bits: on a processor without VNNI the products of two neighbours are added in 16 bits, and with
@@ -48,6 +48,8 @@ class OnnxGraph:
 
     :param ranges: the calibration ranges: the smallest and the largest number of each activation, in the order of
         :attr:`activations`, ``[n_activations, 2]``; then the graph computes in integers. None: in floats.
+    :ivar ids: the input whose texts are read: the first ones, or after :meth:`read_second` those of pairs.
+    :ivar kept: tables that are made for the graph, by name, so that both texts of a pair are read from one.
     :ivar activations: the names of the values given to :meth:`quantize`, in order.
     """
 
@@ -57,8 +59,19 @@ class OnnxGraph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, NDArray[Any]] = {}
         self._tables: dict[int, str] = {}
+        self.ids = IDS
+        self.kept: dict[str, Tensor] = {}
         self._positions = ""
         self._batch: int | str = "batch"
+
+    def read_second(self) -> None:
+        """Go on with the second texts of pairs."""
+        self.ids, self._positions = PAIR_IDS, ""
+
+    def combine(self, first: str, second: str) -> str:
+        """The vectors of two texts as one, see :func:`potstill.students.base.combine`."""
+        distance = self.node("Abs", self.node("Sub", first, second))
+        return self.node("Concat", first, second, distance, self.node("Mul", first, second), axis=1)
 
     def node(self, op: str, *inputs: str | NDArray[Any], domain: str = "", **attributes: Any) -> str:
         """Add a node with one output.
@@ -223,13 +236,13 @@ class OnnxGraph:
 
         :return: ids ``[batch, length, size]``.
         """
-        padded = self.node("Pad", IDS, np.array([0, 0, 0, size - 1]), np.array(0))
+        padded = self.node("Pad", self.ids, np.array([0, 0, 0, size - 1]), np.array(0))
         return self.node("Gather", padded, self._window_positions(size), axis=1)
 
     def _window_positions(self, size: int) -> str:
         """The positions of each window's tokens, ``[length, size]``: every token begins one window."""
         if not self._positions:
-            length = self.node("Squeeze", self.node("Shape", IDS, start=1))
+            length = self.node("Squeeze", self.node("Shape", self.ids, start=1))
             positions = self.node("Range", np.array(0), length, np.array(1))
             self._positions = self.node("Unsqueeze", positions, np.array([1]))
         return self.node("Add", self._positions, np.arange(size))
@@ -250,9 +263,13 @@ class OnnxGraph:
         nodes = [*self._nodes, helper.make_node("Identity", [logits], [LOGITS])]
         names = (LOGITS, *dict.fromkeys(more_outputs))
         outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
-        ids = helper.make_tensor_value_info(IDS, TensorProto.INT64, [self._batch, "length"])
+        lengths = {IDS: "length"} if self.ids == IDS else {IDS: "length", PAIR_IDS: "pair_length"}
+        ids = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, [self._batch, length])
+            for name, length in lengths.items()
+        ]
         constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in self._constants.items()]
-        graph = helper.make_graph(nodes, "student", [ids], outputs, constants)
+        graph = helper.make_graph(nodes, "student", ids, outputs, constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]
         with atomic_file(path) as partial:
             # onnx itself writes its newest IR version, which the ONNX Runtime that is installed may not read yet.

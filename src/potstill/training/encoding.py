@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice, tee
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,16 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.encoded import Chunk, Encoded, encode_chunks, limited, tokenizer_hash, with_masks
+from potstill.corpus.encoded import (
+    Chunk,
+    Encoded,
+    encode_chunks,
+    limited,
+    map_text,
+    parts_of,
+    tokenizer_hash,
+    with_masks,
+)
 from potstill.corpus.words import MASK, UNK, UNK_ID, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
@@ -47,8 +56,8 @@ def split_chunks(
 ) -> Iterator[Chunk]:
     """The chunks with their texts as :func:`split_morphemes` gives them, all in one stream: a call starts processes."""
     ahead, kept = tee(chunks)
-    split = split_morphemes((str(text) for chunk in ahead for text in chunk.texts), analyzer, processes, progress)
-    return (replace(chunk, texts=list(islice(split, len(chunk.texts)))) for chunk in kept)
+    split = split_morphemes((part for chunk in ahead for part in parts_of(chunk.texts)), analyzer, processes, progress)
+    return (replace(chunk, texts=[map_text(text, lambda _: next(split)) for text in chunk.texts]) for chunk in kept)
 
 
 def encode_to_folder(
@@ -58,6 +67,7 @@ def encode_to_folder(
     *,
     n_ctx: int,
     mask_token: str | None = MASK,
+    separately: bool = False,
     inputs: dict[str, Any],
     progress: Progress = silent,
 ) -> Encoded:
@@ -65,12 +75,13 @@ def encode_to_folder(
 
     :param chunks: the texts, with what they are to be learnt as; one chunk is in memory at a time.
     :param mask_token: the tokenizer's; every mask token in the texts becomes this one.
+    :param separately: encode the texts of a pair each by itself, as students read them.
     :param inputs: what the texts come from, written to the folder's manifest.
     """
     if mask_token:  # so that one set of augmented texts is for every model
         chunks = (replace(chunk, texts=with_masks(chunk.texts, mask_token)) for chunk in chunks)
     with atomic_folder(folder, inputs | {"tokenizer": tokenizer_hash(tokenizer), "n_ctx": n_ctx}) as work:
-        encode_chunks(chunks, limited(tokenizer, n_ctx), work, progress)
+        encode_chunks(chunks, limited(tokenizer, n_ctx), work, separately=separately, progress=progress)
     encoded = Encoded.load(folder)
     lengths = encoded.lengths
     logger.info(

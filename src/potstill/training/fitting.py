@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FROM_DATA = ("vocab_size", "embedding_width", "analyzer")  # a student's fields that its data determines
+_FROM_DATA = ("vocab_size", "embedding_width", "analyzer", "reads_pairs")  # a student's fields that its data determines
 
 
 def new_student(
@@ -38,6 +38,7 @@ def new_student(
     embedding_trainable: bool,
     seed: int,
     problem_type: str | None = None,
+    reads_pairs: bool = False,
     analyzer: str = "",
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
     """An untrained student with its word vectors, if it has any, and its tokenizer.
@@ -46,6 +47,7 @@ def new_student(
     :param parameters: fields of its configuration; the others keep the recipe's values.
     :param seed: of its initial weights.
     :param problem_type: of the task that it learns; None: one label a text.
+    :param reads_pairs: whether it reads two texts.
     :param analyzer: the morphological analyzer that split its text, if any: prediction runs it too.
     :raises PotstillError: when there is no such student, it has no such parameter, or it reads words where the
         vocabulary is of characters, or the other way round.
@@ -73,6 +75,7 @@ def new_student(
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         problem_type=problem_type,
+        reads_pairs=reads_pairs,
         **parameters,
     )
     set_seed(seed)

@@ -219,7 +219,11 @@ def start_from(model: "PreTrainedModel", pretrained: Pretrained) -> None:
         for name, array in pretrained.weights().items()
         if name != _EMBEDDING and not name.startswith(_OUTPUT)
     }
+    own = model.state_dict()
+    if model.config.reads_pairs:  # what follows the two texts' vectors has another width, and starts anew
+        weights = {name: weight for name, weight in weights.items() if weight.shape == own[name].shape}
     with OneLineErrors(DAMAGED, pretrained.folder / WEIGHTS):
         missing, unexpected = model.load_state_dict(weights, strict=False)
-        if unexpected or any(name != _EMBEDDING and not name.startswith(_OUTPUT) for name in missing):
+        is_new = model.config.reads_pairs and not weights.keys().isdisjoint(own)
+        if unexpected or (not is_new and any(name != _EMBEDDING and not name.startswith(_OUTPUT) for name in missing)):
             raise ValueError("other layers than its configuration says")
