@@ -262,3 +262,25 @@ def test_a_temporary_run_lives_as_long_as_its_result(tiny_vectors: Path) -> None
     assert (folder / "student").is_dir()
     del finished
     assert not folder.exists()
+
+
+def test_several_labels_are_lists_or_a_matrix(tmp_path: Path, tiny_encoder: Path, tiny_vectors: Path) -> None:
+    texts = [f"film {number} {'happy' * (number % 2)} {'scared' * (number % 3 == 0)}" for number in range(60)]
+    lists = [["joy"] * (number % 2) + ["fear"] * (number % 3 == 0) for number in range(60)]
+    matrix = np.array([["fear" in own, "joy" in own] for own in lists]).astype(int)
+    options = small(tiny_vectors, teacher_epochs=1)
+    result = potstill.distill(texts, lists, teacher=str(tiny_encoder), out=tmp_path / "run", **options)
+    assert result.student.task.takes_several and result.student.classes_.tolist() == ["fear", "joy"]
+    assert all(isinstance(labels, list) for labels in result.student.predict(texts[:4]))
+    assert result.table["micro_f1"][0] is not None and "macro F1" in result._repr_html_()
+    numbered = potstill.distill(texts, matrix, teacher=str(tiny_encoder), out=tmp_path / "other", **options)
+    assert numbered.student.classes_.tolist() == ["0", "1"]
+    for wrong, message in (([["joy"], "fear"] * 30, "some texts have a list"), (matrix * 2, "with 1 or 0")):
+        with pytest.raises(PotstillError, match=message):
+            potstill.distill(texts, wrong, teacher=str(tiny_encoder), out=tmp_path / "wrong", **options)
+
+
+def test_a_black_box_gives_one_label_a_text(tmp_path: Path, tiny_vectors: Path) -> None:
+    lists = [["good"] * label for label in GOLD]
+    with pytest.raises(PotstillError, match=r"gives one label a text, and the data has several"):
+        potstill.distill(TEXTS, lists, teacher=by_words, out=tmp_path / "run", **small(tiny_vectors))

@@ -296,3 +296,20 @@ def test_an_estimator_teaches_where_it_is_frozen(tiny_vectors: Path) -> None:
     thawed = DistilledClassifier(teacher=pipeline, student="cnn", options=options)
     with pytest.raises(PotstillError, match=r"Pipeline: not fitted, .* sklearn\.frozen\.FrozenEstimator"):
         clone(thawed).fit(TEXTS, LABELS)
+
+
+def test_several_labels_come_back_as_they_were_given(tmp_path: Path, tiny_encoder: Path, tiny_vectors: Path) -> None:
+    texts = [f"film {number} {'happy' * (number % 2)} {'scared' * (number % 3 == 0)}" for number in range(60)]
+    lists = [["joy"] * (number % 2) + ["fear"] * (number % 3 == 0) for number in range(60)]
+    matrix = np.array([["fear" in own, "joy" in own, False] for own in lists]).astype(int)
+    options = {"analyzer": "whitespace", "n_iter": 1, "embedding_path": str(tiny_vectors), "student_steps": 40,
+               "teacher_epochs": 1, "gold_epochs": 0, "reference_row": False}  # fmt: skip
+    classifier = DistilledClassifier(teacher=str(tiny_encoder), student="ngram", options=options)
+    flags = classifier.fit(texts, matrix).predict(texts)
+    assert flags.shape == matrix.shape and set(np.unique(flags)) <= {0, 1} and not flags[:, 2].any()
+    assert classifier.predict_proba(texts).shape == (60, 3) and classifier.classes_.tolist() == [0, 1, 2]
+    named = clone(classifier).fit(texts, lists)
+    assert named.classes_.tolist() == ["fear", "joy"]
+    assert all(set(labels) <= {"fear", "joy"} for labels in named.predict(texts[:5]))
+    with pytest.raises(ValueError, match="give it a column a label, with 1 or 0"):
+        clone(classifier).fit(texts, matrix * 3)

@@ -12,12 +12,14 @@ from tempfile import mkdtemp
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from potstill.artifacts import hash_json
 from potstill.corpus.examples import Example, check_row
 from potstill.corpus.label_file import find_labels
-from potstill.corpus.labels import collect_labels, encode_labels
+from potstill.corpus.labels import collect_labels
 from potstill.corpus.readers import Row
-from potstill.corpus.splits import Corpus, split_examples
+from potstill.corpus.splits import Corpus, known_labels, split_examples
 from potstill.distillation.distill import Distilled
 from potstill.distillation.distill import distill as run_distillation
 from potstill.distillation.opening import Given, OpenTeacher
@@ -68,6 +70,7 @@ class Distillation:
             "role": [getattr(row, "role", "reference") for row in rows],
             "accuracy": [row.accuracy for row in rows],
             "macro_f1": [row.macro_f1 for row in rows],
+            "micro_f1": [row.micro_f1 for row in rows],
             **{name: [getattr(row, field) for row in rows] for name, field in columns.items() if name != "model"},
             "valid_accuracy": [row.valid["accuracy"] for row in rows],
             "agreement": [getattr(row, "agreement", None) for row in rows],
@@ -131,7 +134,8 @@ def distill(
 
     :param texts: what holds texts (a list, an array, a series); or the path or the hub's name of labelled data, as
         ``potstill distill --data`` takes it.
-    :param labels: a label a text. None: the teacher labels the texts, and "accuracy" is agreement with it.
+    :param labels: a label a text; or where a text may have several a list of them, or a matrix of 1 and 0 with a row a
+        text and a column a label. None: the teacher labels the texts, and "accuracy" is agreement with it.
     :param teacher: a name or folder, as ``--teacher`` takes it; a function from a list of texts to scores or labels; or
         a scikit-learn estimator that is fitted on texts.
     :param out: the run folder; called again with it, finished stages are kept. Default: a temporary one, see
@@ -264,22 +268,43 @@ def _corpus(train: Labelled, valid: Labelled | None, test: Labelled | None, seed
         splits = {"train": examples, **given}
     labels = collect_labels(splits["train"], "labels")
     for name, part in given.items():
-        encode_labels(part, labels, name)
-    parts = {name: [[row.text, row.label] for row in splits[name]] for name in ("train", "valid", "test")}
+        splits[name] = known_labels(part, labels, name, "error")
+    parts = {name: [[row.content, row.label] for row in splits[name]] for name in ("train", "valid", "test")}
     hashes = {"texts": hash_json(parts)}
     return Corpus({name: splits[name] for name in parts}, labels, hashes, seed=None if len(given) == 2 else seed)
 
 
 def _examples(part: Labelled, name: str) -> list[Example]:
-    texts, labels = check_texts(part[0], pairs=False), as_list(part[1])
+    texts, labels = check_texts(part[0], pairs=None), _labels(part[1])
     if len(texts) != len(labels):
         raise PotstillError(f"{name}: {len(texts)} texts and {len(labels)} labels: give a label a text")
-    rows = zip(texts, labels, strict=True)
-    return [check_row(Row(name, number, text, _plain(label))) for number, (text, label) in enumerate(rows, start=1)]
+    examples = []
+    for number, (text, label) in enumerate(zip(texts, labels, strict=True), start=1):
+        first, pair = (text, None) if isinstance(text, str) else text
+        examples.append(check_row(Row(name, number, first, label, pair)))
+    if len(kinds := {type(example.label) for example in examples}) > 1:
+        raise PotstillError(f"{name}: some texts have a list of labels and some one label: give all lists")
+    if kinds == {tuple} and not any(example.label for example in examples):
+        raise PotstillError(f"{name}: no text has a label")
+    return examples
+
+
+def _labels(given: Any) -> list[Any]:
+    """The label of each text, or all that it has; of a matrix with a row a text those of its columns that are 1."""
+    matrix = given.toarray() if hasattr(given, "toarray") else given  # scipy's sparse ones
+    if len(getattr(matrix, "shape", ())) != 2:
+        return [_plain(label) for label in as_list(given)]
+    columns = [str(name) for name in getattr(given, "columns", range(matrix.shape[1]))]
+    flags = np.asarray(matrix)
+    if not np.isin(flags, (0, 1)).all():
+        raise PotstillError("labels: a matrix of labels has a column a label, with 1 or 0")
+    return [[columns[index] for index in np.flatnonzero(row)] for row in flags]
 
 
 def _plain(label: Any) -> Any:
-    """A label as files have it: numpy's numbers as Python's."""
+    """A label as files have it: numpy's numbers as Python's; several of a text as a list."""
+    if isinstance(label, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(each) for each in label]
     item: Callable[[], Any] | None = getattr(label, "item", None)
     label = item() if item else label
     return str(label) if isinstance(label, bool) else label

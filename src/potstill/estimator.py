@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from potstill.api import distill
 from potstill.corpus.splits import HELD_OUT
+from potstill.corpus.stratified import stratify
 from potstill.errors import PotstillError, shown, unknown_name
 from potstill.runs.options import Effort
 from potstill.runtime.packed import PackedModel
@@ -79,13 +81,22 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Distill a student.
 
         :param X: texts: a list, an array of strings, a series of pandas or polars.
-        :param y: a label for each: strings, whole numbers or booleans.
+        :param y: a label for each: strings, whole numbers or booleans. Where a text may have several, a matrix of 1
+            and 0 with a row a text and a column a label, or a list of strings for each text.
         :raises PotstillError: which is a ``ValueError`` too, for bad texts, labels or parameters.
         """
-        texts, classes, class_ids = _check_data(X, y)
-        names = _label_names(classes)
         seed = self._seed()
-        train, valid = split(list(zip(texts, [names[index] for index in class_ids], strict=True)), seed)
+        several = find_several(y)
+        if several is None:
+            texts, classes, class_ids = _check_data(X, y)
+            names = _label_names(classes)
+            train, valid = split(list(zip(texts, [names[index] for index in class_ids], strict=True)), seed)
+        else:
+            with _as_bad_input():
+                texts = _check_texts(X, "fit")
+            check_consistent_length(texts, several.labels)
+            classes, names = several.classes, [str(name) for name in several.classes]
+            train, valid = split_several(list(zip(texts, several.labels, strict=True)), seed)
         held_out = _columns(valid)
         with _as_bad_input():
             finished = distill(
@@ -100,7 +111,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             packed = PackedModel(finished.folder / "student", self.threads)
             own = packed.classifier.classes_.tolist()
         # Only now: where it cannot be fitted again, it stays as it was.
-        self.packed_, self.classes_, self._order = packed, classes, [own.index(name) for name in names]
+        order = [own.index(name) if name in own else -1 for name in names]  # -1: a label that no text of train has
+        self.packed_, self.classes_, self._order = packed, classes, order
+        self._several = several and several.is_matrix
         return self
 
     @property
@@ -117,13 +130,27 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         with _as_bad_input():
             probabilities: NDArray[np.float32] = self.packed_.classifier.predict_proba(_check_texts(X))
-        return probabilities[:, self._order]
+        return self._in_order(probabilities)
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each text, ``[len(X)]``, of the type of ``y``.
+    def _in_order(self, columns: NDArray[Any]) -> NDArray[Any]:
+        """Columns of the student's labels as those of the classes; 0 for a class that train lacks."""
+        found = columns[:, self._order]
+        found[:, np.array(self._order) < 0] = 0
+        return found
+
+    def predict(self, X: Any) -> Any:
+        """The likeliest class of each text, ``[len(X)]``, of the type of ``y``; where a text may have several, a
+        matrix of 1 and 0 or lists, as ``y`` was.
 
         :raises PotstillError: which is a ``ValueError`` too, for texts that are none.
         """
+        check_is_fitted(self)
+        if self._several is not None:
+            task = self.student_.task
+            with _as_bad_input():
+                probabilities = self.student_.predict_proba(_check_texts(X))
+            flags = self._in_order(task.decide_from_probabilities(probabilities).astype(int))
+            return flags if self._several else [list(self.classes_[np.flatnonzero(row)]) for row in flags]
         rows = self.predict_proba(X).argmax(axis=1)
         predicted: NDArray[Any] = self.classes_[rows]
         return predicted
@@ -132,6 +159,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
+        tags.classifier_tags.multi_label = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -154,6 +182,57 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"options: {', '.join(twice)}: a parameter of DistilledClassifier, or what fit gives: leave it out"
             )
         return own | given
+
+
+@dataclass(frozen=True)
+class Several:
+    """The labels of texts that may have several.
+
+    :param classes: the different ones.
+    :param labels: of each text, as strings.
+    :param is_matrix: whether they were a matrix.
+    """
+
+    classes: NDArray[Any]
+    labels: list[tuple[str, ...]]
+    is_matrix: bool
+
+
+def find_several(y: Any) -> Several | None:
+    """The labels of texts that may have several; None where each has one.
+
+    :raises BadInput: when a matrix has other numbers than 1 and 0, or no text has a label.
+    """
+    matrix = y.toarray() if hasattr(y, "toarray") else y
+    shape: tuple[int, ...] = getattr(matrix, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        flags = np.asarray(matrix)
+        if not np.isin(flags, (0, 1)).all():
+            raise BadInput("fit: y is a matrix: give it a column a label, with 1 or 0")
+        classes = np.array(getattr(y, "columns", np.arange(shape[1])))
+        labels = [tuple(str(classes[index]) for index in np.flatnonzero(row)) for row in flags]
+        is_matrix = True
+    elif isinstance(y, list | tuple) and y and all(isinstance(each, list | tuple | set | frozenset) for each in y):
+        labels = [tuple(map(str, each)) for each in y]
+        classes = np.array(sorted({name for own in labels for name in own}), dtype=object)
+        is_matrix = False
+    else:
+        return None
+    if not any(labels):
+        raise BadInput("fit: no text has a label: a classifier needs two labels or more")
+    return Several(classes, labels, is_matrix)
+
+
+def split_several(rows: list[tuple[str, tuple[str, ...]]], seed: int) -> tuple[list[Any], list[Any]]:
+    """Train and valid where a text may have several labels: 10% of the different texts, with their share of each label.
+
+    :param rows: texts with their labels.
+    """
+    labels = dict(rows)
+    parts = stratify(list(labels.values()), (1 - HELD_OUT, HELD_OUT), seed)
+    held = {text for text, part in zip(labels, parts.tolist(), strict=True) if part}
+    train = [(text, list(own)) for text, own in rows if text not in held]
+    return train, [(text, list(labels[text])) for text in labels if text in held] or train
 
 
 class _InOrder:
@@ -229,7 +308,7 @@ def _label_names(classes: Iterable[Any]) -> list[str]:
     return names
 
 
-def _columns(rows: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
+def _columns(rows: list[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
     return [text for text, _ in rows], [label for _, label in rows]
 
 

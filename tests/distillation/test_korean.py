@@ -80,7 +80,7 @@ def words_of(folder: Path) -> set[str]:
 
 
 def test_the_teacher_labels_natural_text(run: Path) -> None:
-    texts = read_transfer(run / "transfer").texts
+    texts = list(map(str, read_transfer(run / "transfer").texts))
     assert any(text.startswith("영화는 정말 ") for text in texts)
     assert not any(" 는 " in text for text in texts)
     assert "analyzer" not in read_json(run / "teacher" / "config.json")

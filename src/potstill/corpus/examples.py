@@ -45,22 +45,24 @@ def read_examples(path: Path, columns: Columns = BY_NAME) -> list[Example]:
 
 def example_parts(path: Path, columns: Columns = BY_NAME) -> Iterator[list[Example]]:
     """The same in parts of :data:`potstill.corpus.streams.PART_ROWS`, for files that may be larger than memory."""
-    kinds: set[bool] = set()
     first: Example | None = None
     rows = find_reader(path)(path, columns, True)
     separator = columns.label_separator
     for part in in_parts(check_row(_divided(row, separator) if separator else row) for row in rows):
-        kinds |= {example.pair is not None for example in part}
-        if len(kinds) > 1:
-            raise PotstillError(f"{path}: some examples are pairs and some single texts; all must be of one kind")
         first = first or part[0]
+        other = next((each for each in part if (each.pair is None) != (first.pair is None)), None)
+        if other:
+            what = "pair where the others are single texts: take its second text out"
+            if other.pair is None:
+                what = "single text where the others are pairs: give it its second text"
+            raise PotstillError(f"{path}:{other.line}: a {what}, or remove it")
         other = next((each for each in part if type(each.label) is not type(first.label)), None)
         if other:
             raise PotstillError(
                 f"{path}:{other.line}: a list of labels in some rows and one label in others: give all rows lists"
             )
         yield part
-    if not kinds:
+    if first is None:
         raise PotstillError(f"{path}: no examples in it; it needs at least one labelled text")
 
 

@@ -108,7 +108,7 @@ def load_corpus(source: str, seed: int, columns: Columns = BY_NAME, unknown_labe
         files = {split: Path(f"{source}[{split}]") for split in SPLITS}
     labels = collect_labels(splits["train"], str(files["train"]))
     for split in ("valid", "test"):
-        splits[split] = _known_labels(splits[split], labels, str(files[split]), unknown_labels)
+        splits[split] = known_labels(splits[split], labels, str(files[split]), unknown_labels)
         _tell_of_known_texts(splits["train"], splits[split], str(files[split]))
     return Corpus(splits=splits, labels=labels, hashes=hashes, seed=seed if is_split else None)
 
@@ -137,7 +137,7 @@ def _of_one_kind(
     return splits
 
 
-def _known_labels(
+def known_labels(
     examples: list[Example], labels: list[str], source: str, unknown_labels: UnknownLabels
 ) -> list[Example]:
     """The examples of valid or test without labels that train lacks.
