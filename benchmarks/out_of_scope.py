@@ -1,0 +1,90 @@
+"""How many texts that no label fits are refused, where 90% of those that one fits get a label: models beside TF-IDF.
+
+python benchmarks/out_of_scope.py runs/banking/teacher runs/banking/student --data banking
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import potstill
+from potstill.corpus.examples import read_examples, read_texts
+from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.risk import reach_coverage, risk_coverage
+from potstill.tables import table
+
+
+def main() -> None:
+    """Print a row a model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="what benchmarks/task_data.py unknown wrote")
+    parser.add_argument("--coverage", type=float, default=0.9)
+    options = parser.parse_args()
+    test, unknown = (
+        Labelled.of(read_examples(options.data / "test.txt")),
+        list(read_texts(options.data / "unknown-test.txt")),
+    )
+    rows = []
+    for folder in options.models:
+        model = potstill.load(folder)
+        rows.append(
+            measure(
+                folder.name,
+                model.classes_,
+                model.predict_proba(test.texts),
+                model.predict_proba(unknown),
+                test,
+                options.coverage,
+            )
+        )
+    rows.append(measure("TF-IDF", *tfidf(options.data, test, unknown), test, options.coverage))
+    print(
+        table(("model", "accuracy", f"right of the {100 * options.coverage:.0f}%", "unknown refused %", "area"), rows)
+    )
+
+
+def measure(
+    name: str,
+    classes: NDArray[np.object_],
+    known: NDArray[np.float32],
+    unknown: NDArray[np.float32],
+    test: Labelled,
+    coverage: float,
+) -> tuple[str, ...]:
+    """A model's row.
+
+    :param known: its probabilities on test, ``[n_texts, n_labels]``.
+    :param unknown: the same of the texts that no label fits.
+    """
+    is_right = test.is_right(classes[known.argmax(axis=1)])
+    curve = risk_coverage(known.max(axis=1), is_right)
+    point = reach_coverage(curve, coverage)
+    refused = float((unknown.max(axis=1) < point.at_least).mean())
+    figures = (is_right.mean(), 1 - point.risk, refused, curve.area)
+    return (name, *(f"{100 * figure:.2f}" for figure in figures))
+
+
+def tfidf(
+    data: Path, test: Labelled, unknown: list[str]
+) -> tuple[NDArray[np.object_], NDArray[np.float32], NDArray[np.float32]]:
+    """Labels and probabilities of logistic regression over words and characters."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline, make_union
+
+    train = Labelled.of(read_examples(data / "train.txt"))
+    features = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]"),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=2),
+    )
+    model = make_pipeline(features, LogisticRegression(C=16.0, max_iter=1000))
+    model.fit(list(train.texts), list(train.labels))
+    classes = model.classes_.astype(object)
+    return classes, model.predict_proba(list(test.texts)), model.predict_proba(unknown)
+
+
+if __name__ == "__main__":
+    main()
