@@ -281,6 +281,6 @@ def test_several_labels_are_lists_or_a_matrix(tmp_path: Path, tiny_encoder: Path
 
 
 def test_a_black_box_gives_one_label_a_text(tmp_path: Path, tiny_vectors: Path) -> None:
-    lists = [["good"] * label for label in GOLD]
+    lists = [["good"] if label else ["bad", "dull"] for label in GOLD]
     with pytest.raises(PotstillError, match=r"gives one label a text, and the data has several"):
         potstill.distill(TEXTS, lists, teacher=by_words, out=tmp_path / "run", **small(tiny_vectors))

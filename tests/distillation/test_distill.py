@@ -200,13 +200,6 @@ def test_a_wrong_name_is_found_before_anything_expensive(
     assert not (tmp_path / "run" / "data").exists()
 
 
-def test_pairs_are_refused(tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path) -> None:
-    for split in ("train", "valid", "test"):
-        (tmp_path / f"{split}.txt").write_text("a\tb\tyes\nc\td\tno\n")
-    with pytest.raises(PotstillError, match="students take single texts"):
-        distill(small_run(tmp_path, tiny_encoder, tiny_vectors, tmp_path / "run"))
-
-
 def test_a_run_folder_that_cannot_be_written_is_one_line(
     tiny_data: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:

@@ -56,7 +56,7 @@ def test_rounds_follow_while_it_rises_and_the_best_weights_are_kept(
         return Training(figure, history, 1.5, trainer.is_rising(history))
 
     monkeypatch.setattr(trainer, "train_model", train)
-    monkeypatch.setattr(fitting, "calibrate_and_save", lambda *arguments: None)
+    monkeypatch.setattr(fitting, "calibrate_and_save", lambda *arguments, **options: None)
     words = Vocabulary(build_tokenizer(["film"], lower=True), np.ones((4, 2), np.float32))
     model, tokenizer = new_student("cnn", {}, words, ["a", "b"], embedding_trainable=True, seed=1)
     texts = encode(["film"], words.tokenizer, gold=np.array([0]))
