@@ -3,10 +3,12 @@
 python benchmarks/out_of_scope.py runs/banking/teacher runs/banking/student --data banking
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 import potstill
@@ -16,34 +18,30 @@ from potstill.evaluation.risk import reach_coverage, risk_coverage
 from potstill.tables import table
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """Measure models on texts that no label fits."""
+
+    models: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of models."""
+    data: Path
+    """What benchmarks/task_data.py unknown wrote."""
+    coverage: float = 0.9
+    """The share of the known texts that get a label."""
+
+
+def main(options: Options) -> None:
     """Print a row a model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="what benchmarks/task_data.py unknown wrote")
-    parser.add_argument("--coverage", type=float, default=0.9)
-    options = parser.parse_args()
-    test, unknown = (
-        Labelled.of(read_examples(options.data / "test.txt")),
-        list(read_texts(options.data / "unknown-test.txt")),
-    )
+    test = Labelled.of(read_examples(options.data / "test.txt"))
+    unknown = list(read_texts(options.data / "unknown-test.txt"))
     rows = []
     for folder in options.models:
         model = potstill.load(folder)
-        rows.append(
-            measure(
-                folder.name,
-                model.classes_,
-                model.predict_proba(test.texts),
-                model.predict_proba(unknown),
-                test,
-                options.coverage,
-            )
-        )
+        known, others = model.predict_proba(test.texts), model.predict_proba(unknown)
+        rows.append(measure(folder.name, model.classes_, known, others, test, options.coverage))
     rows.append(measure("TF-IDF", *tfidf(options.data, test, unknown), test, options.coverage))
-    print(
-        table(("model", "accuracy", f"right of the {100 * options.coverage:.0f}%", "unknown refused %", "area"), rows)
-    )
+    answered = f"right of the {100 * options.coverage:.0f}%"
+    print(table(("model", "accuracy", answered, "unknown refused %", "area"), rows))
 
 
 def measure(
@@ -87,4 +85,4 @@ def tfidf(
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))

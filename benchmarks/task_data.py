@@ -4,24 +4,38 @@ python benchmarks/task_data.py rare --data snips --shares 0.02 0.01 --out snips-
 python benchmarks/task_data.py unknown --data banking77 --n_labels 15 --out banking
 """
 
-import argparse
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
 
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.splits import SPLITS, find_split
 
 
-def main() -> None:
-    """Write the cut that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cut", choices=("rare", "unknown"))
-    parser.add_argument("--data", type=Path, required=True, help="folder with train, valid and test")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.01], help="of train, of the rare labels")
-    parser.add_argument("--n_labels", type=int, default=15, help="labels that are held out")
-    parser.add_argument("--seed", type=int, default=42)
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Options:
+    """Cut a data set."""
+
+    cut: Annotated[Literal["rare", "unknown"], tyro.conf.Positional]
+    """rare: labels of few texts; unknown: labels that are held out."""
+    data: Path
+    """Folder with train, valid and test."""
+    out: Path
+    """Folder of the cut."""
+    shares: tuple[float, ...] = (0.02, 0.01)
+    """Of train, of the rare labels."""
+    n_labels: int = 15
+    """Labels that are held out."""
+    seed: int = 42
+    """Of the labels and the texts."""
+
+
+def main(options: Options) -> None:
+    """Write the cut."""
     splits = {split: read_examples(find_split(options.data, split)) for split in SPLITS}
     generator = random.Random(options.seed)
     if options.cut == "rare":
@@ -31,7 +45,7 @@ def main() -> None:
 
 
 def cut_labels(
-    splits: dict[str, list[Example]], shares: list[float], generator: random.Random, out: Path
+    splits: dict[str, list[Example]], shares: Sequence[float], generator: random.Random, out: Path
 ) -> dict[str, float]:
     """Make labels rare in train and valid; test stays whole, so that their figures are of enough texts.
 
@@ -77,4 +91,4 @@ def write(rows: list[Example], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Options))
