@@ -19,6 +19,7 @@ from potstill.outputs import check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.runs.contents import read_record, read_split
 from potstill.runtime.classifier import Classifier, load
+from potstill.tasks import shown_label
 
 Why = Literal["disagree", "unsure", "random"]
 """Why a text is in a sample: teacher and student disagree, the teacher is unsure, or it was drawn."""
@@ -94,7 +95,8 @@ def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for row, why in chosen.items():
-            labels = [str(student.classes_[each[row].argmax()]) for each in (answered.teacher, answered.student)]
+            both = np.stack([answered.teacher[row], answered.student[row]])
+            labels = [shown_label(label) for label in student.task.answers(both, student.classes_)]
             writer.writerow([answered.texts[row], "", why, *labels])
             counts[why] += 1
     return Sampled(options.out, counts)

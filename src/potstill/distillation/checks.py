@@ -30,8 +30,6 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
         for given, name in ((options.unlabelled, "unlabelled"), (options.transfer, "transfer")):
             if given:
                 raise PotstillError(f"--{name}: single texts, and the data is pairs of texts: leave it out")
-        if job.black_box is not None:
-            raise PotstillError(f"--teacher={options.teacher}: takes single texts, and the data is pairs of texts")
     if job.measure in ("micro_f1", "average_precision") and not job.task.takes_several:
         raise PotstillError(
             f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "

@@ -16,6 +16,7 @@ from potstill.distillation.opening import NOTHING, Given, has_gold, labelling_st
 from potstill.distillation.plan import plan
 from potstill.distillation.unlabelled import LabellingJob, labelled_stage
 from potstill.evaluation.results import Evaluation, Score, read_evaluation, score_table
+from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.report import ReportOptions, report_runs
 from potstill.runs.contents import read_record
@@ -69,9 +70,14 @@ class Distilled:
             f"everything is in {self.folder}: run.json, teacher/, transfer/, students/, student/, evaluation/",
             f"the figures, plots and samples of this run in a browser: {self.report}",
             "next:",
-            f"  python -c \"import potstill; print(potstill.load('{self.student}').predict(['your text here']))\"",
+            f"  python -c \"import potstill; print(potstill.load('{self.student}').predict([{self._example}]))\"",
         ]
         return "\n".join(lines)
+
+    @property
+    def _example(self) -> str:
+        """What the student predicts for, in Python."""
+        return "('one text', 'the other')" if ModelFolder(self.student).reads_pairs else "'your text here'"
 
     def _meaning(self) -> list[str]:
         """What the first figures are."""

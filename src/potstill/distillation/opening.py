@@ -116,6 +116,10 @@ def _open_labelled(options: DistillOptions, given: Given, progress: Progress) ->
         raise PotstillError(
             f"--teacher={options.teacher}: gives one label a text, and the data has several: give a transformer"
         )
+    if is_asked and corpus.is_paired:
+        raise PotstillError(
+            f"--teacher={options.teacher}: takes single texts, and the data is pairs: give a transformer"
+        )
     teacher = _open_teacher(options, given, corpus) if is_asked else None
     return _resolved(options, corpus, teacher, progress)
 

@@ -182,7 +182,7 @@ def _learnt(job: Job, known: KnownGold) -> Iterator[Chunk]:
             texts = misspell_some(texts, has_errors, generator)
         n_texts += len(texts)
         if soft_labels.hard_labeling:
-            yield Chunk(texts, job.task.decide(logits))
+            yield Chunk(texts, job.task.as_gold(job.task.decide(logits)))
         else:
             yield Chunk(texts, known.of(texts), logits)
     soft_labels.check_some(n_texts)

@@ -103,6 +103,7 @@ def _body(run: Path, record: dict[str, Any], evaluation: Evaluation, folder: Pat
         is_gold=evaluation.is_gold,
         columns=evaluation.columns,
         takes_several=evaluation.task.takes_several,
+        reads_pairs=bool(model.reads_pairs),
         best=best,
         scores=[
             score

@@ -72,6 +72,9 @@ class Task(Protocol):
         :param names: the labels, in id order.
         """
 
+    def as_gold(self, decisions: NDArray[Any]) -> NDArray[Any]:
+        """Decisions as gold labels, for a model that learns them."""
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each text's whole decision is the gold one, ``[n_texts]``."""
 

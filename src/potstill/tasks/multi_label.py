@@ -63,6 +63,10 @@ class MultiLabel:
         """The labels whose probability reaches their threshold and that number, object ``[n_texts]``."""
         return self.decode(self.decide_from_probabilities(probabilities) & (probabilities >= at_least), names)
 
+    def as_gold(self, decisions: NDArray[Any]) -> NDArray[np.float32]:
+        """1 for each label and 0 for the others, float32 ``[n_texts, n_labels]``."""
+        return decisions.astype(np.float32)
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each text has its gold labels and no other, ``[n_texts]``."""
         right: NDArray[np.bool_] = (decisions == (gold > 0)).all(axis=1)

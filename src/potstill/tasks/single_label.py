@@ -51,6 +51,10 @@ class SingleLabel:
         labels[self.confidence(probabilities) < at_least] = None
         return labels
 
+    def as_gold(self, decisions: NDArray[Any]) -> NDArray[np.int64]:
+        """The same label ids."""
+        return decisions
+
     def is_right(self, decisions: NDArray[Any], gold: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether each label is the gold one, ``[n_texts]``."""
         right: NDArray[np.bool_] = decisions == gold
