@@ -11,6 +11,7 @@ import pytest
 import potstill
 from potstill.cli import main
 from potstill.corpus.transfer import read_transfer
+from potstill.model_folder import ModelFolder
 from potstill.tasks import SingleLabel
 from standins import write_reviews
 
@@ -40,6 +41,7 @@ def test_bert_to_cnn_from_the_first_command_to_the_last(
     potstill_command(f"preprocess {bert} {encoder}")
     potstill_command(f"train {bert} {encoder} --bert_output_dir=bert-checkpoint --lr=1e-5 --epoch=1 --batch_size=64")
     capsys.readouterr()
+    assert ModelFolder(Path("bert-checkpoint")).long_texts == "first"  # as the recipe cuts them
     potstill_command(f"evaluate {bert} --bert_output_dir=bert-checkpoint")
     printed = capsys.readouterr().out
     assert ACCURACY.search(printed) and ELAPSED.search(printed)

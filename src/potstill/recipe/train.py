@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from potstill.artifacts import LABELS, RAW, TRANSFER, atomic_folder, read_manifest, working_folder
+from potstill.artifacts import LABELS, LONG_TEXTS, RAW, TRANSFER, atomic_folder, read_manifest, working_folder
 from potstill.corpus.encoded import Encoded
 from potstill.corpus.labels import read_labels
 from potstill.corpus.splits import find_split
@@ -102,6 +102,7 @@ def _train_teacher(options: TrainOptions, config: TeacherConfig, labels: list[st
         seed=options.optimisation.seed,
         revision=revision,
     )
+    setattr(checkpoint.model.config, LONG_TEXTS, "first")  # the recipe cuts texts, in its figures too
     folders = [fresh_encoded(find_split(options.data_dir, split), "teacher") for split in ("train", "valid")]
     train_set, valid_set = (load_encoded(folder, checkpoint.tokenizer.backend_tokenizer) for folder in folders)
     inputs = {"encoder": name, "revision": revision, "model": asdict(config), "data": _manifests(folders)}
