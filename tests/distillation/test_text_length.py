@@ -9,6 +9,7 @@ from potstill.corpus.examples import Example
 from potstill.corpus.splits import Corpus
 from potstill.distillation.distill import distill
 from potstill.distillation.text_length import choose_lengths
+from potstill.errors import PotstillError
 from potstill.evaluation.results import read_evaluation
 from potstill.model_folder import ModelFolder
 from small_runs import small_run
@@ -44,6 +45,16 @@ def test_long_texts_are_read_further_up_to_a_limit(chosen: Any) -> None:
 
 def test_what_is_given_wins(chosen: Any) -> None:
     assert chosen(*[300] * 10, teacher_tokens=16, student_words=50) == (16, 50)
+
+
+def test_morphemes_are_more_than_words(chosen: Any) -> None:
+    assert chosen(*[60] * 10, analyzer="kiwi") == (100, 152)
+
+
+@pytest.mark.parametrize("option", ["teacher_tokens", "student_words"])
+def test_a_length_that_reads_nothing_is_one_line(option: str, chosen: Any) -> None:
+    with pytest.raises(PotstillError, match=f"--{option}=0: must be"):
+        chosen(20, **{option: 0})
 
 
 def test_a_run_reads_texts_in_windows(

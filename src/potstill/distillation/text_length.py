@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _SAMPLE = 1_000  # texts of train
 _MOST_TOKENS = 256  # a teacher's time grows with them; longer texts have more windows
 _MOST_WORDS = 400
+_MORPHEMES = 2.5  # a word of Korean
 _STEP = 8
 
 
@@ -29,7 +30,8 @@ def choose_lengths(options: DistillOptions, corpus: Corpus, *, is_asked: bool) -
     rows = np.linspace(0, len(train) - 1, min(_SAMPLE, len(train))).round().astype(int)  # files are often sorted
     texts = [train[row].content for row in rows]
     if options.student_words is None:
-        words = _share([len(_words(text)) for text in texts], 0.99, _MOST_WORDS)
+        a_word = _MORPHEMES if options.word_analyzer else 1.0  # what students over word vectors read of one
+        words = _share([a_word * len(_words(text)) for text in texts], 0.99, _MOST_WORDS)
         options = replace(options, student_words=words)
         if words > USUAL_LENGTH:
             logger.info("students train on the first %d words of a text: one in a hundred of train has more", words)
@@ -66,7 +68,7 @@ def _words(text: Text) -> list[str]:
     return [word for part in parts(text) for word, _ in word_splitter().pre_tokenize_str(part)]
 
 
-def _share(lengths: Sequence[int], share: float, most: int) -> int:
+def _share(lengths: Sequence[float], share: float, most: int) -> int:
     """The length that this share of texts does not exceed, in steps, from the usual one up to ``most``."""
     needed = math.ceil(float(np.quantile(lengths, share)) / _STEP) * _STEP
     return min(max(USUAL_LENGTH, needed), most)

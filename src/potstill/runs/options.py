@@ -238,6 +238,10 @@ class DistillOptions:
             raise PotstillError(f"--own_share={self.own_share}: a share from 0 to less than 1")
         if not 0 <= self.typing_errors <= 1:
             raise PotstillError(f"--typing_errors={self.typing_errors}: a share is between 0 and 1")
+        for name, least in (("teacher_tokens", 8), ("student_words", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise PotstillError(f"--{name}={value}: must be {least} or more")
         if self.layers < 0:
             raise PotstillError(f"--layers={self.layers}: must not be negative")
         self.for_teacher(n_texts=1, n_labels=2, width=_NARROW)  # these check values
