@@ -66,7 +66,7 @@ def test_a_label_that_looks_like_logits_is_a_label(tmp_path: Path) -> None:
         ("a.txt", b"fine\t1\nf\xefne\t1\n", r"a.txt:2: not UTF-8 \(byte 0xef\); convert it: iconv"),
         ("a.csv", b"text,label\nf\xefne,1\n", "a.csv:.*not UTF-8"),
         ("a.txt", "", "a.txt: no examples in it"),
-        ("a.txt", "a\tb\tyes\nc\tno\n", "some examples are pairs"),
+        ("a.txt", "a\tb\tyes\nc\tno\n", "a.txt:2: a single text where the others are pairs"),
         ("a.csv", "text,label\nfine,1,2\n", "a.csv:2: more fields than the header"),
         ("a.csv", 'text,label\n"fine,1\n', "not CSV"),
         ("a.csv", "words,label\nfine,1\n", "a.csv:1: no column 'text'; it has words, label: give --text_column words$"),
