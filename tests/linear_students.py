@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import CONFIG, ONNX_MODEL, TOKENIZER, write_json
 from potstill.corpus.words import build_tokenizer
+from potstill.tasks import task_of
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
 
     def distill(
         texts: list[str],
-        labels: list[str],
+        labels: list[Any],
         *,
         teacher: Any,
         valid: Any,
@@ -35,26 +36,39 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         make_options({"data": "data", "out": run, "teacher": "encoder"} | options)
         parts = {"texts": texts, "labels": labels, "teacher": teacher, "valid": valid, "test": test, "out": out}
         seen.append(parts | options)
-        names = sorted(set(labels))
+        takes_several = not isinstance(labels[0], str)
+        names = sorted({name for label in labels for name in label} if takes_several else set(labels))
+        task = task_of(tuple(labels[0]) if takes_several else labels[0])
+        gold = task.encode(labels, names)
         (run / "student").mkdir(parents=True, exist_ok=True)
-        write_linear_student(run / "student", texts, [names.index(label) for label in labels])
+        write_linear_student(run / "student", texts, gold)
         id2label = {str(index): name for index, name in enumerate(names)}
-        write_json(run / "student" / CONFIG, {"model_type": "potstill-linear", "id2label": id2label})
+        config: dict[str, Any] = {
+            "model_type": "potstill-linear",
+            "id2label": id2label,
+            "problem_type": task.problem_type,
+        }
+        if takes_several:
+            config |= {"label_thresholds": [0.4] * len(names)}
+        write_json(run / "student" / CONFIG, config)
         return SimpleNamespace(folder=run)
 
     monkeypatch.setattr("potstill.estimator.distill", distill)
     return seen
 
 
-def write_linear_student(folder: Path, texts: list[str], gold: list[int]) -> None:
+def write_linear_student(folder: Path, texts: list[str], gold: NDArray[Any]) -> None:
     """The tokenizer and the graph of a student whose logits are sums of its words' weights."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
     words = CountVectorizer(token_pattern=r"\w+", lowercase=True)
     counts = words.fit_transform(texts)
-    fitted = LogisticRegression(C=10, max_iter=200).fit(counts, gold)
-    weights, bias = fitted.coef_, fitted.intercept_  # [n_labels, n_words]; of two labels those of the second
+    # Of several labels a text, a model each.
+    targets = gold.T if gold.ndim == 2 else [gold]
+    fitted = [LogisticRegression(C=10, max_iter=200).fit(counts, each) for each in targets]
+    weights = np.concatenate([each.coef_ for each in fitted])  # [n_labels, n_words]; of two those of the second
+    bias = np.concatenate([each.intercept_ for each in fitted])
     if len(weights) == 1:
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     tokenizer = build_tokenizer(words.get_feature_names_out(), lower=True)

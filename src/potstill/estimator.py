@@ -138,6 +138,13 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found[:, np.array(self._order) < 0] = 0
         return found
 
+    def _as_the_students(self, columns: NDArray[Any]) -> NDArray[Any]:
+        """Columns of the classes as those of the student's labels: the reverse of :meth:`_in_order`."""
+        found = np.zeros((len(columns), len(self.student_.classes_)), dtype=columns.dtype)
+        is_known = np.array(self._order) >= 0
+        found[:, np.array(self._order)[is_known]] = columns[:, is_known]
+        return found
+
     def predict(self, X: Any) -> Any:
         """The likeliest class of each text, ``[len(X)]``, of the type of ``y``; where a text may have several, a
         matrix of 1 and 0 or lists, as ``y`` was.
@@ -146,10 +153,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         if self._several is not None:
-            task = self.student_.task
-            with _as_bad_input():
-                probabilities = self.student_.predict_proba(_check_texts(X))
-            flags = self._in_order(task.decide_from_probabilities(probabilities).astype(int))
+            probabilities = self.predict_proba(X)
+            known = self.student_.task.decide_from_probabilities(self._as_the_students(probabilities))
+            flags = self._in_order(known.astype(int))
             return flags if self._several else [list(self.classes_[np.flatnonzero(row)]) for row in flags]
         rows = self.predict_proba(X).argmax(axis=1)
         predicted: NDArray[Any] = self.classes_[rows]
@@ -159,6 +165,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
+        tags.classifier_tags.multi_label = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -203,6 +210,13 @@ def find_several(y: Any) -> Several | None:
     :raises BadInput: when a matrix has other numbers than 1 and 0, or no text has a label.
     """
     matrix = y.toarray() if hasattr(y, "toarray") else y
+    is_nested = (
+        isinstance(y, list | tuple) and bool(y) and all(isinstance(each, list | tuple | np.ndarray) for each in y)
+    )
+    if is_nested and all(isinstance(value, int | float | np.number) for row in y for value in row):
+        if len(set(map(len, y))) > 1:
+            raise BadInput("fit: y has rows of numbers of several lengths: give a matrix of 1 and 0, or names")
+        matrix = np.asarray(y)
     shape: tuple[int, ...] = getattr(matrix, "shape", ())
     if len(shape) == 2 and shape[1] > 1:
         flags = np.asarray(matrix)
