@@ -120,3 +120,18 @@ def test_pairs_are_read_as_one_text(tiny_data: Path, tmp_path: Path) -> None:
     (other,) = train_peer("tfidf", PeerTask(halves(single.train), halves(single.valid), tmp_path))
     texts = [f"{str(text)[:20]} {str(text)[21:]}" for text in single.valid.texts]
     assert list(one.predict(texts)) == list(other.predict(halves(single.valid).texts))
+
+
+@pytest.mark.parametrize("labels", [[("always", "sad"), ("always",)], [("always",), ("always",)]])
+def test_a_label_that_all_texts_have_is_given_to_all(labels: list[tuple[str, ...]], tmp_path: Path) -> None:
+    train = Labelled(["a grey day", "a green day"] * 12, labels * 12)
+    (peer,) = train_peer("tfidf", PeerTask(train, train, tmp_path))
+    assert train.is_right(peer.predict(train.texts)).all()
+
+
+def test_a_label_of_valid_that_train_lacks_is_never_given(tmp_path: Path) -> None:
+    train = Labelled(["a grey day", "a green day"] * 12, [("sad",), ()] * 12)
+    valid = Labelled(["a grey day", "a green day"], [("new", "sad"), ("new",)])
+    (peer,) = train_peer("tfidf", PeerTask(train, valid, tmp_path))
+    assert valid.is_right(peer.predict(valid.texts)).tolist() == [False, False]
+    assert train.is_right(peer.predict(train.texts)).all()

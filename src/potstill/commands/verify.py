@@ -28,7 +28,7 @@ from potstill.teachers.recorded import is_recorded
 _LAST = ("evaluation", "student")  # the stages that a finished run has, and that all others are made for
 _COMPARED = (  # of a model's own predictions; no times, and no megabytes: export may have written other files since
     "accuracy", "correct", "total", "macro_f1", "micro_f1", "average_precision", "valid", "calibration_error",
-    "uncalibrated_error", "parameters", "confusion", "coverage",
+    "uncalibrated_error", "parameters", "confusion", "by_label", "never_predicted", "coverage",
 )  # fmt: skip
 _TOLERANCE = 1e-6  # of figures that are no counts: another number of threads adds them up in another order
 
@@ -187,6 +187,11 @@ def _wrong_figures(run: Path, row: Score) -> list[str]:
 
 
 def _is_same(measured: object, claimed: object) -> bool:
+    """Whether two figures, or all in two lists or objects of them, are the same."""
+    if isinstance(measured, dict) and isinstance(claimed, dict):
+        return measured.keys() == claimed.keys() and all(_is_same(measured[name], claimed[name]) for name in measured)
+    if isinstance(measured, list) and isinstance(claimed, list):
+        return len(measured) == len(claimed) and all(map(_is_same, measured, claimed))
     if isinstance(measured, float) and isinstance(claimed, float):
         return math.isclose(measured, claimed, abs_tol=_TOLERANCE)
     return measured == claimed

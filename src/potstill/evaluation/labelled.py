@@ -38,9 +38,8 @@ class Labelled:
 
     def is_right(self, labels: Sequence[object] | NDArray[np.object_]) -> NDArray[np.bool_]:
         """Whether each of a model's labels is the gold one, or the several of a text are, ``[n_texts]``."""
-        # Several labels are a list or a tuple, in the order of a model's labels.
-        found = (tuple(sorted(label)) if isinstance(label, list | tuple) else label for label in labels)
-        return np.array([gold == label for gold, label in zip(self.labels, found, strict=True)], dtype=np.bool_)
+        pairs = zip(map(_unordered, self.labels), map(_unordered, labels), strict=True)
+        return np.array([gold == found for gold, found in pairs], dtype=np.bool_)
 
     def f1(self, labels: Sequence[object] | NDArray[np.object_], average: Literal["macro", "micro"] = "macro") -> float:
         """F1 of a model's labels: the mean of the labels' own, or that of all labels together."""
@@ -50,9 +49,16 @@ class Labelled:
         gold, found = list(self.labels), list(labels)
         if self.task.takes_several:
             sets = MultiLabelBinarizer().fit([*gold, *found])
+            if not len(sets.classes_):  # no text has a label, and none was given
+                return 0.0
             gold, found = sets.transform(gold), sets.transform(found)
         return float(f1_score(gold, found, average=average, zero_division=0))
 
     def micro_f1(self, labels: Sequence[object] | NDArray[np.object_]) -> float | None:
         """That of all labels together, where a text may have several; elsewhere it is the accuracy: None."""
         return self.f1(labels, "micro") if self.task.takes_several else None
+
+
+def _unordered(label: object) -> object:
+    """Several labels without their order: models have that of their labels, files another one."""
+    return frozenset(label) if isinstance(label, list | tuple) else label

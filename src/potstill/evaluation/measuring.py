@@ -22,7 +22,7 @@ from potstill.evaluation.results import Coverage, Disagreement, Role, Score
 from potstill.evaluation.risk import RiskCoverage, risk_coverage
 from potstill.model_folder import ModelFolder
 from potstill.runtime.classifier import Classifier, load
-from potstill.tasks import Temperature, shown_label
+from potstill.tasks import Label, Temperature, shown_label
 from potstill.teachers.recorded import RecordedTeacher, is_recorded
 from potstill.training.calibration import calibration_error
 
@@ -184,12 +184,6 @@ def _average_precision(test: Labelled, predictions: _Predictions) -> float | Non
     return task.figures(predictions.probabilities(), test.gold(names)).get("average_precision")
 
 
-def _agreement(student: _Predictions, teacher: _Predictions) -> float:
-    """The share of test's texts to which both give the same label, or the same several."""
-    pairs = zip(student.labels, teacher.labels, strict=True)
-    return float(np.mean([ours == theirs for ours, theirs in pairs]))
-
-
 def _cover(classifier: Classifier | RecordedTeacher, folder: Path, test: Labelled) -> Coverage | None:
     """How many words of test a student knows; a transformer knows every word by its pieces."""
     if isinstance(classifier, RecordedTeacher):
@@ -223,14 +217,19 @@ def _disagree(student: _Predictions, teacher: _Predictions, valid: Labelled) -> 
     return [
         Disagreement(
             text=joined(valid.texts[row]),
-            label=shown_label(valid.labels[row]),
-            teacher_label=shown_label(labels[0][row]),
+            label=_shown(valid.labels[row]),
+            teacher_label=_shown(labels[0][row]),
             teacher_probability=float(confidences[0][row]),
-            student_label=shown_label(labels[1][row]),
+            student_label=_shown(labels[1][row]),
             student_probability=float(confidences[1][row]),
         )
         for row in list(rows.values())[:_N_DISAGREEMENTS]
     ]
+
+
+def _shown(label: Label) -> str:
+    """A label, or several in one order, so that equal ones look alike."""
+    return shown_label(label if isinstance(label, str) else tuple(sorted(label)))
 
 
 def time_calls(predict: Callable[[Sequence[Text]], object], texts: Sequence[Text]) -> list[float]:

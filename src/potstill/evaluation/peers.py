@@ -126,8 +126,10 @@ def _several(task: PeerTask, names: Sequence[str], probabilities: Callable[[Sequ
 
     :param probabilities: of texts, ``[n_texts, n_labels]``.
     """
-    several = MultiLabel(fit_thresholds(probabilities(task.valid.texts), task.valid.gold(names)))
-    classes = np.array(names, dtype=object)
+    # Labels that train lacks have no probability: they are wrong in any case.
+    known = [tuple(name for name in label if name in names) for label in task.valid.labels]
+    gold = MultiLabel().encode(known, names)
+    several, classes = MultiLabel(fit_thresholds(probabilities(task.valid.texts), gold)), np.array(names, dtype=object)
     return lambda texts: several.answers(probabilities(texts), classes).tolist()
 
 
@@ -243,14 +245,15 @@ def _train_tfidf(task: PeerTask, settings: Settings, seed: int) -> Iterator[Peer
     if takes_several:
         names = sorted({name for label in targets for name in label})
         targets = task.train.gold(names)  # type: ignore[assignment]
+    fitted_on = features(task.train.texts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that all texts have a label
-        model.fit(features(task.train.texts), targets)
+        model.fit(fitted_on, targets)
     # One matrix product, where its own predict calls a model a label: 77 calls for a text.
-    # A label that all texts have, or none, has no model: one that is always sure.
-    n_features = model.estimators_[0].coef_.shape[1] if hasattr(model.estimators_[0], "coef_") else 1
-    weights = np.concatenate([getattr(each, "coef_", np.zeros((1, n_features))) for each in model.estimators_]).T
-    offsets = np.concatenate([getattr(each, "intercept_", np.array([_SURE])) for each in model.estimators_])
+    # A label that all texts of train have has no weights: it is always sure.
+    none, sure = np.zeros((1, fitted_on.shape[1])), np.array([_SURE])
+    weights = np.concatenate([getattr(each, "coef_", none) for each in model.estimators_]).T
+    offsets = np.concatenate([getattr(each, "intercept_", sure) for each in model.estimators_])
 
     def predict(texts: Sequence[Text]) -> Sequence[str]:
         scores = features(texts) @ weights + offsets
