@@ -1,5 +1,6 @@
 """Bench: every model in every precision is a row; the cascades follow from the probabilities."""
 
+import json
 import os
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,11 +19,13 @@ from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import measure_cascades
+from potstill.evaluation.labelled import Labelled
 from potstill.export.onnx_files import save_model
 from potstill.reporting.scatter import Point, draw_svg
+from potstill.tasks import MULTI_LABEL
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
-from standins import write_reviews
+from standins import write_reviews, write_student
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_a_peer_is_a_row_of_one_thread_without_the_times_of_its_parts(
 
 
 def entry(confidence: list[float], is_right: list[bool]) -> stage._Entry:
-    return stage._Entry("m", "fp32", 1.0, {}, np.array(is_right), np.array(confidence, dtype=np.float32))
+    return stage._Entry("m", "fp32", 1.0, {}, {}, np.array(is_right), np.array(confidence, dtype=np.float32))
 
 
 def test_below_the_threshold_the_teacher_predicts() -> None:
@@ -151,3 +154,39 @@ def test_the_data_may_have_columns_of_any_names(models: Path, tiny_data: Path, t
     named = bench(BenchOptions(data=write_reviews(tmp_path), columns=columns, **given))  # type: ignore[arg-type]
     known = bench(BenchOptions(data=tiny_data, **given))  # type: ignore[arg-type]
     assert [row.accuracy for row in named.rows] == [row.accuracy for row in known.rows]
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A student of several labels a text, and data of them."""
+    for split in ("train", "valid", "test"):
+        rows = [
+            {"text": f"a b {word}", "labels": labels} for word, labels in (("c", ["x"]), ("d", ["x", "y"]), ("e", []))
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows * 8)))
+    return write_student(tmp_path / "several", labels=("x", "y"), problem_type=MULTI_LABEL)
+
+
+def test_several_labels_have_their_own_columns(several: Path, tmp_path: Path) -> None:
+    options = BenchOptions((several,), several.parent, peers=("tfidf",), batch=(1,), out=tmp_path / "out")
+    table = bench(options)
+    student, peer = table.rows
+    assert (peer.accuracy, peer.macro_f1, peer.micro_f1, peer.average_precision) == (1.0, 1.0, 1.0, None)
+    test = Labelled.of(read_examples(several.parent / "test.jsonl"))
+    predicted = potstill.load(several).predict(test.texts)
+    assert student.accuracy == test.is_right(predicted).mean() and student.macro_f1 == pytest.approx(test.f1(predicted))
+    assert student.micro_f1 == pytest.approx(test.micro_f1(predicted)) and student.average_precision is not None
+    heading = str(table).splitlines()[0].split("  ")
+    assert [title.strip() for title in heading if title][1:5] == [
+        "macro F1",
+        "micro F1",
+        "average precision",
+        "exact match",
+    ]
+    assert read_json(tmp_path / "out" / "bench.json")["problem_type"] == MULTI_LABEL
+    assert "macro F1 on test, percent" in (tmp_path / "out" / "bench.svg").read_text()
+
+
+def test_models_of_several_labels_and_of_one_are_not_compared(several: Path, models: Path, tiny_data: Path) -> None:
+    with pytest.raises(PotstillError, match=r"several: its problem_type is multi_label_classification, that of .*/cnn"):
+        bench(BenchOptions((models / "cnn",), tiny_data, teacher=several))

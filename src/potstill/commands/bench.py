@@ -1,4 +1,4 @@
-"""Bench: students and teachers side by side, raw text to label: accuracy, latency, throughput, cascades.
+"""Bench: students and teachers side by side, raw text to label: accuracy and F1, latency, throughput, cascades.
 
 Every precision that a folder has an ONNX file for is a row; each peer, a classifier of another library, is one too.
 All are measured in turn in every round, so that a change of the machine's load affects all alike.
@@ -29,6 +29,7 @@ from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
 from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.peers import Peer, PeerTask, check_peer, train_first
+from potstill.evaluation.results import Column, figure_columns
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent
 from potstill.reporting.scatter import Point, draw_svg
@@ -60,7 +61,7 @@ class BenchOptions:
     batch: tuple[int, ...] = (1, 32)
     """Texts a call."""
     out: Path | None = None
-    """Folder for bench.json and bench.svg, the plot of accuracy against latency."""
+    """Folder for bench.json and bench.svg, the plot of accuracy (of several labels macro F1) against latency."""
 
     def __post_init__(self) -> None:
         if not self.models or min(self.batch, default=0) < 1:
@@ -90,7 +91,10 @@ class Timing:
 class Benched:
     """One model in one precision.
 
-    :param accuracy: the share of right labels on test.
+    :param accuracy: the share of right labels on test; where a text may have several, of texts with all labels right.
+    :param macro_f1: the mean of the labels' F1 on test.
+    :param micro_f1: F1 over all labels of all texts together, where a text may have several; else None.
+    :param average_precision: the mean of the labels' average precision, where a text may have several; None for a peer.
     :param timings: of a peer on one thread only: its library takes no number of threads.
     :param cascades: one a threshold, with the teacher's fastest precision as fallback; none for the teacher and for a
         peer.
@@ -99,6 +103,9 @@ class Benched:
     name: str
     precision: str
     accuracy: float
+    macro_f1: float
+    micro_f1: float | None
+    average_precision: float | None
     megabytes: float
     timings: list[Timing]
     cascades: list[MeasuredCascade] = field(default_factory=list)
@@ -109,24 +116,32 @@ class Bench:
     """All models.
 
     :param out: the folder with the JSON file and the plot, or None.
+    :param problem_type: of the models' task.
     """
 
     rows: list[Benched]
     out: Path | None
+    problem_type: str
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns of its table that are shares of test."""
+        task = find_task(self.problem_type)
+        return figure_columns(task, task.accuracy_name)
 
     def __str__(self) -> str:
-        lines = [_timing_table(self.rows), "", "milliseconds a call, raw text to label"]
+        lines = [_timing_table(self.rows, self.columns), "", "milliseconds a call, raw text to label"]
         if any(row.cascades for row in self.rows):
-            lines += ["", _cascade_table(self.rows)]
+            lines += ["", _cascade_table(self.rows, find_task(self.problem_type).accuracy_name)]
         return "\n".join([*lines, *([f"{self.out}: {BENCH}, {BENCH_PLOT}"] if self.out else [])])
 
 
-def _timing_table(rows: list[Benched]) -> str:
-    accuracy, times = find_task().accuracy_name, ("p50 ms", "p95 ms", "p99 ms", "tokens", "model")
+def _timing_table(rows: list[Benched], columns: Sequence[Column]) -> str:
+    times = ("p50 ms", "p95 ms", "p99 ms", "tokens", "model")
     cells = [
         (
             f"{row.name} {row.precision}",
-            f"{100 * row.accuracy:.2f}",
+            *_shares(row, columns),
             f"{row.megabytes:.2f}",
             f"{timing.threads}",
             f"{timing.batch}",
@@ -137,10 +152,16 @@ def _timing_table(rows: list[Benched]) -> str:
         for row in rows
         for timing in row.timings
     ]
-    return table(("model", accuracy, "MB", "threads", "batch", *times, "texts/s"), cells)
+    titles = (column.title for column in columns)
+    return table(("model", *titles, "MB", "threads", "batch", *times, "texts/s"), cells)
 
 
-def _cascade_table(rows: list[Benched]) -> str:
+def _shares(row: Benched, columns: Sequence[Column]) -> list[str]:
+    shares = [getattr(row, column.field) for column in columns]
+    return ["" if share is None else f"{100 * share:.2f}" for share in shares]
+
+
+def _cascade_table(rows: list[Benched], accuracy_name: str) -> str:
     cells = [
         (
             f"{row.name} {row.precision}",
@@ -152,14 +173,15 @@ def _cascade_table(rows: list[Benched]) -> str:
         for row in rows
         for cascade in row.cascades
     ]
-    return table(("a cascade of", "below", "% to teacher", find_task().accuracy_name, "mean ms"), cells)
+    return table(("a cascade of", "below", "% to teacher", accuracy_name, "mean ms"), cells)
 
 
 @dataclass(frozen=True)
 class _Entry:
     """A model in one precision, ready for each number of threads.
 
-    :param is_right: whether the likeliest label of each of test's texts is the gold one.
+    :param figures: on test, those of :class:`Benched` by name.
+    :param is_right: whether the label of each of test's texts is the gold one, or the several are.
     :param confidence: the decision's probability for each of them; None for a peer.
     """
 
@@ -167,6 +189,7 @@ class _Entry:
     precision: str
     megabytes: float
     models: Mapping[int, Classifier | Peer]
+    figures: Mapping[str, float]
     is_right: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None = None
 
@@ -192,6 +215,7 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
     if options.out:
         _check_out(options.out)
     peers = [check_peer(name) for name in options.peers]
+    _check_tasks([*options.models, *([options.teacher] if options.teacher else [])])
     examples = _read(options, "test")
     test, valid = Labelled.of(examples), Labelled.of(_read(options, "valid"))
     batches = [size for size in options.batch if size <= len(examples)]
@@ -212,18 +236,45 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Bench:
         if fastest is not None and number < len(students):
             teacher = entries[fastest].as_cascade_side(timings[fastest][0].p50_ms)
             cascades = measure_cascades(entry.as_cascade_side(times[0].p50_ms), teacher)
-        accuracy = float(entry.is_right.mean())
-        rows.append(Benched(entry.name, entry.precision, accuracy, entry.megabytes, times, cascades))
+        rows.append(
+            Benched(
+                name=entry.name,
+                precision=entry.precision,
+                accuracy=float(entry.is_right.mean()),
+                macro_f1=entry.figures["macro_f1"],
+                micro_f1=entry.figures.get("micro_f1"),
+                average_precision=entry.figures.get("average_precision"),
+                megabytes=entry.megabytes,
+                timings=times,
+                cascades=cascades,
+            )
+        )
+    result = Bench(rows, options.out, ModelFolder(options.models[0]).task.problem_type)
     if options.out:
-        _write(rows, options.out)
-    return Bench(rows, options.out)
+        _write(result, options.out)
+    return result
 
 
 def _read(options: BenchOptions, split: str) -> list[Example]:
     """A split, with its labels as the first model gives them."""
-    file, model = find_split(options.data, split), ModelFolder(options.models[0])
-    model.files()  # a folder without them is no model's
-    return for_task(read_examples(file, options.columns), model.task, str(file))
+    file = find_split(options.data, split)
+    return for_task(read_examples(file, options.columns), ModelFolder(options.models[0]).task, str(file))
+
+
+def _check_tasks(folders: Sequence[Path]) -> None:
+    """Check that all models do the same.
+
+    :raises PotstillError: when a text may have several labels in one and has one in another, or a folder is no model's.
+    """
+    for folder in folders:
+        ModelFolder(folder).files()  # a folder without them is no model's
+    of_first, *others = (ModelFolder(folder).task.problem_type for folder in folders)
+    for folder, problem_type in zip(folders[1:], others, strict=True):
+        if problem_type != of_first:
+            raise PotstillError(
+                f"{folder}: its problem_type is {problem_type}, that of {folders[0]} is {of_first}: bench models of "
+                f"one kind together"
+            )
 
 
 def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
@@ -236,9 +287,10 @@ def _open(folder: Path, examples: Sequence[Example]) -> list[_Entry]:
         gold = encode_labels(examples, classifier.classes_.tolist(), "test")
         probabilities = classifier.predict_proba([example.content for example in examples])
         task = classifier.task
+        figures = task.figures(probabilities, gold)
         is_right = task.is_right(task.decide_from_probabilities(probabilities), gold)
         confidence = task.confidence(probabilities)
-        entries.append(_Entry(folder.name, precision, megabytes, classifiers, is_right, confidence))
+        entries.append(_Entry(folder.name, precision, megabytes, classifiers, figures, is_right, confidence))
     return entries
 
 
@@ -248,8 +300,11 @@ def _train(name: str, encoder: str, options: BenchOptions, valid: Labelled, test
     entries = []
     with TemporaryDirectory() as scratch:
         for peer in train_first(name, PeerTask(train, valid, Path(scratch), encoder)):
-            is_right = test.is_right(peer.predict(test.texts))
-            entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, is_right))
+            predicted = peer.predict(test.texts)
+            figures, micro_f1 = {"macro_f1": test.f1(predicted)}, test.micro_f1(predicted)
+            figures |= {} if micro_f1 is None else {"micro_f1": micro_f1}
+            is_right = test.is_right(predicted)
+            entries.append(_Entry(name, peer.precision, peer.megabytes, {1: peer}, figures, is_right))
     return entries
 
 
@@ -337,8 +392,12 @@ def _check_out(out: Path) -> None:
         raise not_ours(out / BENCH_PLOT)
 
 
-def _write(rows: list[Benched], out: Path) -> None:
-    points = [Point(f"{row.name} {row.precision}", row.timings[0].p50_ms, 100 * row.accuracy) for row in rows]
+def _write(bench: Bench, out: Path) -> None:
+    headline = bench.columns[0]
+    points = [
+        Point(f"{row.name} {row.precision}", row.timings[0].p50_ms, 100 * getattr(row, headline.field))
+        for row in bench.rows
+    ]
     with atomic_file(out / BENCH_PLOT) as partial:
-        partial.write_text(draw_svg(points, find_task().accuracy_name), encoding="utf-8")
-    write_json(out / BENCH, {"rows": [asdict(row) for row in rows]})
+        partial.write_text(draw_svg(points, headline.title), encoding="utf-8")
+    write_json(out / BENCH, {"problem_type": bench.problem_type, "rows": [asdict(row) for row in bench.rows]})

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from potstill.reporting.charts import SHAPES, Chart, linear, logarithmic
 
-_TITLE = "Accuracy against milliseconds a text"
 _STYLE = """<style>
 svg { background: #fff; font-family: sans-serif; }
 .grid { stroke: #ddd; } .axis { fill: #666; } .label { fill: #222; }
@@ -51,7 +50,7 @@ def draw_scatter(points: Sequence[Point], measure: str) -> str:
         chart.mark((point.ms, point.accuracy), point.style, SHAPES[point.group % len(SHAPES)])
     for point in points:
         chart.label((point.ms, point.accuracy), point.name)
-    return chart.svg(_TITLE)
+    return chart.svg(f"{measure[0].upper()}{measure[1:]} against milliseconds a text")
 
 
 def find_front(points: Sequence[Point]) -> list[Point]:
