@@ -19,7 +19,7 @@ from potstill.outputs import check_apart, is_standard_output, text_output
 from potstill.progress import Progress, silent
 from potstill.runs.contents import read_record, read_split
 from potstill.runtime.classifier import Classifier, load
-from potstill.tasks import shown_label
+from potstill.tasks import Task, shown_label
 
 Why = Literal["disagree", "unsure", "random"]
 """Why a text is in a sample: teacher and student disagree, the teacher is unsure, or it was drawn."""
@@ -69,11 +69,15 @@ class Sampled:
 
 @dataclass(frozen=True)
 class _Answered:
-    """Texts that nobody has labelled, with the probabilities of teacher and student, ``[n_texts, n_labels]``."""
+    """Texts that nobody has labelled, with the probabilities of teacher and student, ``[n_texts, n_labels]``.
+
+    :param tasks: of the two, each with its own thresholds where a text may have several labels.
+    """
 
     texts: list[str]
     teacher: NDArray[np.float32]
     student: NDArray[np.float32]
+    tasks: tuple[Task, Task]
 
 
 def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
@@ -95,8 +99,8 @@ def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for row, why in chosen.items():
-            both = np.stack([answered.teacher[row], answered.student[row]])
-            labels = [shown_label(label) for label in student.task.answers(both, student.classes_)]
+            probabilities = zip(answered.tasks, (answered.teacher, answered.student), strict=True)
+            labels = [shown_label(task.answers(each[[row]], student.classes_)[0]) for task, each in probabilities]
             writer.writerow([answered.texts[row], "", why, *labels])
             counts[why] += 1
     return Sampled(options.out, counts)
@@ -135,7 +139,7 @@ def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progre
     if not kept:
         raise PotstillError(f"{run}: no text in it that only the teacher labelled: nothing to sample")
     both = [np.concatenate(parts)[kept] for parts in probabilities]
-    return _Answered([texts[row] for row in kept], both[0], both[1])
+    return _Answered([texts[row] for row in kept], both[0], both[1], (teacher.task, student.task))
 
 
 def _unlabelled_texts(run: Path) -> set[str] | None:
@@ -166,12 +170,13 @@ def _of_kind(file: Path, kind: str) -> Iterator[str]:
 
 def _choose(answered: _Answered, options: SampleOptions) -> Iterator[tuple[int, Why]]:
     """Rows, each with why it is chosen; none twice. A kind with too few texts leaves its share to the next ones."""
-    ordered = np.sort(answered.teacher, axis=1)
     distance = np.abs(answered.teacher - answered.student).sum(axis=1)
-    differ = np.flatnonzero(answered.teacher.argmax(axis=1) != answered.student.argmax(axis=1))
+    of_teacher, of_student = answered.tasks
+    decided = of_teacher.as_gold(of_teacher.decide_from_probabilities(answered.teacher))
+    differ = np.flatnonzero(~of_student.is_right(of_student.decide_from_probabilities(answered.student), decided))
     orders: dict[Why, NDArray[np.int64]] = {
         "disagree": differ[np.argsort(-distance[differ], kind="stable")],
-        "unsure": np.argsort(ordered[:, -1] - ordered[:, -2], kind="stable"),
+        "unsure": np.argsort(_sureness(answered.teacher, of_teacher), kind="stable"),
         "random": np.random.default_rng(options.seed).permutation(len(answered.texts)),
     }
     taken, left = set[int](), min(options.n, len(answered.texts))
@@ -181,3 +186,14 @@ def _choose(answered: _Answered, options: SampleOptions) -> Iterator[tuple[int, 
         taken |= set(rows)
         left -= len(rows)
         yield from ((row, kind) for row in rows)
+
+
+def _sureness(probabilities: NDArray[np.float32], task: Task) -> NDArray[np.float32]:
+    """How sure a model is of each text, ``[n_texts]``: how much likelier its label is than the next one, and where a
+    text may have several, how likely all of them are right.
+    """
+    if task.takes_several:
+        return task.confidence(probabilities)
+    ordered = np.sort(probabilities, axis=1)
+    sureness: NDArray[np.float32] = ordered[:, -1] - ordered[:, -2]
+    return sureness
