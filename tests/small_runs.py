@@ -1,7 +1,9 @@
 """Finished runs, small and on stand-ins, for several files of tests."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from potstill.augment.sampling import Rules
@@ -10,6 +12,7 @@ from potstill.runs.options import DistillOptions
 from standins import sentences
 
 SCRIPT = "<script>alert('x')</script>"
+WORDS = {"anger": "furious", "joy": "happy", "fear": "scared"}
 LABELS = {"0": "<i>bad</i>", "1": "good & fine"}
 
 
@@ -75,3 +78,28 @@ def reported(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_
         )
     )
     return out
+
+
+def write_several_labels(folder: Path, n_texts: int = 120) -> Path:
+    """Each label has a word of its own, in texts of none, one, two or three of them."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for split, n in (("train", n_texts), ("valid", 24), ("test", 24)):
+        lines = []
+        for number in range(n):
+            labels = [label for label in WORDS if generator.random() < 0.4]
+            words = ["the", "film", str(number), *(WORDS[label] for label in labels)]
+            lines.append(json.dumps({"text": " ".join(generator.permutation(words)), "labels": labels}))
+        (folder / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
+    """A run of two students and their baselines, on texts of several labels. Read it only."""
+    folder = tmp_path_factory.mktemp("several")
+    changes = {"student": ("cnn", "ngram"), "teacher_epochs": 40, "teacher_lr": 3e-3, "gold_epochs": 5}
+    changes |= {"student_epochs": 40, "student_lr": 1e-2}
+    options = small_run(write_several_labels(folder / "data"), tiny_encoder, tiny_vectors, folder / "run", **changes)
+    distill(options)
+    return folder / "run"

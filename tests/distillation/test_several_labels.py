@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import potstill
@@ -15,33 +14,12 @@ from potstill.errors import PotstillError
 from potstill.evaluation.results import read_evaluation
 from potstill.model_folder import ModelFolder
 from potstill.tasks import MULTI_LABEL
-from small_runs import small_run
-
-WORDS = {"anger": "furious", "joy": "happy", "fear": "scared"}
-
-
-def write_data(folder: Path, n_texts: int = 120) -> Path:
-    """Each label has a word of its own, in texts of none, one, two or three of them."""
-    folder.mkdir()
-    generator = np.random.default_rng(0)
-    for split, n in (("train", n_texts), ("valid", 24), ("test", 24)):
-        lines = []
-        for number in range(n):
-            labels = [label for label in WORDS if generator.random() < 0.4]
-            words = ["the", "film", str(number), *(WORDS[label] for label in labels)]
-            lines.append(json.dumps({"text": " ".join(generator.permutation(words)), "labels": labels}))
-        (folder / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    return folder
+from small_runs import WORDS, small_run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
-    folder = tmp_path_factory.mktemp("several")
-    changes = {"student": ("cnn", "ngram"), "teacher_epochs": 40, "teacher_lr": 3e-3, "gold_epochs": 5}
-    changes |= {"student_epochs": 40, "student_lr": 1e-2}
-    options = small_run(write_data(folder / "data"), tiny_encoder, tiny_vectors, folder / "run", **changes)
-    distill(options)
-    return folder / "run"
+def run(several: Path) -> Path:
+    return several
 
 
 def test_each_model_of_the_run_is_of_the_task(run: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from potstill.evaluation.results import Evaluation, Score
+from potstill.evaluation.results import Evaluation, LabelFigures, Score
 from potstill.reporting.charts import SHAPES
 from potstill.reporting.plots import (
     cascade_lines,
@@ -69,6 +69,7 @@ def report_templates(*, autoescape: bool = True) -> Environment:
         "shade": shade,
         "confusions": confusions,
         "best_first": best_first,
+        "worst_first": worst_first,
         "draw_training": lambda run: Markup(draw_training(run)),
         "risk_lines": risk_lines,
         "draw_risk": lambda run: Markup(draw_risk(run.name, run.evaluation)),
@@ -138,6 +139,13 @@ def confusions(score: Score) -> list[Confusion]:
         if gold != label
     ]
     return sorted(pairs, key=lambda pair: (-pair.n_texts, -pair.share))[:_N_CONFUSIONS]
+
+
+def worst_first(score: Score) -> list[LabelFigures]:
+    """The labels by their F1, the worst first; at the end those that no text of test has: nothing tells how good they
+    are.
+    """
+    return sorted(score.by_label, key=lambda label: (label.texts == 0, label.f1))
 
 
 def best_first(evaluation: Evaluation) -> list[Score]:

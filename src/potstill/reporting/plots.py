@@ -12,13 +12,14 @@ _LEVEL, _TAUGHT = "teacher", "taught"  # the teacher at its best, and on its way
 
 def draw_models(runs: Sequence[RunReport]) -> str:
     """Accuracy, or what heads the table instead, against latency of all models of all runs."""
+    headline = runs[0].evaluation.headline  # all tasks have it: accuracy or macro F1
     points = [
-        Point(score.name, score.p50_ms, 100 * (run.evaluation.headline.of(score) or 0.0), score.role, group)
+        Point(score.name, score.p50_ms, 100 * (headline.of(score) or 0.0), score.role, group)
         for group, run in enumerate(runs)
         for score in run.evaluation.scores
         if score.p50_ms  # of a black box it may not be known
     ]
-    return draw_scatter(points, runs[0].evaluation.headline.title)
+    return draw_scatter(points, headline.title)
 
 
 def training_lines(run: RunReport) -> list[tuple[str, str]]:
@@ -84,7 +85,7 @@ def draw_cascades(name: str, evaluation: Evaluation) -> str:
     chart.level(teacher, _LEVEL)
     for number, line in enumerate(lines):
         _draw_line(chart, line, _series(number))
-    return chart.svg(f"{name}: accuracy of a cascade of student and teacher")
+    return chart.svg(f"{name}: {evaluation.accuracy_name} of a cascade of student and teacher")
 
 
 def risk_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
