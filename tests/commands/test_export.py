@@ -1,5 +1,6 @@
 """Export: a file a precision, and an inexact one only where it keeps the accuracy."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from potstill.corpus.columns import Columns
 from potstill.corpus.examples import read_examples
 from potstill.corpus.words import build_tokenizer
 from potstill.errors import PotstillError
+from potstill.evaluation.labelled import Labelled
 from potstill.export.onnx_files import save_model
 from potstill.locks import Locked, locked
 from potstill.manifests import find_faults
+from potstill.tasks import MULTI_LABEL
 from potstill.training.fitting import new_student
 from potstill.training.vocabulary import Vocabulary
-from standins import write_reviews
+from standins import write_reviews, write_student
 
 
 @pytest.fixture
@@ -190,3 +193,33 @@ def test_the_data_may_have_columns_of_any_names(student: Path, tmp_path: Path) -
     assert exported.n_valid == 20
     with pytest.raises(PotstillError, match="--text_column names a column of the data: give --check too"):
         ExportOptions(student, columns=columns)
+
+
+def test_int8_of_several_labels_is_gated_on_macro_f1(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        rows = [
+            {"text": f"a b {word}", "labels": labels} for word, labels in (("c", ["x"]), ("d", ["x", "y"]), ("e", []))
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows * 8)))
+    student = write_student(tmp_path / "student", labels=("x", "y"), problem_type=MULTI_LABEL)
+    exported = export(ExportOptions(student, int8=True, check=tmp_path, max_drop=100))
+    valid = Labelled.of(read_examples(tmp_path / "valid.jsonl"))
+    for name, precision in exported.precisions.items():
+        predicted = potstill.load(student, precision=name).predict(valid.texts)
+        assert precision.figure == "macro F1" and precision.share == pytest.approx(valid.f1(predicted))
+        assert precision.agreement == 1.0
+    assert "macro F1 on the 24 texts of valid" in str(exported)
+    with pytest.raises(PotstillError, match=r"int8 loses 2\.00 points of macro F1 on valid \(80\.00 to 78\.00\)"):
+        measured = {
+            name: stage.Precision("macro F1", share, 1, drop, 1.0, 8) for name, share, drop in
+            (("fp32", 0.8, 0.0), ("int8", 0.78, 2.0))
+        }  # fmt: skip
+        stage._choose(student, measured, 0.3)
+
+
+def test_data_of_several_labels_does_not_check_a_model_of_one(student: Path, tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        rows = [{"text": "fine", "labels": labels} for labels in (["0"], ["0", "1"], [])]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(PotstillError, match=r"valid:3: 0 labels|valid:2: 2 labels, where a text has one: keep one"):
+        export(ExportOptions(student, check=tmp_path))

@@ -1,6 +1,7 @@
 """The report, the card, sizes of int8 and the check of a run whose texts have several labels, or none."""
 
 import re
+import shutil
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 import potstill
-from potstill.artifacts import read_json
+from potstill.artifacts import read_json, write_json, write_manifest
 from potstill.commands.verify import VerifyOptions, verify
 from potstill.evaluation.labelled import Labelled
 from potstill.evaluation.results import Evaluation, LabelFigures, read_evaluation
@@ -92,6 +93,17 @@ def test_training_and_cascade_tell_what_they_show(page: str) -> None:
     assert "exact match, %" in cascade and "exact match on test, percent" in cascade and "accuracy" not in cascade
 
 
+def test_the_curve_of_confidence_and_its_area_are_shown(page: str, evaluation: Evaluation) -> None:
+    confidence = section(page, "confidence")
+    for score in (evaluation.teacher, *evaluation.students):
+        assert 1 < len(score.risk_coverage.points) <= 50
+        last = score.risk_coverage.points[-1]
+        assert last.coverage == 1 and last.risk == pytest.approx(1 - score.accuracy)
+        assert f"{score.name}, area {figures(100 * score.risk_coverage.area)}" in confidence
+        assert f"{last.at_least:.4f} 100.0 {percent(last.risk)}" in confidence
+    assert "percent of these answers that are wrong" in confidence
+
+
 def test_texts_are_shown_with_all_of_their_labels(page: str, run: RunReport, evaluation: Evaluation) -> None:
     known = {shown_label(tuple(sorted(labels))) for labels in _subsets(sorted(WORDS))}
     samples = {sample.label for kind in run.transfer_set.kinds for sample in kind.samples}
@@ -138,8 +150,16 @@ def test_the_card_shows_lists_of_labels_and_their_figures(several: Path, evaluat
     assert results == {"macro F1": best.macro_f1, "micro F1": best.micro_f1, "exact match": best.accuracy}
 
 
-def test_verify_measures_the_figures_again_and_notices_a_changed_label(several: Path) -> None:
+def test_verify_measures_the_figures_of_each_label_again(several: Path, tmp_path: Path) -> None:
     assert verify(VerifyOptions(several)).faults == []
+    run = tmp_path / "run"
+    shutil.copytree(several, run)
+    table = read_json(run / "evaluation" / "evaluation.json")
+    table["scores"][0]["by_label"][1]["recall"] -= 0.01
+    write_json(run / "evaluation" / "evaluation.json", table)
+    write_manifest(run / "evaluation", read_json(run / "evaluation" / "manifest.json")["inputs"])
+    faults = verify(VerifyOptions(run)).faults
+    assert faults == [f"{run}/teacher: measured again, by_label is not as in evaluation.json"]
 
 
 def test_verify_compares_figures_within_lists_and_objects() -> None:

@@ -181,9 +181,16 @@ def _wrong_figures(run: Path, row: Score) -> list[str]:
         differing = [name for name in _COMPARED if not _is_same(measured[name], claimed[name])]
         if not differing:
             return []
-        figures = ", ".join(f"{name} is {measured[name]} and not {claimed[name]}" for name in differing)
+        figures = ", ".join(_difference(name, measured[name], claimed[name]) for name in differing)
         wrong = wrong or [f"{run / row.folder}: measured again, {figures} as in {EVALUATION}"]
     return wrong or [f"{run / row.folder}: no {ONNX_FILES['fp32']} in it"]
+
+
+def _difference(name: str, measured: object, claimed: object) -> str:
+    """A figure that differs; of tables of figures the name alone, as they may be long."""
+    if isinstance(measured, list | dict) or isinstance(claimed, list | dict):
+        return f"{name} is not"
+    return f"{name} is {measured} and not {claimed}"
 
 
 def _is_same(measured: object, claimed: object) -> bool:
