@@ -69,7 +69,11 @@ def test_the_threshold_of_a_label_is_where_f1_is_best() -> None:
     probabilities = np.linspace(0, 1, 40)[:, None]
     gold = (probabilities > 0.25).astype(np.float32)
     assert fit_thresholds(probabilities, gold)[0] == pytest.approx(0.25, abs=0.02)
-    both = np.concatenate([gold, probabilities > 0.9], axis=1)  # 4 texts: too few for a threshold of their own
-    own, common = fit_thresholds(np.concatenate([probabilities, probabilities], axis=1), both)
-    assert own == pytest.approx(0.25, abs=0.02) and common < 0.9
+    both = np.concatenate([gold, probabilities == probabilities[20]], axis=1)  # of one text, which is not the likeliest
+    own, rare = fit_thresholds(np.concatenate([probabilities, probabilities], axis=1), both)
+    assert own == pytest.approx(0.25, abs=0.02)
+    assert (probabilities >= rare).sum() == 1  # as many texts as have the label
+    neither = np.concatenate([gold, np.zeros_like(gold)], axis=1)
+    own, common = fit_thresholds(np.concatenate([probabilities, probabilities], axis=1), neither)
+    assert own == pytest.approx(0.25, abs=0.02) and 0.2 < common < 1
     assert fit_thresholds(probabilities, np.zeros_like(gold)) == (0.5,)

@@ -15,7 +15,7 @@ from potstill.tasks import Task, Temperature
 
 _BINS = 15
 _RANGE = np.log((0.01, 100.0))  # of the temperature: where the model is right on every text, the best one is zero
-_FEW = 10  # texts of valid that have a label: with fewer its own threshold says more of these texts than of the label
+_FEW = 10  # texts of valid that have a label: with fewer the best F1 says more of these texts than of the label
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,27 @@ def _fit_temperature(logits: NDArray[Any], gold: NDArray[Any], task: Task) -> fl
 def fit_thresholds(probabilities: NDArray[Any], gold: NDArray[Any]) -> tuple[float, ...]:
     """The probability from which on a text should have each label: that with the best F1.
 
-    A label of few texts has the threshold that is best for all labels together.
+    A label of few texts is given to as many texts as have it; one of none has what is best for all labels together.
 
     :param probabilities: ``[n_texts, n_labels]``.
     :param gold: 1 for each label of a text, else 0, ``[n_texts, n_labels]``.
     """
     is_gold = gold > 0
     common = _best_threshold(probabilities.ravel(), is_gold.ravel())
-    return tuple(
-        _best_threshold(probabilities[:, label], is_gold[:, label]) if is_gold[:, label].sum() >= _FEW else common
-        for label in range(gold.shape[1])
-    )
+    thresholds = []
+    for label in range(gold.shape[1]):
+        n_texts = int(is_gold[:, label].sum())
+        if n_texts >= _FEW:
+            thresholds.append(_best_threshold(probabilities[:, label], is_gold[:, label]))
+        else:
+            thresholds.append(_threshold_of(probabilities[:, label], n_texts) if n_texts else common)
+    return tuple(thresholds)
+
+
+def _threshold_of(probabilities: NDArray[Any], n_texts: int) -> float:
+    """The threshold that so many texts reach."""
+    values = np.append(np.sort(probabilities.astype(np.float64))[::-1], 0.0)
+    return float((values[n_texts - 1] + values[n_texts]) / 2)
 
 
 def _best_threshold(probabilities: NDArray[Any], is_gold: NDArray[np.bool_]) -> float:
