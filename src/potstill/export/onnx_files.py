@@ -25,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
 from potstill.corpus.encoded import Encoded, Text, encode, limited
 from potstill.errors import PotstillError, reason
+from potstill.export.core_files import write_int8_plan, write_plan
 from potstill.students import StudentModel
 from potstill.students.onnx_graph import PAIR_IDS, OnnxGraph
 
@@ -40,7 +41,7 @@ class NotExportable(PotstillError):
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save a model as Hugging Face loads it, with its ONNX file.
+    """Save a model as Hugging Face loads it, with its ONNX file, and a student with its plan.
 
     :param folder: exists.
     :raises PotstillError: when the ONNX file's logits differ.
@@ -49,6 +50,8 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     export_onnx(model, tokenizer.model_input_names, folder / ONNX_MODEL)
+    if isinstance(model, StudentModel):
+        write_plan(model, tokenizer.backend_tokenizer, folder)
 
 
 def export_onnx(model: PreTrainedModel, inputs: list[str], path: Path) -> None:
@@ -138,7 +141,9 @@ def export_int8(model: PreTrainedModel, file: Path, tokenizer: Tokenizer, texts:
     if not _has_own_graph(model):
         return quantize(file)
     encoded = encode(texts[:_CALIBRATION_TEXTS], limited(tokenizer, _CALIBRATION_TOKENS), separately=True)
-    graph = OnnxGraph(_calibration_ranges(model, encoded))
+    ranges = _calibration_ranges(model, encoded)
+    write_int8_plan(model, tokenizer, ranges, file.parent)
+    graph = OnnxGraph(ranges)
     graph.save(file.with_name(ONNX_INT8), model.to_onnx(graph))
     return file.with_name(ONNX_INT8)
 

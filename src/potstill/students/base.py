@@ -21,6 +21,7 @@ from potstill.corpus.encoded import Encoded
 from potstill.corpus.words import MASK, PAD, UNK, UNK_ID
 from potstill.morphology import MorphemeSplitter
 from potstill.progress import Progress, silent
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 from potstill.tasks import find_task
 
@@ -148,6 +149,27 @@ class StudentModel(PreTrainedModel):
             graph.read_second()
             pooled = graph.combine(pooled, self.pool_to_onnx(graph))
         return self.head_to_onnx(graph, pooled)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """List the layers of :meth:`pool` for the native core, which is faster than ONNX Runtime.
+
+        Optional, as :meth:`pool_to_onnx` is: a student without a plan runs in ONNX Runtime.
+
+        :return: the number of the vectors' value.
+        """
+        raise TypeError(f"{type(self).__name__} has no plan")
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """List the layers of :meth:`head`; the last one gives the logits.
+
+        :param pooled: the number of the vectors' value.
+        """
+        raise TypeError(f"{type(self).__name__} has no plan")
+
+    @classmethod
+    def has_plan(cls) -> bool:
+        """Whether the student overrides :meth:`pool_to_plan`."""
+        return cls.pool_to_plan is not StudentModel.pool_to_plan
 
     @classmethod
     def has_own_graph(cls) -> bool:

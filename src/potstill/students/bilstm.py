@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 
@@ -76,3 +77,11 @@ class BiLSTMForSequenceClassification(StudentModel):
         """In its ONNX graph: see the base class."""
         x = graph.node("Relu", graph.linear(graph.quantize(pooled), self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class."""
+        return plan.bilstm(plan.words("embedding.weight"), "forwards", "backwards")
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        plan.linear(plan.linear(plan.quantize(pooled), "hidden", slope=0.0), "output")

@@ -13,6 +13,7 @@ from torch.nn import functional
 from potstill.corpus.encoded import Encoded, token_batches
 from potstill.progress import Progress, silent
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 _FIRST, _SECOND, _MODULUS = 1_000_003, 7_368_787, 2**31 - 1  # primes
@@ -141,19 +142,23 @@ class CharNGramForSequenceClassification(StudentModel):
         """Whether the last layer is multiplied into the table of the graph, as that makes its rows no longer."""
         return not self.config.reads_pairs and len(self.output.weight) <= self.config.ngram_width
 
-    def pool_to_onnx(self, graph: OnnxGraph) -> str:
-        """In its ONNX graph: see the base class.
+    def _weighted_table(self) -> Tensor:
+        """The table with the weights multiplied in, and so may be the last layer. A further column has the squares of
+        the weights, for the weights' length.
 
-        The weights are multiplied into the table, and so may be the last layer. A further column has the squares of the
-        weights, for the weights' length.
+        :return: ``[num_buckets, width + 1]``.
         """
         # All in one table: an n-gram is one read of memory, and these reads are most of the time.
-        hashes = graph.node("MatMul", graph.token_windows(self.config.max_ngram), _factors(self.config.max_ngram))
-        rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
         vectors = self.embedding.weight @ self.output.weight.T if self._is_folded else self.embedding.weight
         vectors, squares = vectors * self.weights.unsqueeze(1), self.weights.square().unsqueeze(1)
         scale = (vectors.abs().max() / squares.max().clamp_min(_TINY)).clamp_min(_TINY)  # an 8-bit table has one scale
-        table = graph.kept.setdefault("n-grams", torch.cat([vectors * scale, squares * scale.square()], dim=1))
+        return torch.cat([vectors * scale, squares * scale.square()], dim=1)
+
+    def pool_to_onnx(self, graph: OnnxGraph) -> str:
+        """In its ONNX graph: see the base class."""
+        hashes = graph.node("MatMul", graph.token_windows(self.config.max_ngram), _factors(self.config.max_ngram))
+        rows = graph.node("Mod", hashes, np.array(self.config.num_buckets))  # [batch, length, longest]
+        table = graph.kept.setdefault("n-grams", self._weighted_table())
         sums = graph.node("ReduceSum", graph.dequantize(graph.gather(table, rows)), np.array([1, 2]), keepdims=0)
         summed = graph.node("Slice", sums, np.array([0]), np.array([-1]), np.array([1]))
         square = graph.node("Slice", sums, np.array([-1]), np.array([_MODULUS]), np.array([1]))
@@ -166,6 +171,19 @@ class CharNGramForSequenceClassification(StudentModel):
         if self._is_folded:
             return graph.node("Add", pooled, bias.detach().numpy())
         return graph.linear(pooled, self.output.weight, bias)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class. In floats it reads the table as it is, which need not be stored twice."""
+        if plan.is_integer:
+            return plan.char_ngrams(plan.table("n-grams", self._weighted_table()), self.config.max_ngram)
+        return plan.char_ngrams("embedding.weight", self.config.max_ngram, "weights")
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        if plan.is_integer and self._is_folded:
+            plan.add(pooled, "output.bias")
+        else:
+            plan.linear(pooled, "output")
 
 
 @cache

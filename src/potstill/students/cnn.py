@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import MaxOverTime
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 
@@ -68,3 +69,13 @@ class CNNForSequenceClassification(StudentModel):
         x = graph.layer_norm(pooled, self.norm_filters)
         x = graph.layer_norm(graph.linear(graph.quantize(x), self.hidden.weight, self.hidden.bias), self.norm_hidden)
         return graph.linear(x, self.output.weight, self.output.bias)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class."""
+        return self.filters.to_plan(plan, plan.words("embedding.weight"), "filters")
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        x = plan.layer_norm(pooled, "norm_filters", self.norm_filters.eps)
+        x = plan.linear(plan.quantize(x), "hidden")
+        plan.linear(plan.layer_norm(x, "norm_hidden", self.norm_hidden.eps), "output")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet, MaxOverTime
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 
@@ -85,3 +86,13 @@ class DenseNetCNNForSequenceClassification(StudentModel):
         """In its ONNX graph: see the base class."""
         x = graph.layer_norm(pooled, self.norm_filters)
         return graph.linear(x, self.output.weight, self.output.bias)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class."""
+        x = self.densenet.to_plan(plan, plan.words("embedding.weight"), "densenet")
+        x = plan.layer_norm(x, "norm_densenet", self.norm_densenet.eps)
+        return self.filters.to_plan(plan, plan.quantize(x), "filters")
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        plan.linear(plan.layer_norm(pooled, "norm_filters", self.norm_filters.eps), "output")

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
 from potstill.students.layers import DenseNet
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 _SLOPE = 0.01  # of the activation below zero
@@ -131,3 +132,16 @@ class DenseNetDSAForSequenceClassification(StudentModel):
             scores = graph.node("Add", scores, products) if scores else products
             summed = graph.node("Tanh", graph.node("MatMul", graph.node("Softmax", scores), x))
         return graph.node("Flatten", summed)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class."""
+        x = self.densenet.to_plan(plan, plan.words("embedding.weight"), "densenet")
+        x = plan.layer_norm(x, "norm_densenet", self.norm_densenet.eps)
+        x = plan.linear(plan.quantize(x), "attentions", slope=_SLOPE)
+        return plan.attend(x, self.config.dsa_num_attentions, self.config.dsa_r)
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        x = plan.layer_norm(pooled, "norm_attentions", self.norm_attentions.eps)
+        x = plan.linear(plan.quantize(x), "hidden")
+        plan.linear(plan.layer_norm(x, "norm_hidden", self.norm_hidden.eps), "output")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph, Value
 
 
@@ -61,6 +62,13 @@ class MaxOverTime(nn.Module):
         outputs = [graph.convolution(padded, convolution) for convolution in convolutions]
         pooled = [graph.node("ReduceMax", output, np.array([1]), keepdims=0) for output in outputs]
         return graph.node("Relu", graph.node("Concat", *pooled, axis=1))
+
+    def to_plan(self, plan: CorePlan, x: int, name: str) -> int:
+        """The same in a plan.
+
+        :param name: this module's in the student.
+        """
+        return plan.max_over_time(x, [f"{name}.convolutions.{i}" for i in range(len(self.convolutions))])
 
 
 class DenseNet(nn.Module):
@@ -126,6 +134,21 @@ class DenseNet(nn.Module):
             merged.append(layers[-1])
         joined = graph.quantize(graph.node("Concat", *merged, axis=2))
         return graph.node("Relu", graph.linear(joined, self.last.weight, self.last.bias))
+
+    def to_plan(self, plan: CorePlan, x: int, name: str) -> int:
+        """The same in a plan.
+
+        :param name: this module's in the student.
+        """
+        merged = [x]
+        for i, stack in enumerate(self.stacks):
+            layers: list[int] = []
+            for j, convolution in enumerate(_convolutions(stack)):
+                inputs = x if not layers else plan.quantize(plan.concatenate(*layers))
+                left = (convolution.kernel_size[0] - 1) // 2
+                layers.append(plan.linear(inputs, f"{name}.stacks.{i}.{j}", slope=self._slope, left=left))
+            merged.append(layers[-1])
+        return plan.linear(plan.quantize(plan.concatenate(*merged)), f"{name}.last", slope=0.0)
 
 
 def _convolutions(modules: nn.Module) -> list[nn.Conv1d]:

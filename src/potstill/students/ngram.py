@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
+from potstill.students.core_plan import CorePlan
 from potstill.students.onnx_graph import OnnxGraph
 
 _FACTOR, _MODULUS = 1_000_003, 2**31 - 1  # primes: spread neighbouring word ids over the buckets
@@ -107,3 +108,11 @@ class NGramForSequenceClassification(StudentModel):
         """In its ONNX graph: see the base class."""
         x = graph.node("Relu", graph.linear(pooled, self.hidden.weight, self.hidden.bias))
         return graph.linear(x, self.output.weight, self.output.bias)
+
+    def pool_to_plan(self, plan: CorePlan) -> int:
+        """For the core: see the base class."""
+        return plan.ngrams("embedding.weight", "ngrams.weight", self.config.max_ngram)
+
+    def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
+        """For the core: see the base class."""
+        plan.linear(plan.linear(pooled, "hidden", slope=0.0), "output")

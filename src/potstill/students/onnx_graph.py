@@ -101,9 +101,8 @@ class OnnxGraph:
         rows = _to_numpy(table)
         if self._ranges is None:
             return Value(self.node("Gather", self._table(table, rows), ids))
-        scale = float(np.abs(rows).max()) / (_TABLE_ZERO_POINT - 1) or 1.0
-        integers = (np.round(rows / scale) + _TABLE_ZERO_POINT).astype(np.uint8)
-        return Value(self.node("Gather", self._table(table, integers), ids), scale, _TABLE_ZERO_POINT)
+        integers, scale, zero_point = quantize_table(rows)
+        return Value(self.node("Gather", self._table(table, integers), ids), scale, zero_point)
 
     def _table(self, table: Tensor, rows: NDArray[Any]) -> str:
         """A table's constant, stored once however often it is read."""
@@ -121,8 +120,7 @@ class OnnxGraph:
         if self._ranges is None:
             return Value(x)
         low, high = self._ranges[len(self.activations) - 1].tolist()
-        scale = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
-        zero_point = round(-min(low, 0.0) / scale)
+        scale, zero_point = range_quantization(low, high)
         integers = self.node("QuantizeLinear", x, np.array(scale, np.float32), np.array(zero_point, np.uint8))
         return Value(integers, scale, zero_point)
 
@@ -144,7 +142,7 @@ class OnnxGraph:
         if isinstance(x, str) or x.is_float:
             product = self.node("MatMul", x if isinstance(x, str) else x.name, matrix)
             return self.node("Add", product, offset)
-        integers, scales = _quantize_weights(matrix)
+        integers, scales = quantize_weights(matrix)
         # Written as one node: ONNX Runtime does not make it of MatMulInteger, Cast, Mul and Add.
         return self.node(
             "MatMulIntegerToFloat",
@@ -282,7 +280,19 @@ def _to_numpy(weight: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _quantize_weights(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantize_table(rows: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float, int]:
+    """A table in unsigned 8-bit integers, their scale and their zero point."""
+    scale = float(np.abs(rows).max()) / (_TABLE_ZERO_POINT - 1) or 1.0
+    return (np.round(rows / scale) + _TABLE_ZERO_POINT).astype(np.uint8), scale, _TABLE_ZERO_POINT
+
+
+def range_quantization(low: float, high: float) -> tuple[float, int]:
+    """The scale and the zero point of unsigned 8-bit integers for numbers from ``low`` to ``high``, and 0."""
+    scale = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
+    return scale, round(-min(low, 0.0) / scale)
+
+
+def quantize_weights(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix ``[n, m]`` as integers, and the scale of each of its columns, ``[m]``."""
     scales = np.maximum(np.abs(matrix).max(axis=0), np.finfo(np.float32).tiny) / _WEIGHT_LIMIT
     return np.round(matrix / scales).astype(np.int8), scales.astype(np.float32)
@@ -290,7 +300,7 @@ def _quantize_weights(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int8], ND
 
 def _quantize_lstm_weights(weights: NDArray[np.float32]) -> list[NDArray[Any]]:
     """Both directions' weights ``[2, 4 * hidden_size, n]`` as integers, transposed; their scales; their zero points."""
-    integers, scales = zip(*map(_quantize_weights, weights.transpose(0, 2, 1)), strict=True)
+    integers, scales = zip(*map(quantize_weights, weights.transpose(0, 2, 1)), strict=True)
     return [np.stack(integers), np.stack(scales), np.zeros_like(scales, dtype=np.int8)]
 
 

@@ -1,0 +1,186 @@
+#include "student.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "layer_reader.h"
+
+namespace potstill {
+namespace {
+
+constexpr size_t kPlanFormat = 1;            // of plans
+constexpr size_t kPart = 256;            // texts that are encoded before the first of them is read
+constexpr size_t kMostTexts = 16;        // of a batch
+constexpr size_t kMostRows = 384;        // of a batch of several texts: what its layers give stays in the cache
+constexpr size_t kMostBytes = size_t{4} << 30;  // that a batch may take
+constexpr size_t kKeptBytes = size_t{64} << 20;  // that a call may keep for the next one
+
+// A lock that is not waited for long: in a forked process a thread may hold it that does not exist there.
+class Lock {
+ public:
+  explicit Lock(std::mutex &mutex) : mutex_(mutex) {
+    for (int tries = 0; tries < 1000 && !has_; ++tries) has_ = mutex.try_lock();
+  }
+  ~Lock() {
+    if (has_) mutex_.unlock();
+  }
+  explicit operator bool() const { return has_; }
+
+ private:
+  std::mutex &mutex_;
+  bool has_ = false;
+};
+
+}  // namespace
+
+std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
+  kernels_ = &kernels;
+  std::string problem = read_labels(files.config);
+  if (problem.empty()) problem = weights_.read(files.weights);
+  if (!problem.empty()) return problem;
+  JsonDocument plan;
+  if (!parse_json(files.plan, plan)) return "the plan is no JSON";
+  if (plan.root["format"].whole(kPlanFormat, 0) != kPlanFormat) return "the plan is of another version: export the student again";
+  reads_pairs_ = plan.root["reads_pairs"].truth;
+  problem = read_layers(plan.root["pool"], weights_, kernels, nullptr, pool_);
+  if (!problem.empty()) return problem;
+  Value vector = pool_.values.back();
+  if (vector.width > SIZE_MAX / 64) return "the plan's layers are too wide";
+  if (reads_pairs_) vector.width *= 4;
+  problem = read_layers(plan.root["head"], weights_, kernels, &vector, head_);
+  if (!problem.empty()) return problem;
+  if (head_.values.back().width != labels_.size()) return "the plan does not give one number for each label";
+  return tokenizer_.read(files.tokenizer, plan.root["tokenizer"], pool_.n_ids);
+}
+
+std::string Student::read_labels(std::string_view config) {
+  JsonDocument document;
+  if (!parse_json(config, document)) return "config.json is damaged";
+  const Json &names = document.root["id2label"];
+  for (size_t i = 0; i < names.members.size(); ++i) {
+    const Json &label = names[std::to_string(i)];
+    if (!label.is(Json::Kind::kString)) return "config.json has not the labels by their numbers from 0 in id2label";
+    labels_.emplace_back(label.text);
+  }
+  return labels_.empty() ? "config.json has no id2label" : "";
+}
+
+std::vector<uint32_t> Student::encode(std::string_view text) const {
+  std::unique_ptr<Work> work = take_work();
+  std::vector<uint32_t> ids;
+  tokenizer_.encode(text, work->text, ids);
+  give_back(std::move(work));
+  return ids;
+}
+
+std::unique_ptr<Student::Work> Student::take_work() const {
+  const Lock lock(mutex_);
+  if (!lock || idle_.empty()) return std::make_unique<Work>();
+  std::unique_ptr<Work> work = std::move(idle_.back());
+  idle_.pop_back();
+  return work;
+}
+
+void Student::give_back(std::unique_ptr<Work> work) const {
+  if (work->pool.n_rows * pool_.row_bytes > kKeptBytes) return;  // after a text of a book's length
+  const Lock lock(mutex_);
+  if (lock) idle_.push_back(std::move(work));
+}
+
+bool Student::logits(const std::string_view *texts, size_t n_texts, float *logits) const {
+  std::unique_ptr<Work> work = take_work();
+  bool fits = true;
+  for (size_t start = 0; start < n_texts && fits; start += kPart) {
+    const size_t count = std::min(kPart, n_texts - start);
+    fits = run_part(*work, texts + start * sides(), count, logits + start * labels_.size());
+  }
+  if (fits) give_back(std::move(work));
+  return fits;
+}
+
+bool Student::run_part(Work &work, const std::string_view *texts, size_t n_texts, float *logits) const {
+  work.ids.clear();
+  work.starts.assign(1, 0);
+  for (size_t i = 0; i < n_texts * sides(); ++i) {
+    tokenizer_.encode(texts[i], work.text, work.ids);
+    work.starts.push_back(work.ids.size());
+  }
+  const auto length = [&](size_t text) { return work.starts[text * sides() + 1] - work.starts[text * sides()]; };
+  work.order.resize(n_texts);
+  std::iota(work.order.begin(), work.order.end(), size_t{0});
+  std::sort(work.order.begin(), work.order.end(), [&](size_t a, size_t b) { return length(a) > length(b); });
+  for (size_t first = 0; first < n_texts;) {
+    const size_t count = batch_size(work, first);
+    if (!run_batch(work, work.order.data() + first, count, logits)) return false;
+    first += count;
+  }
+  return true;
+}
+
+size_t Student::batch_size(const Work &work, size_t first) const {
+  size_t rows = 0, count = 0;
+  while (first + count < work.order.size() && count < kMostTexts) {
+    const size_t text = work.order[first + count] * sides();
+    rows += work.starts[text + sides()] - work.starts[text] + pool_.room;
+    if (count && rows > kMostRows) break;
+    ++count;
+  }
+  return count;
+}
+
+bool Student::run_batch(Work &work, const size_t *texts, size_t n_texts, float *logits) const {
+  const size_t width = pool_.values.back().width, n_labels = labels_.size();
+  grow(work.vectors, sides() * n_texts * width + kSlack);
+  for (size_t side = 0; side < sides(); ++side)
+    if (!run_pool(work, texts, n_texts, side)) return false;
+  Batch &head = work.head;
+  head.texts.resize(n_texts);
+  make_room(head_, head);
+  float *x = head.buffers[0].floats.data();
+  const float *first = work.vectors.data(), *second = first + n_texts * width;
+  if (!reads_pairs_) {
+    std::copy_n(first, n_texts * width, x);
+  } else {
+    for (size_t i = 0; i < n_texts * width; ++i) {
+      float *row = x + i / width * 4 * width + i % width;
+      row[0] = first[i];
+      row[width] = second[i];
+      row[2 * width] = std::fabs(first[i] - second[i]);
+      row[3 * width] = first[i] * second[i];
+    }
+  }
+  for (size_t i = 0; i < head_.layers.size(); ++i) head_.layers[i]->run(*kernels_, head, i + head_.first_output());
+  const float *found = head.buffers[head_.values.size() - 1].floats.data();
+  for (size_t i = 0; i < n_texts; ++i) std::copy_n(found + i * n_labels, n_labels, logits + texts[i] * n_labels);
+  return true;
+}
+
+bool Student::run_pool(Work &work, const size_t *texts, size_t n_texts, size_t side) const {
+  const auto start = [&](size_t i) { return work.starts[texts[i] * sides() + side]; };
+  const auto length = [&](size_t i) { return work.starts[texts[i] * sides() + side + 1] - start(i); };
+  work.members.resize(n_texts);
+  std::iota(work.members.begin(), work.members.end(), size_t{0});
+  if (side) std::sort(work.members.begin(), work.members.end(), [&](size_t a, size_t b) { return length(a) > length(b); });
+  Batch &batch = work.pool;
+  batch.texts.clear();
+  size_t row = pool_.room;
+  for (const size_t i : work.members) {
+    batch.texts.push_back({row, length(i)});
+    row += length(i) + pool_.room;
+  }
+  batch.n_rows = row;
+  if (row > kMostBytes / std::max<size_t>(1, pool_.row_bytes)) return false;
+  if (batch.ids.size() < row) batch.ids.resize(row);
+  for (size_t i = 0; i < n_texts; ++i)
+    std::copy_n(work.ids.data() + start(work.members[i]), length(work.members[i]), batch.ids.data() + batch.texts[i].first);
+  make_room(pool_, batch);
+  for (size_t i = 0; i < pool_.layers.size(); ++i) pool_.layers[i]->run(*kernels_, batch, i);
+  const size_t width = pool_.values.back().width;
+  const float *vectors = batch.buffers[pool_.values.size() - 1].floats.data();
+  float *found = work.vectors.data() + side * n_texts * width;
+  for (size_t i = 0; i < n_texts; ++i) std::copy_n(vectors + i * width, width, found + work.members[i] * width);
+  return true;
+}
+
+}  // namespace potstill
