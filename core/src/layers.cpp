@@ -27,7 +27,10 @@ const void *row_of(const Buffer &buffer, const Value &value, size_t row) {
 // The vectors of words.
 class Words : public Layer {
  public:
-  explicit Words(LayerReader &reader) : table_(reader.table("table", output_)) { reader.give(output_); }
+  explicit Words(LayerReader &reader) : table_(reader.table("table", output_)) {
+    reader.ids_below(table_ ? table_->shape[0] : 0);
+    reader.give(output_);
+  }
 
   void run(const Kernels &, Batch &batch, size_t output) const override {
     Buffer &buffer = batch.buffers[output];

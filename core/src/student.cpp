@@ -58,6 +58,7 @@ std::string Student::read_labels(std::string_view config) {
   JsonDocument document;
   if (!parse_json(config, document)) return "config.json is damaged";
   const Json &names = document.root["id2label"];
+  if (!names.is(Json::Kind::kObject)) labels_ = {"LABEL_0", "LABEL_1"};  // the only ones that transformers does not write
   for (size_t i = 0; i < names.members.size(); ++i) {
     const Json &label = names[std::to_string(i)];
     if (!label.is(Json::Kind::kString)) return "config.json has not the labels by their numbers from 0 in id2label";
