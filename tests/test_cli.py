@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from potstill import __version__, cli
+from potstill import __version__
 from potstill.cli import VERBS, main, overview, parse
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text, parts_of
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors
+from potstill.corpus.texts import Text, parts_of
 from potstill.errors import PotstillError
 from potstill.forks import PerProcess
 from potstill.model_folder import CoreFiles
@@ -18,19 +18,23 @@ from potstill.model_folder import CoreFiles
 logger = logging.getLogger(__name__)
 
 TOO_LARGE = "the model needs more than 4 GB of memory for these texts: give shorter ones, or fewer at once"
-_UNKNOWN_ID = 1  # of a word that a student does not know; corpus.words has it too, and imports tokenizers
 _TEXTS_A_THREAD = 64  # fewer are not worth a second thread
 
 
 @cache
 def find_core() -> Any:
-    """The module of the native core; None where it is not built, which is said once."""
+    """The module of the native core; None where it is not built."""
     try:
         import potstill_core
-    except ImportError as error:
-        logger.warning("the native core is not built (%s): students run in ONNX Runtime, several times slower", error)
+    except ImportError:
         return None
     return potstill_core
+
+
+@cache
+def tell_without_core() -> None:
+    """Say once that students run in ONNX Runtime."""
+    logger.warning("the native core is not built here: students run in ONNX Runtime, several times slower")
 
 
 class CoreGraph:
@@ -77,5 +81,8 @@ class CoreGraph:
     def count_words(self, encoded: list[str]) -> NDArray[np.int64]:
         """Of each text how many words it has and how many of them are unknown, int64 ``[n_texts, 2]``."""
         ids = [self._student.encode(text) for text in encoded]
-        counts = np.array([(len(each), each.count(_UNKNOWN_ID)) for each in ids], dtype=np.int64).reshape(-1, 2)
-        return counts.reshape(-1, self._parts, 2).sum(axis=1)
+        counts = np.array([(len(each), each.count(self._student.unknown_id)) for each in ids], dtype=np.int64).reshape(
+            -1, 2
+        )
+        of_texts: NDArray[np.int64] = counts.reshape(-1, self._parts, 2).sum(axis=1)
+        return of_texts
