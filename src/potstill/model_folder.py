@@ -189,7 +189,7 @@ class ModelFolder:
         files = CoreFiles(
             *(self.path / name for name in (CONFIG, TOKENIZER, PLANS[precision], WEIGHT_FILES[precision]))
         )
-        return files if self.is_student and all(file.is_file() for file in files) else None
+        return files if all(file.is_file() for file in files) and self.is_student else None
 
     def onnx_files(self, precision: str | None = None) -> tuple[Path, Path, Path]:
         """What ONNX Runtime opens: configuration, tokenizer, ONNX file.

@@ -15,6 +15,7 @@ def open_onnx(folder: ModelFolder, precision: str | None, threads: int) -> Stude
     :raises PotstillError: when one is missing or damaged.
     """
     _, tokenizer_file, onnx_file = folder.onnx_files(precision)
+    pad_id = folder.pad_id
     tokenizer = open_tokenizer(tokenizer_file)
     tokenizer.enable_truncation(folder.max_length)
     # One thread for a student: products this small are slower when they are shared. Several threads each take a batch.
