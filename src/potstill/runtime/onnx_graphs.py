@@ -23,5 +23,5 @@ def open_onnx(folder: ModelFolder, precision: str | None, threads: int) -> Stude
     if folder.is_student or session.inputs == ["input_ids"]:
         return StudentGraph(session, tokenizer, threads)
     return PaddedGraph(
-        session, WindowEncoder(tokenizer, folder.max_length, folder.long_texts), folder.pad_id, folder.task
+        session, WindowEncoder(tokenizer, folder.max_length, folder.long_texts), pad_id, folder.task
     )
