@@ -28,7 +28,7 @@ from safetensors import safe_open
 
 import potstill
 from latency import take_turns
-from potstill.artifacts import ONNX_MODEL, PLANS, WEIGHT_FILES, read_json
+from potstill.artifacts import ONNX_MODEL, PLANS, read_json
 from potstill.corpus.characters import build_character_tokenizer, frequent_characters
 from potstill.corpus.examples import read_examples
 from potstill.corpus.splits import find_split
@@ -124,7 +124,7 @@ def open_fasttext(data: Path, scratch: Path) -> tuple[Predict, float]:
 def multiplications(folder: Path, n_words: float) -> float:
     """Those of the matrices of a student for a text of so many words, from its plan."""
     plan: dict[str, Any] = read_json(folder / PLANS["fp32"])
-    with safe_open(folder / WEIGHT_FILES["fp32"], framework="numpy") as weights:
+    with safe_open(folder / plan["weights"], framework="numpy") as weights:
         sizes = {name: float(np.prod(weights.get_slice(name).get_shape())) for name in weights.keys()}  # noqa: SIM118
     matrices = json.dumps(plan["pool"])
     of_words = [name for name in sizes if f'"{name}"' in matrices or name.rpartition(".weight_")[0] in _lstms(plan)]

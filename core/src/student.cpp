@@ -34,6 +34,13 @@ class Lock {
 
 }  // namespace
 
+std::string weights_of(std::string_view plan) {
+  JsonDocument document;
+  if (!parse_json(plan, document)) return "";
+  const std::string name(document.root["weights"].text);
+  return name.find_first_of("/\\:") == std::string::npos ? name : "";
+}
+
 std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   kernels_ = &kernels;
   std::string problem = read_labels(files.config);

@@ -18,6 +18,9 @@ struct StudentFiles {
   std::string_view config, tokenizer, plan, weights;
 };
 
+// The name of the file of weights that a plan names; empty where it is no file of the plan's own folder.
+std::string weights_of(std::string_view plan);
+
 class Student {
  public:
   // Reads a student. Gives what is wrong; empty: nothing.

@@ -49,9 +49,10 @@ THRESHOLDS = "label_thresholds"  # in config.json, where a text may have several
 CONFIDENCE = "confidence_thresholds"  # in config.json: by name, what potstill threshold found
 LONG_TEXTS = "long_texts"  # in config.json: how a transformer reads texts that are longer than its window
 WEIGHTS = "model.safetensors"
-# What the native core reads, by precision: the plan of its layers and the weights.
+# What the native core reads, by precision: the plan of a student's layers, and their weights. The plan names their
+# file: the model's own where it has them in the form that the core reads.
 PLANS = {"fp32": "plan.json", "int8": "plan.int8.json"}
-WEIGHT_FILES = {"fp32": WEIGHTS, "int8": "model.int8.safetensors"}
+PLAN_WEIGHTS = {"fp32": "plan.safetensors", "int8": "plan.int8.safetensors"}
 EMBEDDING = "embedding.npy"
 LABELS = "label.txt"
 RAW = "augmented.raw"  # the recipe's new texts, which the teacher is to label

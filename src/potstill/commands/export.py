@@ -17,11 +17,11 @@ from potstill.artifacts import (
     EXPORT_LOCK,
     ONNX_FILES,
     ONNX_MODEL,
+    PLAN_WEIGHTS,
     PLANS,
     PRECISION,
     TOKENIZER,
     TOKENIZER_CONFIG,
-    WEIGHT_FILES,
     WEIGHTS,
     link_or_copy,
     write_json,
@@ -256,7 +256,7 @@ def _install(work: Path, exported: Exported) -> None:
     """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
     folder = exported.folder
     changed = [CONFIG] if (work / CONFIG).read_bytes() != (folder / CONFIG).read_bytes() else []
-    written = [*ONNX_FILES.values(), *PLANS.values(), WEIGHT_FILES["int8"]]
+    written = [*ONNX_FILES.values(), *PLANS.values(), *PLAN_WEIGHTS.values()]
     with replacing(folder, [PRECISION, *written, *changed]):
         (folder / PRECISION).unlink(missing_ok=True)
         for name in changed:

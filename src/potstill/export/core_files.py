@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from potstill.artifacts import PLANS, WEIGHT_FILES, atomic_file, write_json
+from potstill.artifacts import PLAN_WEIGHTS, PLANS, WEIGHTS, atomic_file, write_json
 from potstill.corpus.characters import reads_characters
 from potstill.runtime.word_encoder import splits_at_spaces
 from potstill.students import StudentModel
@@ -30,11 +30,7 @@ def write_int8_plan(model: StudentModel, tokenizer: Tokenizer, ranges: NDArray[n
     :param ranges: the calibration ranges of its activations, ``[n_activations, 2]``.
     """
     if _has_plan(model, tokenizer):
-        plan = CorePlan(model, _merged(model, ranges))
-        _write(model, tokenizer, plan, folder, "int8")
-        end = {"~end": np.zeros(_SLACK, np.uint8)}  # safetensors puts it last
-        with atomic_file(folder / WEIGHT_FILES["int8"]) as partial:
-            save_file(plan.tensors | end, partial)
+        _write(model, tokenizer, CorePlan(model, _merged(model, ranges)), folder, "int8")
 
 
 def _merged(model: StudentModel, ranges: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,10 +54,16 @@ def _write(model: StudentModel, tokenizer: Tokenizer, plan: CorePlan, folder: Pa
     assert pooled == len(plan.layers) - 1, "a pool's last layer gives the vector"
     pool = plan.layers
     model.head_to_plan(plan, plan.start_head())
+    weights = WEIGHTS
+    if plan.has_own_weights:
+        weights, end = PLAN_WEIGHTS[precision], {"~end": np.zeros(_SLACK, np.uint8)}  # safetensors puts it last
+        with atomic_file(folder / weights) as partial:
+            save_file(plan.tensors | end, partial)
     write_json(
         folder / PLANS[precision],
         {
             "format": FORMAT,
+            "weights": weights,
             "reads_pairs": bool(model.config.reads_pairs),
             "tokenizer": _kind(tokenizer),
             "pool": pool,
