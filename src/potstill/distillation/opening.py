@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from potstill.augment.analyzers import find_analyzer
+from potstill.corpus.encoded import Text
 from potstill.corpus.splits import Corpus, load_corpus
 from potstill.distillation.checks import check_job
 from potstill.distillation.text_length import choose_lengths
@@ -27,12 +28,12 @@ class Given:
     """What a Python caller gives as objects, not by a name or a path.
 
     :param corpus: labelled text.
-    :param texts: without labels.
+    :param texts: without labels, single ones or pairs.
     :param teacher: opens the teacher.
     """
 
     corpus: Corpus | None = None
-    texts: tuple[str, ...] = ()
+    texts: tuple[Text, ...] = ()
     teacher: OpenTeacher | None = None
 
 
@@ -116,10 +117,6 @@ def _open_labelled(options: DistillOptions, given: Given, progress: Progress) ->
         raise PotstillError(
             f"--teacher={options.teacher}: gives one label a text, and the data has several: give a transformer"
         )
-    if is_asked and corpus.is_paired:
-        raise PotstillError(
-            f"--teacher={options.teacher}: takes single texts, and the data is pairs: give a transformer"
-        )
     teacher = _open_teacher(options, given, corpus) if is_asked else None
     return _resolved(options, corpus, teacher, progress)
 
@@ -131,14 +128,14 @@ def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None) 
     """
     if given.teacher is not None:
         teacher = given.teacher(corpus.labels if corpus else None)
-        teacher.check([example.text for example in corpus.splits["train"]] if corpus else given.texts)
+        teacher.check([example.content for example in corpus.splits["train"]] if corpus else given.texts)
         return teacher
     told = Told(
         corpus.labels if corpus else None,
         options.labels,
         options.hypothesis,
         options.language_model,
-        [(example.text, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
+        [(example.content, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
         options.seed,
     )
     return open_black_box(options.teacher, told)
