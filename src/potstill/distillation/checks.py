@@ -5,6 +5,7 @@ from pathlib import Path
 
 from potstill.augment.analyzers import make_analyzer, reads_language
 from potstill.corpus.answers import Answers
+from potstill.corpus.examples import read_all_texts
 from potstill.corpus.transfer import check_transfer
 from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
@@ -26,6 +27,8 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     :raises PotstillError: when one does not exist, or a file has no pairs of texts where the data has them.
     """
     options = job.options
+    for path in options.unlabelled if job.corpus.is_gold else ():
+        next(read_all_texts([path], options.columns.of_texts, paired=job.corpus.is_paired))
     if job.measure in ("micro_f1", "average_precision") and not job.task.takes_several:
         raise PotstillError(
             f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "

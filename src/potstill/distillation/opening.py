@@ -8,7 +8,7 @@ from potstill.corpus.encoded import Text
 from potstill.corpus.splits import Corpus, load_corpus
 from potstill.distillation.checks import check_job
 from potstill.distillation.text_length import choose_lengths
-from potstill.distillation.unlabelled import LabellingJob, labelled_stage, provisional_corpus, read_labelled
+from potstill.distillation.unlabelled import LabellingJob, are_pairs, labelled_stage, provisional_corpus, read_labelled
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runs.job import Job, Stage
@@ -16,7 +16,7 @@ from potstill.runs.options import DistillOptions
 from potstill.runs.run import describe_state, open_run, resolve
 from potstill.tasks import shown_label
 from potstill.teachers import Teacher
-from potstill.teachers.black_boxes import Told, is_black_box, open_black_box
+from potstill.teachers.black_boxes import Told, check_kind_of_texts, is_black_box, open_black_box
 from potstill.training.pretrained import AUTO
 
 OpenTeacher = Callable[[list[str] | None], Teacher]
@@ -68,7 +68,9 @@ def open_labelling(options: DistillOptions, progress: Progress = silent, given: 
     """
     _require()
     _check_sources(options, given)
-    return LabellingJob(options, _open_teacher(options, given, None), given.texts, progress)
+    paired = are_pairs(options, given.texts)
+    check_kind_of_texts(options.teacher, paired=paired)
+    return LabellingJob(options, _open_teacher(options, given, None, paired=paired), given.texts, progress)
 
 
 def labelling_state(labelling: LabellingJob) -> tuple[Stage, str]:
@@ -117,14 +119,17 @@ def _open_labelled(options: DistillOptions, given: Given, progress: Progress) ->
         raise PotstillError(
             f"--teacher={options.teacher}: gives one label a text, and the data has several: give a transformer"
         )
-    teacher = _open_teacher(options, given, corpus) if is_asked else None
+    if is_asked:
+        check_kind_of_texts(options.teacher, paired=corpus.is_paired)
+    teacher = _open_teacher(options, given, corpus, paired=corpus.is_paired) if is_asked else None
     return _resolved(options, corpus, teacher, progress)
 
 
-def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None) -> Teacher:
+def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None, *, paired: bool) -> Teacher:
     """The black box of a run.
 
     :param corpus: gold labels; None: there are none.
+    :param paired: whether the texts are pairs.
     """
     if given.teacher is not None:
         teacher = given.teacher(corpus.labels if corpus else None)
@@ -135,6 +140,7 @@ def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None) 
         options.labels,
         options.hypothesis,
         options.language_model,
+        paired,
         [(example.content, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
         options.seed,
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from functools import cached_property
@@ -72,17 +72,25 @@ class LabellingJob:
 
     @cached_property
     def is_paired(self) -> bool:
-        """Whether the texts are pairs; the first of the files says it."""
-        if self.texts:
-            return not isinstance(self.texts[0], str)
-        first = self.options.unlabelled[0]
-        return holds_pairs(first, of_form(first, self.columns))
+        """Whether the texts are pairs."""
+        return are_pairs(self.options, self.texts)
 
     def all_texts(self) -> Iterator[Text]:
         """The texts, each once."""
         if self.texts:
             return distinct(map(on_one_line, self.texts))
         return distinct(read_all_texts(self.options.unlabelled, self.columns, paired=self.is_paired))
+
+
+def are_pairs(options: DistillOptions, texts: Sequence[Text]) -> bool:
+    """Whether texts without labels are pairs: those that a Python caller gave, or else the first of the files.
+
+    :raises PotstillError: when the first file cannot be read.
+    """
+    if texts:
+        return not isinstance(texts[0], str)
+    first = options.unlabelled[0]
+    return holds_pairs(first, of_form(first, options.columns.of_texts))
 
 
 def labelled_stage(job: LabellingJob) -> Stage:

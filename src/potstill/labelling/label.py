@@ -69,7 +69,7 @@ def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int, columns: Colum
     """
 
     def texts() -> Iterator[Text]:
-        paired = _holds_pairs(files[0], columns)
+        paired = has_pairs(files[0], columns)
         return (text for file in files for text in _texts(file, columns, paired))
 
     return Unlabelled(n_texts, lambda: in_parts(texts()))
@@ -81,7 +81,7 @@ def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
     :raises PotstillError: when it is not one of texts, such as a Parquet file without a column ``text``.
     """
     if _is_lines(file):
-        return sum(1 for _ in _texts(file, columns, _holds_pairs(file, columns)))
+        return sum(1 for _ in _texts(file, columns, has_pairs(file, columns)))
     with _open_parquet(file) as table:
         find_parquet_columns(str(file), table, columns, labelled=False)
         return int(table.metadata.num_rows)
@@ -92,7 +92,8 @@ def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
     return isinstance(file, Path) and file.suffix.lower() != ".parquet"
 
 
-def _holds_pairs(file: "Path | UPath", columns: Columns) -> bool:
+def has_pairs(file: "Path | UPath", columns: Columns = BY_NAME) -> bool:
+    """Whether a file has pairs of texts."""
     if _is_lines(file):
         return holds_pairs(file, columns)
     with _open_parquet(file) as table:
