@@ -30,6 +30,22 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(transfer.logits, LOGITS)
 
 
+def test_pairs_come_back_as_pairs(tmp_path: Path) -> None:
+    pairs = [("a", "b"), ("c", "d")]
+    write_shard(tmp_path / "part-00000.parquet", pairs, LOGITS)
+    write_tsv(tmp_path / "a.txt", [(pairs, as_fields(LOGITS))])
+    for path in (tmp_path, tmp_path / "a.txt"):
+        transfer = read_transfer(path)
+        assert transfer.texts == pairs
+        np.testing.assert_array_equal(transfer.logits, LOGITS)
+    write_shard(tmp_path / "part-00000.parquet", [("a", "b"), ("c", " ")], LOGITS)
+    with pytest.raises(PotstillError, match=r"part-00000\.parquet:2: no text"):
+        read_transfer(tmp_path)
+    (tmp_path / "a.txt").write_text("a\tb\t1 0\nc\t1 0\n")
+    with pytest.raises(PotstillError, match=r"a\.txt:2: 1 texts before its logits: give each line one, or each a pair"):
+        read_transfer(tmp_path / "a.txt")
+
+
 def test_the_recipes_tsv_comes_back_as_it_was(tmp_path: Path) -> None:
     write_tsv(tmp_path / "a.txt", [(["a"], as_fields(LOGITS[:1])), (["b"], as_fields(LOGITS[1:]))])
     assert (tmp_path / "a.txt").read_text() == "a\t0.250000 -1.500000\nb\t2.000000 3.000000\n"

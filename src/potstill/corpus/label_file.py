@@ -110,10 +110,10 @@ def _label(content: dict[str, Any], where: str) -> LabelDescription:
 
 def _example(value: object) -> Text | None:
     """A text, or a list of the two of a pair; None for anything else."""
-    parts = value if isinstance(value, list) else [value]
-    if len(parts) not in (1, 2) or not all(isinstance(part, str) and part.strip() for part in parts):
-        return None
-    return (parts[0], parts[1]) if len(parts) == 2 else parts[0]
+    parts = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str) and part.strip()]
+    if isinstance(value, list):
+        return (parts[0], parts[1]) if len(parts) == len(value) == 2 else None
+    return parts[0] if parts else None
 
 
 def _text(content: dict[str, Any], key: str, where: str) -> str:

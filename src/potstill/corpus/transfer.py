@@ -116,15 +116,13 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
 
 
 def check_transfer(paths: Sequence[Path], answers: Answers, *, paired: bool) -> None:
-    """Check the first texts of files of answers: that the columns are there, and what they hold.
+    """Check the first texts of transfer sets: that the columns are there, and what they hold.
 
     :param paired: whether the data is pairs of texts.
     :raises PotstillError: as :func:`transfer_parts` and :func:`check_kind`.
     """
     for path in paths:
-        if _has_answers(path, answers):
-            texts, _ = next(answers.parts(path), ([], None))
-            check_kind(path, texts, paired=paired)
+        check_kind(path, next(transfer_parts(path, answers)).texts, paired=paired)
 
 
 def check_kind(path: Path, texts: Sequence[Text], *, paired: bool) -> None:
@@ -220,8 +218,8 @@ def _from_columns(columns: Sequence[Any], logits: Any, path: Path, n_before: int
             if not _are_texts(each) or numbers is None or None in numbers:
                 raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
     _check_widths(set(pyarrow.compute.list_value_length(logits).to_pylist()), str(path))
-    firsts_or_pairs: list[Text] = texts if len(columns) == 2 else [text for (text,) in texts]
-    return TransferSet(firsts_or_pairs, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))
+    contents: list[Text] = [(each[0], each[1]) if len(each) == 2 else each[0] for each in texts]
+    return TransferSet(contents, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))
 
 
 def _are_texts(texts: Iterable[object]) -> bool:

@@ -4,8 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
