@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from potstill.corpus import lines
+from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, holds_pairs, read_all_texts, read_examples, read_pairs, read_texts
 from potstill.errors import PotstillError
 
