@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from potstill.corpus import transfer
+from potstill.corpus.answers import Answers
+from potstill.corpus.columns import DistillColumns
 from potstill.corpus.transfer import (
     TransferSet,
     as_fields,
@@ -263,3 +265,14 @@ def test_logits_of_any_list_and_number_are_read(tmp_path: Path) -> None:
         columns = {"text": ["a", "b"], "logits": pyarrow.array(np.array([[1, -2], [3, 4]], np.float16).tolist(), kind)}
         pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
         assert read_transfer(tmp_path / "a.parquet").logits.tolist() == [[1, -2], [3, 4]]
+
+
+def test_a_set_of_pairs_may_have_columns_of_other_names(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"premise": ["a", "c"], "guess": ["b", "d"], "logits": LOGITS.tolist()})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    answers = Answers(DistillColumns("premise", "guess"), ["no", "yes"])
+    (part,) = transfer_parts(tmp_path / "a.parquet", answers)
+    assert part.texts == [("a", "b"), ("c", "d")]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.answers import Answers
+from potstill.corpus.columns import Columns
 from potstill.corpus.encoded import Text
 from potstill.corpus.lines import read_lines
 from potstill.corpus.readers import column_names, ending, has_columns
@@ -79,7 +80,7 @@ def _read_parts(path: Path, answers: Answers | None) -> Iterator[TransferSet]:
     if answers is not None and _has_answers(path, answers):
         yield from (TransferSet(texts, logits) for texts, logits in answers.parts(path))
         return
-    text = answers.columns.text_column if answers else ""
+    columns = answers.columns if answers else Columns()
     # The recipe's TSV: its users copy what the teacher's command wrote to where the student's command reads it.
     if not path.is_dir() and ending(path) != ".parquet":
         yield from _read_tsv(path)
@@ -88,7 +89,7 @@ def _read_parts(path: Path, answers: Answers | None) -> Iterator[TransferSet]:
     if not files:
         raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
     for shard in files:
-        yield from _read_parquet(shard, text)
+        yield from _read_parquet(shard, columns)
 
 
 def _has_answers(path: Path, answers: Answers) -> bool:
@@ -173,10 +174,11 @@ def _deviation(path: Path, answers: Answers | None) -> float:
     return float(np.sqrt(squares / n))
 
 
-def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
+def _read_parquet(path: Path, columns: Columns) -> Iterator[TransferSet]:
     """The texts and logits of a file.
 
-    :param named: the column that the user says has the texts; ``""``, or a name that it lacks: ``text``.
+    :param columns: those that the user says have the texts; where none is named, or a name that it lacks: ``text``, and
+        ``text_pair`` if it is there.
     """
     require("train", "pyarrow")
     import pyarrow
@@ -185,11 +187,12 @@ def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
     try:
         with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
             names = file.schema_arrow.names
-            text = named if named in names else _TEXT
+            text = columns.text_column if columns.text_column in names else _TEXT
+            second = columns.text_pair_column if columns.text_pair_column in names else _PAIR
             if not {text, _LOGITS} <= set(names):
                 raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
             n_rows = 0
-            pair = [_PAIR] if _PAIR in names else []
+            pair = [second] if second in names else []
             for batch in file.iter_batches(PART_ROWS, columns=[text, _LOGITS, *pair]):
                 if len(batch):
                     texts = [batch.column(name) for name in (text, *pair)]

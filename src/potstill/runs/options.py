@@ -90,10 +90,10 @@ class DistillOptions:
     logits of all are scaled to the standard deviation of --teacher's and averaged."""
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
-    logit ...; of pairs with a second text): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
-    standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet with answers in columns that you
-    name: probabilities (--label_columns, named as the data's labels, or --probability_column), or labels
-    (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
+    logit ...; of pairs with a second text): nothing is augmented or labelled then. Several, of the same texts:
+    their logits are scaled to the standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet
+    with answers in columns that you name: probabilities (--label_columns, named as the data's labels, or
+    --probability_column), or labels (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
     columns: Annotated[DistillColumns, tyro.conf.arg(name="")] = field(default_factory=DistillColumns)
 
     effort: Effort = "normal"
