@@ -82,7 +82,15 @@ inline Floats gated_tangent(Floats gate, Floats x) {
   const Floats a = exponential(-gate), b = exponential(-2.0f * x);
   return (1.0f - b) / ((1.0f + a) * (1.0f + b));
 }
-inline Floats hyperbolic_tangent(Floats x) { return 1.0f - 2.0f / (1.0f + exponential(2.0f * x)); }
+inline Floats hyperbolic_tangent(Floats x) {
+  const Floats square = x * x;  // of a small x the difference below has few digits: Taylor's polynomial
+  Floats p = all(62.0f / 2835);
+  p = p * square - 17.0f / 315;
+  p = p * square + 2.0f / 15;
+  p = p * square - 1.0f / 3;
+  const Floats small = x + x * square * p, large = 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
+  return square < all(0.0625f) ? small : large;
+}
 
 // acc += the products of four unsigned 8-bit numbers, the same in every lane, and four signed 7-bit ones a lane.
 inline Integers add_products(Integers acc, Integers x, const int8_t *weights) {

@@ -67,9 +67,6 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         vocab_size=tokenizer.get_vocab_size(), embedding_width=13, num_labels=3, reads_pairs=pairs, **SIZES[name]
     )
     model = student(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(2)
     texts: list[Text] = list(TEXTS)
     if pairs:
         texts = [(text, TEXTS[-1 - row]) for row, text in enumerate(TEXTS)]
