@@ -65,10 +65,16 @@ def test_pairs_are_predicted_as_without_a_server(client: Client, pairs: Path, tr
     assert np.abs(probabilities[0] - probabilities[1]).max() > 1e-3  # which text is the first one counts
     one = client.post("/predict", {"text": PAIRS[1][0], "text_pair": PAIRS[1][1]}).json["answers"]
     assert one == reply["answers"][1:2]
-    assert client.metric('potstill_batch_texts_sum{model="pairs"}') == 4
-    assert client.metric('potstill_answers_total{answered_by="pairs"') >= 1
     for texts, expected in ((PAIRS, ALL), (["a", "b c"], ["a", "b c"])):
         expect(client.post("/predict", {"texts": texts, "model": "both"}).json["answers"], transformer, expected)
+
+
+def test_a_pair_is_counted_as_one_text(serve: Serve, pairs: Path) -> None:
+    client = serve(f"pairs={pairs}", max_texts=2)
+    label = client.post("/predict", {"texts": [PAIRS[0]] * 2}).json["answers"][0]["label"]
+    assert client.metric(f'potstill_answers_total{{answered_by="pairs",label="{label}",model="pairs"}}') == 2
+    assert client.metric('potstill_batch_texts_sum{model="pairs"}') == 2
+    assert client.post("/predict", {"texts": PAIRS}).status == 422
 
 
 def test_a_model_says_whether_it_reads_pairs(client: Client) -> None:
@@ -212,7 +218,8 @@ def test_the_second_field_may_stay_empty_where_all_models_read_both(
     browser: Chrome, serve: Serve, transformer: Path
 ) -> None:
     page, model = opened(browser, serve(str(transformer))), potstill.load(transformer)
-    for number, (second, text) in enumerate((("", "a film"), ("the story", ("a film", "the story"))), start=1):
+    cases: list[tuple[str, Text]] = [("", "a film"), ("the story", ("a film", "the story"))]
+    for number, (second, text) in enumerate(cases, start=1):
         for selector, typed in (("#text", "a film"), ("#pair", second)):
             element(page, selector).clear()
             element(page, selector).send_keys(typed)

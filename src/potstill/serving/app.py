@@ -24,7 +24,7 @@ from potstill.serving.guard import Guard
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import CONTENT_TYPE, Metrics
 from potstill.serving.models import Models, ServedModel, ServedPrediction
-from potstill.serving.pages import docs_page, try_page
+from potstill.serving.pages import SecondField, docs_page, try_page
 from potstill.serving.schemas import (
     ErrorResponse,
     ExplainRequest,
@@ -146,12 +146,16 @@ def _add_status_paths(router: APIRouter, models: Models, metrics: Metrics) -> No
 
 def _add_pages(app: FastAPI, models: Models, root_path: str) -> None:
     """The two pages for people; neither loads an outside resource."""
-    kinds = [model.reads_pairs for model in models]
-    asked = "yes" if any(kinds) else "maybe" if all(kind is None for kind in kinds) else "no"
-    pages = {"/": try_page(asked), "/docs": docs_page(app.openapi(), root_path)}
+    pages = {"/": try_page(_second_field(models)), "/docs": docs_page(app.openapi(), root_path)}
     for path, page in pages.items():
         response = HTMLResponse(page.html, headers={"content-security-policy": page.policy})
         app.add_api_route(path, lambda shown=response: shown, include_in_schema=False)
+
+
+def _second_field(models: Models) -> SecondField:
+    """Whether people are asked for a second text: where a model reads pairs; where all take both they may leave it."""
+    kinds = [model.reads_pairs for model in models]
+    return "required" if any(kinds) else "none" if False in kinds else "optional"
 
 
 def _model(models: Models, name: str | None) -> ServedModel:

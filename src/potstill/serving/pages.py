@@ -13,6 +13,9 @@ from markupsafe import Markup
 
 from potstill.templating import name_inline, open_templates
 
+SecondField = Literal["required", "optional", "none"]
+"""Whether the page to try the models has a field for the second text of a pair, and whether it may stay empty."""
+
 _FOLDER = Path(__file__).parent / "templates"
 
 
@@ -59,12 +62,9 @@ class Operation:
     refusals: dict[str, str]
 
 
-def try_page(pairs: Literal["yes", "maybe", "no"] = "no") -> Page:
-    """The page to try the models.
-
-    :param pairs: whether it has a field for a second text: one to fill in, one that may stay empty, or none.
-    """
-    return _render("try.html", script=_read("try.js"), pairs=pairs)
+def try_page(second: SecondField = "none") -> Page:
+    """The page to try the models."""
+    return _render("try.html", script=_read("try.js"), second=second)
 
 
 def docs_page(openapi: dict[str, Any], root_path: str = "") -> Page:
