@@ -4,13 +4,17 @@ The page of the API is rendered from its OpenAPI description, which is read into
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from markupsafe import Markup
 
 from potstill.templating import name_inline, open_templates
+
+SecondField = Literal["required", "optional", "none"]
+"""Whether the page to try the models has a field for the second text of a pair, and whether it may stay empty."""
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -58,9 +62,9 @@ class Operation:
     refusals: dict[str, str]
 
 
-def try_page() -> Page:
+def try_page(second: SecondField = "none") -> Page:
     """The page to try the models."""
-    return _render("try.html", script=_read("try.js"))
+    return _render("try.html", script=_read("try.js"), second=second)
 
 
 def docs_page(openapi: dict[str, Any], root_path: str = "") -> Page:
@@ -135,18 +139,25 @@ def _fields(openapi: dict[str, Any], schema: dict[str, Any]) -> list[Field]:
 
 def _kind(openapi: dict[str, Any], field: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What a field is, in words, and the schema of its parts; empty where it has none."""
-    for choice in field.get("anyOf", []):
-        if choice.get("type") != "null":
-            kind, inner = _kind(openapi, choice)
-            return f"{kind}, optional", inner
+    if choices := field.get("anyOf"):
+        kinds = [_kind(openapi, choice) for choice in choices if choice.get("type") != "null"]
+        optional = ", optional" if len(kinds) < len(choices) else ""
+        return " or ".join(kind for kind, _ in kinds) + optional, kinds[0][1]
     if "$ref" in field:
         return "object", _resolve(openapi, field)
     if field["type"] == "array":
+        if parts := field.get("prefixItems"):
+            return f"list of {len(parts)} {_plural(_kind(openapi, parts[0])[0])}", {}
         kind, inner = _kind(openapi, field["items"])
-        return f"list of {kind}s", inner
+        return f"list of {_plural(kind)}", inner
     if field["type"] == "object":
         return f"object of {field['additionalProperties']['type']}s", {}
     return field["type"], {}
+
+
+def _plural(kind: str) -> str:
+    """A kind in the plural, such as ``strings or lists of 2 strings``."""
+    return " or ".join(re.sub(r"^\w+", r"\g<0>s", choice) for choice in kind.split(" or "))
 
 
 def _resolve(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
