@@ -93,7 +93,7 @@ def test_a_pair_that_has_a_gold_label_is_not_in_the_sample_one_that_shares_a_tex
 def test_of_a_run_with_gold_labels_only_pairs_without_are_in_the_sample(run: Path) -> None:
     (run / "labelled").rename(run / "transfer")
     write_test_split(run, 2)
-    with pytest.raises(PotstillError, match="all of its own texts have gold labels; .* distill --unlabelled"):
+    with pytest.raises(PotstillError, match=r"all of its own texts have gold labels; .* distill --unlabelled"):
         sampled(run)
     with atomic_folder(run / "augmented", {}) as work:
         kinds = ["own"] * 5 + ["unlabelled"] * 4
