@@ -6,7 +6,6 @@ the manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what
 """
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from potstill.errors import PotstillError
 from potstill.files import beside, reading, target_of
@@ -94,11 +93,19 @@ def hash_file(path: Path) -> str:
     :raises PotstillError: when it cannot be read.
     """
     with reading(Path(str(path))), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest(file)
+
+
+def _digest(file: BinaryIO) -> str:
+    import hashlib  # here: potstill.load to the first answer does without it
+
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def hash_json(value: object) -> str:
     """The SHA-256 of a value's JSON form with sorted keys: equal values, equal hash."""
+    import hashlib
+
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -415,7 +422,7 @@ def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, A
         _flush(path, mode)
         with path.open("rb") as file:
             sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-            hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[path.relative_to(folder).as_posix()] = _digest(file)
     return {"files": sizes, HASHES: hashes}
 
 
