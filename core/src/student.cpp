@@ -13,7 +13,10 @@ constexpr size_t kPlanFormat = 1;            // of plans
 constexpr size_t kPart = 256;            // texts that are encoded before the first of them is read
 constexpr size_t kMostTexts = 16;        // of a batch
 constexpr size_t kMostRows = 384;        // of a batch of several texts: what its layers give stays in the cache
-constexpr size_t kMostBytes = size_t{4} << 30;  // that a batch may take
+constexpr size_t kMostBytes = sizeof(size_t) > 4 ? (size_t{1} << 30) * 4 : size_t{1} << 30;  // that a batch may take
+constexpr size_t kMostWordBytes = size_t{64} << 20;  // that a text of one word may take
+constexpr size_t kLongestProblem = 300;              // characters
+constexpr size_t kLongestText = size_t{1} << 28;     // bytes: what it is normalized to is counted in 32 bits
 constexpr size_t kKeptBytes = size_t{64} << 20;  // that a call may keep for the next one
 
 // A lock that is not waited for long: in a forked process a thread may hold it that does not exist there.
@@ -36,6 +39,15 @@ class Lock {
 
 std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   kernels_ = &kernels;
+  std::string problem = read_files(files);
+  if (problem.size() > kLongestProblem) problem.resize(kLongestProblem);
+  for (char &sign : problem)  // names that the files gave
+    if (sign < ' ' || sign > '~') sign = '?';
+  return problem;
+}
+
+std::string Student::read_files(const StudentFiles &files) {
+  const Kernels &kernels = *kernels_;
   std::string problem = read_labels(files.config);
   if (problem.empty()) problem = weights_.read(files.weights);
   if (!problem.empty()) return problem;
@@ -46,7 +58,7 @@ std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   problem = read_layers(plan.root["pool"], weights_, kernels, nullptr, pool_);
   if (!problem.empty()) return problem;
   Value vector = pool_.values.back();
-  if (vector.width > SIZE_MAX / 64) return "the plan's layers are too wide";
+  if (pool_.row_bytes > kMostWordBytes / (1 + 2 * pool_.room)) return "the plan's layers are too wide";
   if (reads_pairs_) vector.width *= 4;
   problem = read_layers(plan.root["head"], weights_, kernels, &vector, head_);
   if (!problem.empty()) return problem;
@@ -59,10 +71,16 @@ std::string Student::read_labels(std::string_view config) {
   if (!parse_json(config, document)) return "config.json is damaged";
   const Json &names = document.root["id2label"];
   if (!names.is(Json::Kind::kObject)) labels_ = {"LABEL_0", "LABEL_1"};  // the only ones that transformers does not write
-  for (size_t i = 0; i < names.members.size(); ++i) {
-    const Json &label = names[std::to_string(i)];
-    if (!label.is(Json::Kind::kString)) return "config.json has not the labels by their numbers from 0 in id2label";
-    labels_.emplace_back(label.text);
+  else
+    labels_.resize(names.members.size());
+  std::vector<bool> is_found(names.members.size());
+  for (const auto &[number, label] : names.members) {
+    size_t index = 0;
+    for (const char digit : number.substr(0, 9)) index = index * 10 + static_cast<unsigned char>(digit) - '0';
+    if (index >= is_found.size() || is_found[index] || number != std::to_string(index) || !label.is(Json::Kind::kString))
+      return "config.json has not the labels by their numbers from 0 in id2label";
+    is_found[index] = true;
+    labels_[index] = label.text;
   }
   return labels_.empty() ? "config.json has no id2label" : "";
 }
@@ -104,6 +122,7 @@ bool Student::run_part(Work &work, const std::string_view *texts, size_t n_texts
   work.ids.clear();
   work.starts.assign(1, 0);
   for (size_t i = 0; i < n_texts * sides(); ++i) {
+    if (texts[i].size() > kLongestText) return false;
     tokenizer_.encode(texts[i], work.text, work.ids);
     work.starts.push_back(work.ids.size());
   }
