@@ -19,9 +19,9 @@ from fuzz_forms import Form, Target, expect, make_target
 from fuzz_http import http
 from potstill.corpus.answers import Answers
 from potstill.corpus.columns import DistillColumns
-from potstill.corpus.encoded import parts_of
 from potstill.corpus.examples import Example, read_examples, read_texts
 from potstill.corpus.readers import READERS
+from potstill.corpus.texts import parts_of
 from potstill.corpus.transfer import TransferSet, read_transfer, transfer_parts, write_shard
 from potstill.corpus.vector_files import load_vectors
 from potstill.corpus.vectors import PieceVectors, WordVectors

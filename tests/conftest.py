@@ -47,6 +47,19 @@ def _own_log_level() -> None:
     logging.getLogger("potstill").setLevel(logging.NOTSET)
 
 
+@pytest.fixture
+def without_core(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where the native core is not built: students run in ONNX Runtime."""
+    from potstill.runtime import core_graph
+
+    monkeypatch.setitem(sys.modules, "potstill_core", None)
+    core_graph.find_core.cache_clear()
+    core_graph.tell_without_core.cache_clear()
+    yield
+    monkeypatch.undo()
+    core_graph.find_core.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def khaiii() -> Iterator[None]:
     """A module of khaiii's shape: each word is a noun, and a particle where it ends like one. A stand-in."""

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from potstill import __version__, cli
+from potstill import __version__
 from potstill.cli import VERBS, main, overview, parse
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -87,7 +87,7 @@ def test_options_of_every_command_come_in_addition_to_its_own() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_commands_results_print_themselves(verb: str) -> None:
-    result = get_type_hints(VERBS[verb][1])["return"]
+    result = get_type_hints(VERBS[verb].run)["return"]
     assert all("__str__" in vars(kind) for kind in get_args(result) or (result,))
 
 
@@ -135,7 +135,7 @@ def test_interrupted_it_says_how_to_go_on_and_exits_130(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.VERBS, "train", (VERBS["train"][0], interrupted))
+    monkeypatch.setitem(vars(VERBS["train"]), "run", interrupted)
     status, printed = failing(["train"], capsys)
     assert status == 130 and "interrupted; the same command resumes from here" in printed
 

@@ -55,7 +55,7 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 @cache
 def options_of(verb: str) -> frozenset[str]:
     """The options of a verb, with underscores; a flag may be negated."""
-    return frozenset({"help"} | flat_options(General) | flat_options(VERBS[verb][0]))
+    return frozenset({"help"} | flat_options(General) | flat_options(VERBS[verb].options))
 
 
 def flat_options(options: Any) -> set[str]:
@@ -116,7 +116,7 @@ def test_the_recipe_page_lists_every_option_with_its_default(verb: str) -> None:
     page = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
     table = page.partition(f"\n### {verb}\n")[2].partition("\n#")[0]
     rows = re.findall(r"^\| `--(\w+)` \|.*\| `?([^|`]+)`? \|$", table, re.MULTILINE)
-    assert dict(rows) == defaults(General if verb == "every command" else VERBS[verb][0])
+    assert dict(rows) == defaults(General if verb == "every command" else VERBS[verb].options)
 
 
 def defaults(options: Any) -> dict[str, str]:

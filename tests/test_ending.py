@@ -64,7 +64,8 @@ def test_a_command_that_is_told_to_end_says_that_it_can_be_resumed(
         finally:
             cleaned.append(True)
 
-    monkeypatch.setitem(cli.VERBS, "distill", (cli.VERBS["report"][0], work))
+    monkeypatch.setitem(vars(cli.VERBS["distill"]), "options", cli.VERBS["report"].options)
+    monkeypatch.setitem(vars(cli.VERBS["distill"]), "run", work)
     with pytest.raises(SystemExit) as ended:
         main(["distill", "run"])
     assert ended.value.code == 128 + number and cleaned

@@ -31,19 +31,29 @@ def test_every_student_of_the_list_has_a_students_type(name: str) -> None:
     assert is_student_type(STUDENTS[name].config_class.model_type)
 
 
-def test_the_deployed_files_are_three_and_their_size_is_the_models(student: ModelFolder) -> None:
+def test_the_deployed_files_are_what_the_core_opens_and_their_size_is_the_models(student: ModelFolder) -> None:
     files = student.files()
-    assert [file.name for file in files] == ["config.json", "tokenizer.json", "model.onnx"]
+    assert [file.name for file in files] == ["config.json", "tokenizer.json", "plan.json", "model.safetensors"]
     assert student.megabytes() == sum(len(file.read_bytes()) for file in files) / 1e6
 
 
-def test_a_precision_is_there_where_its_file_is(student: ModelFolder) -> None:
+def test_without_a_plan_the_onnx_file_is_deployed(student: ModelFolder) -> None:
+    (student.path / "plan.json").unlink()
+    assert [file.name for file in student.files()] == ["config.json", "tokenizer.json", "model.onnx"]
+
+
+def test_a_precision_is_there_where_its_files_are(student: ModelFolder) -> None:
     assert student.precisions == ["fp32"] and student.default_precision == "fp32"
     (student.path / "model.int8.onnx").write_bytes(b"small")
     write_json(student.path / "precision.json", {"default": "int8"})
     assert student.precisions == ["fp32", "int8"] and student.default_precision == "int8"
-    assert student.files()[2].name == "model.int8.onnx" and student.files("fp32")[2].name == "model.onnx"
+    assert student.files()[2].name == "model.int8.onnx" and student.files("fp32")[2].name == "plan.json"
     assert student.megabytes() < student.megabytes("fp32")
+    (student.path / "model.int8.onnx").unlink()
+    (student.path / "plan.int8.json").write_bytes(b"small")
+    assert student.precisions == ["fp32"]
+    (student.path / "model.int8.safetensors").write_bytes(b"small")
+    assert student.precisions == ["fp32", "int8"] and student.files()[2].name == "plan.int8.json"
 
 
 def test_a_folder_without_its_files_is_named(student: ModelFolder, tmp_path: Path) -> None:

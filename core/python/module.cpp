@@ -146,6 +146,10 @@ PyObject *reads_pairs(PyObject *self, void *) {
   return is_open(self) ? PyBool_FromLong(opened(self).student.reads_pairs()) : nullptr;
 }
 
+PyObject *unknown_id(PyObject *self, void *) {
+  return is_open(self) ? PyLong_FromUnsignedLong(opened(self).student.unknown_id()) : nullptr;
+}
+
 PyObject *n_labels(PyObject *self, void *) {
   return is_open(self) ? PyLong_FromSize_t(opened(self).student.labels().size()) : nullptr;
 }
@@ -157,6 +161,7 @@ PyMethodDef methods[] = {
 
 PyGetSetDef properties[] = {{"instructions", instructions, nullptr, "the instruction set of its kernels", nullptr},
                             {"reads_pairs", reads_pairs, nullptr, "whether it reads pairs of texts", nullptr},
+                            {"unknown_id", unknown_id, nullptr, "the id of a word that it does not know", nullptr},
                             {"n_labels", n_labels, nullptr, "how many labels it has", nullptr},
                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

@@ -12,14 +12,14 @@ namespace {
 
 // Sums that a tile holds in registers, of those that there are.
 constexpr int kSums = POTSTILL_BYTES == 64 ? 24 : 12;
-constexpr int kMostRows = 6, kMostPanels = 8;
+constexpr int kMostRows = 6, kMostPanels = static_cast<int>(kGroup);
 constexpr int kPanels = POTSTILL_BYTES == 64 ? 4 : 2;  // of a tile of several rows
 
 struct FloatProducts {
   using X = float;
   using Sum = Floats;
   static constexpr size_t kStep = 1;
-  static const float *panel(const Matrix &m, size_t index) { return m.floats.data() + index * m.k * kLanes; }
+  static const float *weights(const Matrix &m) { return m.floats.data(); }
   static Floats everywhere(const float *x) { return all(*x); }
   static Floats add(Floats sum, Floats x, const float *weights) { return sum + x * load<Floats>(weights); }
   static Floats scaled(Floats sum, const Matrix &m, size_t column) { return sum + load<Floats>(&m.bias[column]); }
@@ -29,9 +29,7 @@ struct IntegerProducts {
   using X = uint8_t;
   using Sum = Integers;
   static constexpr size_t kStep = 4;
-  static const int8_t *panel(const Matrix &m, size_t index) {
-    return m.integers.data() + index * ((m.k + 3) / 4) * 4 * kLanes;
-  }
+  static const int8_t *weights(const Matrix &m) { return m.integers.data(); }
   static Integers everywhere(const uint8_t *x) {
     int32_t four;
     std::memcpy(&four, x, 4);
@@ -44,20 +42,22 @@ struct IntegerProducts {
   }
 };
 
-// R rows of x times V panels of weights.
+// R rows of x times V panels of weights, which are neighbours in a group.
 template <class P, int R, int V>
 void tile(const typename P::X *x, size_t ldx, const Matrix &m, size_t panel, typename P::Sum *out) {
+  constexpr size_t kSize = P::kStep * kLanes;  // of a panel's part of a step
   typename P::Sum sums[R][V] = {};
-  const size_t steps = (m.k + P::kStep - 1) / P::kStep, between = steps * P::kStep * kLanes;
-  const auto *weights = P::panel(m, panel);
+  const size_t steps = (m.k + P::kStep - 1) / P::kStep, first = panel / kGroup * kGroup;
+  const size_t together = std::min(kGroup, (m.n + kLanes - 1) / kLanes - first) * kSize;
+  const auto *weights = P::weights(m) + first * steps * kSize + (panel - first) * kSize;
   for (size_t step = 0; step < steps; ++step) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const auto value = P::everywhere(x + r * ldx + step * P::kStep);
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sums[r][v] = P::add(sums[r][v], value, weights + v * between);
+      for (int v = 0; v < V; ++v) sums[r][v] = P::add(sums[r][v], value, weights + v * kSize);
     }
-    weights += P::kStep * kLanes;
+    weights += together;
   }
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) out[r * V + v] = sums[r][v];
@@ -110,7 +110,7 @@ void for_tiles(const Matrix &m, const typename P::X *x, size_t ldx, size_t rows,
   const size_t height = rows_a_tile(rows, kMostRows);
   for (size_t panel = 0; panel < n_panels;) {
     int panels = widest;
-    while (panel + panels > n_panels) panels /= 2;
+    while (panel + panels > n_panels || panel % kGroup + panels > kGroup) panels /= 2;
     for (size_t row = 0; row < rows; row += height) {
       const size_t count = std::min(height, rows - row);
       find_tile<P>(count, panels)(x + row * ldx, ldx, m, panel, sums);
@@ -231,7 +231,9 @@ class Step {
     typename P::Sum sums[kSums];
     const size_t height = rows_a_tile(active, std::min(kMostRows, kSums / 4));
     const size_t together = active == 1 && kSums >= 24 && blocks % 2 == 0 ? 2 : 1;  // blocks of a tile
-    for (size_t block = 0; block < blocks; block += together)
+    // There and back: the weights of the last blocks are still in the first cache.
+    for (size_t i = 0; i < blocks; i += together) {
+      const size_t block = step % 2 ? blocks - together - i : i;
       for (size_t text = 0; text < active; text += height) {
         const size_t count = std::min(height, active - text);
         const int panels = static_cast<int>(4 * together);
@@ -247,6 +249,7 @@ class Step {
             highest(y + (text + r) * ldy, state, (block + b) * kLanes, step);
           }
       }
+    }
   }
 
  private:
@@ -265,10 +268,10 @@ class Step {
       if (step) gates[gate] += P::scaled(sums[gate], lstm_.state, column);
     }
     float *cells = scratch_.cells + text * lstm_.padded_units + block * kLanes;
-    const Floats kept = step ? sigmoid(gates[1]) * load<Floats>(cells) : Floats{};
-    const Floats cell = kept + sigmoid(gates[0]) * hyperbolic_tangent(gates[2]);
+    const Floats kept = step ? load<Floats>(cells) / (1.0f + exponential(-gates[1])) : Floats{};
+    const Floats cell = kept + gated_tangent(gates[0], gates[2]);
     store(cells, cell);
-    return sigmoid(gates[3]) * hyperbolic_tangent(cell);
+    return gated_tangent(gates[3], cell);
   }
 
   void keep(size_t at, Floats state) {

@@ -27,8 +27,10 @@ struct Aligned {  // an allocator whose memory begins at a multiple of 64 bytes
 template <class T>
 using Array = std::vector<T, Aligned<T>>;
 
-// Weights [k, n] in the order in which a kernel reads them: panels of as many columns as a vector has lanes, in each the
-// rows one after another; of integers four rows together. y = (x @ weights + offset) * scale + bias.
+constexpr size_t kGroup = 8;  // panels that lie side by side
+
+// Weights [k, n] in the order in which a kernel reads them. A panel is as many columns as a vector has lanes; in a group of
+// panels the rows come one after another, of integers four rows together. y = (x @ weights + offset) * scale + bias.
 struct Matrix {
   bool is_integer = false;
   size_t k = 0, n = 0;

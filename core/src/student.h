@@ -25,6 +25,7 @@ class Student {
 
   const std::vector<std::string> &labels() const { return labels_; }
   bool reads_pairs() const { return reads_pairs_; }
+  uint32_t unknown_id() const { return tokenizer_.unknown_id(); }
   const char *instructions() const { return kernels_->name; }
 
   // Logits [n_texts, labels]; of pairs `texts` has two a text. False: they need too much memory.

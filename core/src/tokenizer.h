@@ -46,6 +46,8 @@ class Tokenizer {
   // Reads tokenizer.json, and from the plan which kind it is. Gives what is wrong; empty: nothing.
   std::string read(std::string_view tokenizer_json, const Json &kind, size_t n_ids);
 
+  uint32_t unknown_id() const { return unknown_; }
+
   // Appends the ids of a text; at least one.
   void encode(std::string_view text, TextScratch &scratch, std::vector<uint32_t> &ids) const;
 

@@ -1,5 +1,6 @@
 #include "weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -78,11 +79,12 @@ void pack(const T *source, size_t k, size_t size, const std::vector<size_t> &col
   for (size_t column = 0; column < columns.size(); ++column) {
     if (columns[column] == SIZE_MAX) continue;
     const T *from = source + columns[column] * k;
-    T *panel = packed.data() + column / lanes * steps * kStep * lanes;
+    const size_t panel = column / lanes, first = panel / kGroup * kGroup, together = std::min(kGroup, panels - first);
+    T *to = packed.data() + (first * steps + panel - first) * kStep * lanes + column % lanes * kStep;
     int32_t sum = 0;
     for (size_t row = 0; row < k; ++row) {
       const T value = from[row % channels * size + row / channels];
-      panel[row / kStep * kStep * lanes + column % lanes * kStep + row % kStep] = value;
+      to[row / kStep * together * kStep * lanes + row % kStep] = value;
       if constexpr (kIsInteger) sum += value;
     }
     matrix.offset[column] = sum;

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, make_dataclass
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,51 +18,65 @@ import tyro
 
 from potstill import __version__
 from potstill.artifacts import writing
-from potstill.commands.bench import BenchOptions, bench
-from potstill.commands.export import ExportOptions, export
-from potstill.commands.label import LabelOptions, label_files
-from potstill.commands.predict import PredictOptions, predict
-from potstill.commands.push import PushOptions, push
-from potstill.commands.sample import SampleOptions, sample
-from potstill.commands.serve import ServeOptions, serve
-from potstill.commands.threshold import ThresholdOptions, threshold
-from potstill.commands.verify import Verified, VerifyOptions, verify
-from potstill.distillation.demo import DemoOptions, demo
-from potstill.distillation.distill import DistillCommand, distill_command
 from potstill.distributed import is_first, n_processes
 from potstill.ending import Terminated, terminable
 from potstill.errors import PotstillError
 from potstill.files import describe, is_refusal
-from potstill.pretraining.options import PretrainOptions
-from potstill.pretraining.pretrain import pretrain
 from potstill.progress import bars, silent
-from potstill.recipe.augment import AugmentOptions, augment_data
-from potstill.recipe.evaluate import EvaluateOptions, evaluate
-from potstill.recipe.preprocess import PreprocessOptions, preprocess
-from potstill.recipe.train import TrainOptions, train
-from potstill.reporting.report import ReportOptions, report_runs
 from potstill.runtime.threads import available_cpus
 
-VERBS: dict[str, tuple[Any, Any]] = {
-    "demo": (DemoOptions, demo),
-    "distill": (DistillCommand, distill_command),
-    "pretrain": (PretrainOptions, pretrain),
-    "augment_data": (AugmentOptions, augment_data),
-    "preprocess": (PreprocessOptions, preprocess),
-    "train": (TrainOptions, train),
-    "evaluate": (EvaluateOptions, evaluate),
-    "label": (LabelOptions, label_files),
-    "sample": (SampleOptions, sample),
-    "report": (ReportOptions, report_runs),
-    "export": (ExportOptions, export),
-    "threshold": (ThresholdOptions, threshold),
-    "predict": (PredictOptions, predict),
-    "bench": (BenchOptions, bench),
-    "serve": (ServeOptions, serve),
-    "push": (PushOptions, push),
-    "verify": (VerifyOptions, verify),
+
+@dataclass(frozen=True)
+class Verb:
+    """A command, imported when it is asked for: ``potstill predict`` needs neither torch nor tokenizers.
+
+    :param module: within the package.
+    :param options_name: of its options, a dataclass.
+    :param function_name: of what runs it.
+    """
+
+    module: str
+    options_name: str
+    function_name: str
+
+    @cached_property
+    def options(self) -> Any:
+        """Its options' class."""
+        return self._find(self.options_name)
+
+    @cached_property
+    def run(self) -> Any:
+        """The function of its options and of a progress bar."""
+        return self._find(self.function_name)
+
+    def _find(self, name: str) -> Any:
+        try:
+            return getattr(import_module(f"potstill.{self.module}"), name)
+        except ModuleNotFoundError as error:
+            raise PotstillError(f"this needs {error.name}, not installed here: {_INSTALL}") from None
+
+
+VERBS = {
+    "demo": Verb("distillation.demo", "DemoOptions", "demo"),
+    "distill": Verb("distillation.distill", "DistillCommand", "distill_command"),
+    "pretrain": Verb("pretraining.pretrain", "PretrainOptions", "pretrain"),
+    "augment_data": Verb("recipe.augment", "AugmentOptions", "augment_data"),
+    "preprocess": Verb("recipe.preprocess", "PreprocessOptions", "preprocess"),
+    "train": Verb("recipe.train", "TrainOptions", "train"),
+    "evaluate": Verb("recipe.evaluate", "EvaluateOptions", "evaluate"),
+    "label": Verb("commands.label", "LabelOptions", "label_files"),
+    "sample": Verb("commands.sample", "SampleOptions", "sample"),
+    "report": Verb("reporting.report", "ReportOptions", "report_runs"),
+    "export": Verb("commands.export", "ExportOptions", "export"),
+    "threshold": Verb("commands.threshold", "ThresholdOptions", "threshold"),
+    "predict": Verb("commands.predict", "PredictOptions", "predict"),
+    "bench": Verb("commands.bench", "BenchOptions", "bench"),
+    "serve": Verb("commands.serve", "ServeOptions", "serve"),
+    "push": Verb("commands.push", "PushOptions", "push"),
+    "verify": Verb("commands.verify", "VerifyOptions", "verify"),
 }
 
+_INSTALL = "pip install 'potstill[train]'"
 _RESUMING = ("demo", "distill", "label", "pretrain", "train")
 _USER_ERROR = 2
 _BY_SIGNAL = 128  # plus the signal's number, as of a process that a signal ends
@@ -91,11 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _set_up(general)
         # torchrun ends processes that wait for each other, where no handler would be called
         with terminable() if n_processes() == 1 else nullcontext():
-            result = VERBS[verb][1](options, silent if general.quiet or not is_first() else bars)
+            result = VERBS[verb].run(options, silent if general.quiet or not is_first() else bars)
         if is_first() and (printed := str(result)):
             with writing(Path("standard output")):
                 print(printed, flush=True)
-        if isinstance(result, Verified) and result.faults:
+        if getattr(result, "faults", None):  # of verify
             sys.exit(_USER_ERROR)
     except PotstillError as error:
         print(f"potstill: {error}", file=sys.stderr)
@@ -135,7 +151,7 @@ def _drop_output() -> None:
 
 def overview() -> str:
     """The help of ``potstill`` itself: its commands, a line each."""
-    lines = [f"  {verb:<14}{(options.__doc__ or '').splitlines()[0]}" for verb, (options, _) in VERBS.items()]
+    lines = [f"  {verb:<14}{_summary(found)}" for verb, found in VERBS.items()]
     return "\n".join(
         [
             "usage: potstill COMMAND [OPTIONS]    (potstill COMMAND --help lists its options)",
@@ -145,6 +161,13 @@ def overview() -> str:
             *lines,
         ]
     )
+
+
+def _summary(verb: Verb) -> str:
+    try:
+        return str(verb.options.__doc__).splitlines()[0]
+    except PotstillError:
+        return f"needs {_INSTALL}"
 
 
 def parse(words: Sequence[str]) -> tuple[str, Any, General]:
@@ -157,7 +180,7 @@ def parse(words: Sequence[str]) -> tuple[str, Any, General]:
         raise PotstillError(f"no command '{words[0]}': choose one of {', '.join(VERBS)}; potstill --help tells more")
     command = make_dataclass(
         "Command",
-        [(verb, VERBS[verb][0]), ("general", General, field(default_factory=General))],
+        [(verb, VERBS[verb].options), ("general", General, field(default_factory=General))],
         frozen=True,
     )
     if n_processes() > 1 and verb != "train":
@@ -168,7 +191,7 @@ def parse(words: Sequence[str]) -> tuple[str, Any, General]:
         command,
         args=list(words[1:]),
         prog=f"potstill {verb}",
-        description=VERBS[verb][0].__doc__,
+        description=VERBS[verb].options.__doc__,
         config=(tyro.conf.OmitArgPrefixes,),
     )
     return verb, getattr(parsed, verb), parsed.general

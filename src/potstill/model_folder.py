@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from potstill.artifacts import (
     CONFIG,
     LONG_TEXTS,
     ONNX_FILES,
+    PLANS,
     PRECISION,
     RUN,
     TEACHER,
@@ -23,12 +24,12 @@ from potstill.artifacts import (
     THRESHOLDS,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    WEIGHT_FILES,
     WEIGHTS,
     hash_file,
     read_object,
 )
-from potstill.corpus.examples import has_half
-from potstill.corpus.windows import LongTexts
+from potstill.corpus.texts import LongTexts, has_half
 from potstill.errors import PotstillError, unknown_name
 from potstill.tasks import Task, Temperature, find_task
 
@@ -41,9 +42,18 @@ def is_student_type(model_type: object) -> bool:
     return str(model_type).startswith(_STUDENT_TYPE)
 
 
+class CoreFiles(NamedTuple):
+    """The files of a student that the native core opens."""
+
+    config: Path
+    tokenizer: Path
+    plan: Path
+    weights: Path
+
+
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder with ``config.json``, ``tokenizer.json``, weights, and an ONNX file for each precision."""
+    """A folder with ``config.json``, ``tokenizer.json``, weights, and for each precision an ONNX file or a plan."""
 
     path: Path
 
@@ -153,8 +163,8 @@ class ModelFolder:
 
     @property
     def precisions(self) -> list[str]:
-        """The precisions that it has an ONNX file for."""
-        return [name for name, file in ONNX_FILES.items() if (self.path / file).is_file()]
+        """The precisions that it can be loaded in."""
+        return [name for name, file in ONNX_FILES.items() if (self.path / file).is_file() or self.core_files(name)]
 
     @property
     def default_precision(self) -> str:
@@ -162,20 +172,43 @@ class ModelFolder:
         choice = self.path / PRECISION
         return str(read_object(choice).get("default", "fp32")) if choice.is_file() else "fp32"
 
-    def files(self, precision: str | None = None) -> tuple[Path, Path, Path]:
-        """What is deployed: configuration, tokenizer, ONNX file.
+    def files(self, precision: str | None = None) -> tuple[Path, ...]:
+        """What is deployed: of a student with a plan what the native core opens, of others what ONNX Runtime does.
 
         :param precision: default: :attr:`default_precision`.
         :raises PotstillError: when there is no such precision, or one of the files is missing.
         """
-        precision = self.default_precision if precision is None else precision
-        if precision not in ONNX_FILES:
-            raise unknown_name("precision", precision, list(ONNX_FILES))
+        return self.core_files(precision) or self.onnx_files(precision)
+
+    def core_files(self, precision: str | None = None) -> CoreFiles | None:
+        """What the native core opens; None where one of its files is missing.
+
+        :param precision: as of :meth:`files`.
+        """
+        precision = self._known(precision)
+        files = CoreFiles(
+            *(self.path / name for name in (CONFIG, TOKENIZER, PLANS[precision], WEIGHT_FILES[precision]))
+        )
+        return files if all(file.is_file() for file in files) and self.is_student else None
+
+    def onnx_files(self, precision: str | None = None) -> tuple[Path, Path, Path]:
+        """What ONNX Runtime opens: configuration, tokenizer, ONNX file.
+
+        :param precision: as of :meth:`files`.
+        :raises PotstillError: as :meth:`files`.
+        """
+        precision = self._known(precision)
         config, tokenizer, onnx = (self.path / name for name in (CONFIG, TOKENIZER, ONNX_FILES[precision]))
         for file in (config, tokenizer, onnx):
             if not file.is_file():
                 raise PotstillError(f"{self.path}: no {file.name} in it; {self._how_to_get(precision)}")
         return config, tokenizer, onnx
+
+    def _known(self, precision: str | None) -> str:
+        precision = self.default_precision if precision is None else precision
+        if precision not in ONNX_FILES:
+            raise unknown_name("precision", precision, list(ONNX_FILES))
+        return precision
 
     def _how_to_get(self, precision: str) -> str:
         if (self.path / TEACHER).is_file():

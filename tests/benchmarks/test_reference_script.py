@@ -32,7 +32,7 @@ def test_our_commands_exist_with_their_options(tmp_path: Path, bf16: bool) -> No
     assert len(stages) == 4 + 2 * 3
     for stage in stages:
         verb, parsed, _ = parse(stage.potstill)
-        assert isinstance(parsed, VERBS[verb][0])
+        assert isinstance(parsed, VERBS[verb].options)
         assert stage.reference[0] in reference_child.ADAPTATIONS
     training = parse(stages[4].potstill)[1]
     assert (training.optimisation.epoch, training.optimisation.bf16, training.augmented) == (2, bf16, True)

@@ -112,6 +112,16 @@ def test_without_int8_an_older_int8_file_goes(student: Path, tiny_data: Path) ->
     assert not (student / "model.int8.onnx").exists() and not (student / "precision.json").exists()
 
 
+REPLACED = {
+    "model.onnx",
+    "model.int8.onnx",
+    "model.int8.safetensors",
+    "plan.json",
+    "plan.int8.json",
+    "precision.json",
+}
+
+
 def test_stopped_while_it_replaces_files_an_export_leaves_a_complete_folder(
     student: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +135,7 @@ def test_stopped_while_it_replaces_files_an_export_leaves_a_complete_folder(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(stage, "write_json", stop)  # precision.json is written last
         export(options)
-    assert set((read_manifest(student) or {})["files"]) == listed - {"model.onnx", "model.int8.onnx", "precision.json"}
+    assert set((read_manifest(student) or {})["files"]) == listed - REPLACED
     assert potstill.load(student).classes_.tolist() == ["0", "1"]
     (student / ".export").mkdir()  # where a kill would have left it
     export(options)

@@ -12,7 +12,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
 from potstill.corpus.encoded import encode, limited
-from potstill.corpus.windows import LongTexts, WindowEncoder, Windows
+from potstill.corpus.texts import LongTexts
+from potstill.corpus.windows import WindowEncoder, Windows
 from potstill.tasks import find_task
 
 WORDS = {name: index for index, name in enumerate(["[CLS]", "[SEP]", *"abcdefghij"])}

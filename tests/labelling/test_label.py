@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
 from potstill.labelling.label import Unlabelled, label_texts, label_to_tsv

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from potstill.artifacts import LEFT_OUT, shards
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
 from potstill.labelling.label import Unlabelled, label_texts

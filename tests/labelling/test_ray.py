@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from potstill.artifacts import shards
 from potstill.augment.augmentation import augment
 from potstill.augment.sampling import Rules
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import read_transfer
 from potstill.errors import PotstillError
 from potstill.labelling import ENGINES, Engine, ray

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from potstill import Cascade, PotstillError
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 
 
 class Fixed:

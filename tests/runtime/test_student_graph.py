@@ -12,6 +12,7 @@ from potstill.runtime.session import OnnxSession
 from potstill.runtime.student_graph import StudentGraph
 from standins import write_student
 
+pytestmark = pytest.mark.usefixtures("without_core")
 TEXTS = ["a b c", "d", "e f a b c d e f", "zzz b", "a", "zzz"]
 
 

@@ -14,6 +14,8 @@ from potstill.artifacts import read_json, write_json
 from potstill.errors import PotstillError
 from standins import write_student
 
+pytestmark = pytest.mark.usefixtures("without_core")
+
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:

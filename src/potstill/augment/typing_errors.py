@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text, map_text
+from potstill.corpus.texts import Text, map_text
 from potstill.corpus.words import MASK, word_splitter
 
 _SPLITTER = word_splitter()

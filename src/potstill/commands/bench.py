@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import BENCH, BENCH_PLOT, atomic_file, not_ours, read_object, write_json, writing
 from potstill.corpus.columns import Columns
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.splits import find_split
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.evaluation.cascades import CascadeSide, MeasuredCascade, measure_cascades
 from potstill.evaluation.labelled import Labelled

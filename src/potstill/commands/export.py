@@ -17,9 +17,12 @@ from potstill.artifacts import (
     EXPORT_LOCK,
     ONNX_FILES,
     ONNX_MODEL,
+    PLANS,
     PRECISION,
     TOKENIZER,
     TOKENIZER_CONFIG,
+    WEIGHT_FILES,
+    WEIGHTS,
     link_or_copy,
     write_json,
     writing,
@@ -175,15 +178,15 @@ def _write_files(folder: Path, train: list[Example] | None, work: Path) -> list[
 
     :return: its labels.
     """
-    from potstill.export.onnx_files import export_int8, export_onnx
+    from potstill.export.onnx_files import export_fp32, export_int8
     from potstill.teachers.checkpoints import open_finetuned
 
     checkpoint = open_finetuned(str(folder))
-    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG):
+    for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS):
         if (folder / name).is_file():
             link_or_copy(folder / name, work / name)
     _note_padding(work, checkpoint.model.config.pad_token_id)
-    export_onnx(checkpoint.model, checkpoint.tokenizer.model_input_names, work / ONNX_MODEL)
+    export_fp32(checkpoint.model, checkpoint.tokenizer, work)
     if train is not None:
         mixed = np.random.default_rng(0).permutation(len(train))  # files are often sorted by label or length
         texts = [train[row].content for row in mixed]
@@ -253,11 +256,12 @@ def _install(work: Path, exported: Exported) -> None:
     """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
     folder = exported.folder
     changed = [CONFIG] if (work / CONFIG).read_bytes() != (folder / CONFIG).read_bytes() else []
-    with replacing(folder, [PRECISION, *ONNX_FILES.values(), *changed]):
+    written = [*ONNX_FILES.values(), *PLANS.values(), WEIGHT_FILES["int8"]]
+    with replacing(folder, [PRECISION, *written, *changed]):
         (folder / PRECISION).unlink(missing_ok=True)
         for name in changed:
             (work / name).replace(folder / name)
-        for file in ONNX_FILES.values():
+        for file in written:
             if (work / file).is_file():
                 (work / file).replace(folder / file)
             else:

@@ -11,10 +11,10 @@ from typing import Annotated
 import tyro
 
 from potstill.corpus.columns import TextColumn
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import UNLABELLED, check_row, check_text, read_rows
 from potstill.corpus.lines import open_packed
 from potstill.corpus.readers import Row, has_columns
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.model_folder import ModelFolder

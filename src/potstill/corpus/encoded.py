@@ -9,7 +9,7 @@ or both.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from potstill.artifacts import read_manifest
 from potstill.corpus.npy_writer import npy_writer
 from potstill.corpus.safe_loading import open_array
+from potstill.corpus.texts import Text, map_text
 from potstill.corpus.words import unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent
@@ -28,7 +29,6 @@ from potstill.tasks import NO_LABEL
 
 _PAIR = "pair_"  # begins the names of the second texts' arrays
 _BATCH = 4096  # texts given to the tokenizer at once
-Text = str | tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -137,22 +137,6 @@ class KnownGold:
 def with_masks(texts: Sequence[Text], mask_token: str) -> list[Text]:
     """Texts, or pairs of texts, with one mask token, see :func:`~potstill.corpus.words.unify_masks`."""
     return [map_text(text, lambda part: unify_masks(part, mask_token)) for text in texts]
-
-
-def map_text(text: Text, change: Callable[[str], str]) -> Text:
-    """A text, or the two of a pair, each changed."""
-    return change(text) if isinstance(text, str) else (change(text[0]), change(text[1]))
-
-
-def parts_of(texts: Iterable[Text]) -> Iterator[str]:
-    """The texts one after another; of a pair first the one and then the other."""
-    for text in texts:
-        yield from (text,) if isinstance(text, str) else text
-
-
-def joined(text: Text) -> str:
-    """A text, or the two of a pair, as one line for people."""
-    return text if isinstance(text, str) else " | ".join(text)
 
 
 def limited(tokenizer: Tokenizer, max_length: int) -> Tokenizer:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from potstill.corpus.columns import BY_NAME, Columns
-from potstill.corpus.encoded import Text
 from potstill.corpus.readers import Row, find_reader
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text, has_half
 from potstill.errors import PotstillError, shown
 from potstill.tasks import Label
 
@@ -147,8 +147,3 @@ def _check_one(row: Row, label: object) -> str:
     if has_half(label):
         raise PotstillError(f"{row.where}: half a character (a lone surrogate) in the label; fix or remove it")
     return unicodedata.normalize("NFC", label)
-
-
-def has_half(text: str) -> bool:
-    """Whether a text has half a surrogate pair in it, which JSON can express, but UTF-8 cannot."""
-    return text.encode(errors="ignore").decode() != text

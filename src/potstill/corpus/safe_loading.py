@@ -4,15 +4,17 @@ The libraries that read them raise exceptions of many types, bare ``Exception`` 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from potstill.errors import NO_HOME, PotstillError, reason
 from potstill.files import check_readable, rereadable
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 DAMAGED = "cannot be loaded, it is damaged or of a kind that is not read here"
 
@@ -56,11 +58,13 @@ def open_array(path: Path) -> NDArray[Any]:
     return array
 
 
-def open_tokenizer(path: Path) -> Tokenizer:
+def open_tokenizer(path: Path) -> "Tokenizer":
     """Read a ``tokenizer.json``; the tokenizer pads and cuts nothing.
 
     :raises PotstillError: when it is damaged, or cannot encode an unknown word.
     """
+    from tokenizers import Tokenizer
+
     with OneLineErrors(DAMAGED, path):
         tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         tokenizer.no_padding()

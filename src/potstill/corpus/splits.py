@@ -13,13 +13,13 @@ import numpy as np
 from potstill.artifacts import hash_file
 from potstill.corpus.column_guesses import SAMPLE_ROWS
 from potstill.corpus.columns import BY_NAME, Columns, find_columns
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, check_row, read_examples
 from potstill.corpus.labels import collect_labels, encode_labels, for_task, label_names
 from potstill.corpus.lines import GZIP
 from potstill.corpus.readers import READERS, Record, as_row, ending, has_columns
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.corpus.stratified import stratify
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, require, shown
 from potstill.files import is_input, rereadable
 from potstill.tasks import Label, Task, find_task, task_of

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 
 # Texts that are in memory at once, and a shard of a transfer set: the set itself may be larger than memory.
 # A shard is also what a kill loses at most: 85 seconds of a MiniLM-L6 teacher on one thread.

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.answers import Answers
-from potstill.corpus.encoded import Text
 from potstill.corpus.lines import read_lines
 from potstill.corpus.readers import column_names, ending, has_columns
 from potstill.corpus.streams import PART_ROWS, in_parts
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason, require, shown
 from potstill.files import check_readable, reading, rereadable
 

@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.corpus.encoded import Encoded, Text, encode, limited
+from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.corpus.texts import LongTexts, Text
 from potstill.progress import Progress, silent
 from potstill.tasks import Task
-
-LongTexts = Literal["mean", "confident", "first"]
-"""What the logits of a long text are: the mean of its windows', those of the most confident, those of the first."""
 
 
 @dataclass(frozen=True)

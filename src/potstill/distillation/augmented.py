@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
 from potstill.augment.sampling import Rules
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_texts
 from potstill.corpus.readers import of_form
 from potstill.corpus.streams import Seen, in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.words import as_words
 from potstill.files import rereadable
 from potstill.labelling import POOLS

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import LABELLED, LEFT_OUT, TEACHER, read_object, shards
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import distinct, in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import transfer_parts
 from potstill.errors import PotstillError
 from potstill.labelling.label import Unlabelled, label_texts

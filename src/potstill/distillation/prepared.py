@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import shards
 from potstill.augment.typing_errors import misspell_some
-from potstill.corpus.encoded import Chunk, KnownGold, parts_of
+from potstill.corpus.encoded import Chunk, KnownGold
+from potstill.corpus.texts import parts_of
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.distillation.inputs import hash_vectors, hash_weights

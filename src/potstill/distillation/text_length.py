@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from potstill.corpus.encoded import Text
 from potstill.corpus.splits import Corpus
+from potstill.corpus.texts import Text
 from potstill.corpus.words import word_splitter
 from potstill.runs.options import USUAL_LENGTH, DistillOptions
 

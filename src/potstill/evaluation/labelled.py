@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example
+from potstill.corpus.texts import Text
 from potstill.tasks import Label, Task, task_of
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text, joined
+from potstill.corpus.texts import Text, joined
 from potstill.evaluation.cascades import CascadeSide, measure_cascades
 from potstill.evaluation.label_figures import count_confusion, figures_by_label, never_predicted
 from potstill.evaluation.labelled import Labelled

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason, unknown_name
 from potstill.evaluation.labelled import Labelled
 from potstill.tasks import MultiLabel

@@ -24,9 +24,7 @@ def write_plan(model: StudentModel, tokenizer: Tokenizer, folder: Path) -> None:
         _write(model, tokenizer, CorePlan(model), folder, "fp32")
 
 
-def write_int8_plan(
-    model: StudentModel, tokenizer: Tokenizer, ranges: NDArray[np.float32], folder: Path
-) -> None:
+def write_int8_plan(model: StudentModel, tokenizer: Tokenizer, ranges: NDArray[np.float32], folder: Path) -> None:
     """Write the plan and the weights of a student in 8-bit integers; nothing where the core cannot run it.
 
     :param ranges: the calibration ranges of its activations, ``[n_activations, 2]``.

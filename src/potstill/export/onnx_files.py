@@ -23,7 +23,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
-from potstill.corpus.encoded import Encoded, Text, encode, limited
+from potstill.corpus.encoded import Encoded, encode, limited
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason
 from potstill.export.core_files import write_int8_plan, write_plan
 from potstill.students import StudentModel
@@ -49,6 +50,14 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    export_fp32(model, tokenizer, folder)
+
+
+def export_fp32(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write what a classifier is run from, in floats, beside its weights: the ONNX file, and a student's plan.
+
+    :raises PotstillError: when the ONNX file's logits differ.
+    """
     export_onnx(model, tokenizer.model_input_names, folder / ONNX_MODEL)
     if isinstance(model, StudentModel):
         write_plan(model, tokenizer.backend_tokenizer, folder)

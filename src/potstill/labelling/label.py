@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from potstill.artifacts import LEFT_OUT, atomic_folder, left_out_name, shards
 from potstill.corpus.columns import BY_NAME, Columns
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import read_texts
 from potstill.corpus.readers import find_parquet_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import as_fields, transfer_parts, write_tsv
 from potstill.errors import PotstillError, reason
 from potstill.files import check_readable, reading, rereadable

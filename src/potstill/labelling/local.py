@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file, left_out_name, shard_name
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import write_shard
 from potstill.progress import Progress, silent
 from potstill.teachers import Teacher

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import shards as shard_files
 from potstill.augment.tagging import Submit, tag_part
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason, require
 from potstill.labelling.local import Shard, missing_shards, write_labelled
 from potstill.progress import Progress, silent

@@ -11,12 +11,13 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import ENCODED_SUFFIX, LABELS, RAW, TRANSFER, check_replaceable, hash_file, read_manifest
 from potstill.corpus.columns import Columns
-from potstill.corpus.encoded import Chunk, KnownGold, Text
+from potstill.corpus.encoded import Chunk, KnownGold
 from potstill.corpus.examples import Example, example_parts, read_examples
 from potstill.corpus.labels import collect_labels, encode_labels, for_task, write_labels
 from potstill.corpus.lines import read_lines
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import distinct, in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import TEXTS, shards
-from potstill.corpus.encoded import joined
+from potstill.corpus.texts import joined
 from potstill.corpus.transfer import TransferSet, read_transfer
 from potstill.corpus.words import MASK, OTHER_MASKS, word_splitter
 from potstill.model_folder import ModelFolder

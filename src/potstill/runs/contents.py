@@ -6,9 +6,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from potstill.artifacts import LABELS, RUN, check_format, read_object
-from potstill.corpus.encoded import Text
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import encode_labels, read_labels
+from potstill.corpus.texts import Text
 
 
 def read_record(run: Path) -> dict[str, Any]:

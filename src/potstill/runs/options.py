@@ -12,7 +12,7 @@ from potstill.corpus.columns import Columns, DistillColumns
 from potstill.corpus.readers import has_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.splits import UnknownLabels, source_has_columns
-from potstill.corpus.windows import LongTexts
+from potstill.corpus.texts import LongTexts
 from potstill.errors import PotstillError
 from potstill.files import check_input, reading
 from potstill.labelling import Engine

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.runtime.classifier import find_threshold
 from potstill.runtime.estimator import FittedClassifier

@@ -1,6 +1,6 @@
-"""Raw text to labels with a model folder: ``config.json``, ``tokenizer.json`` and an ONNX file.
+"""Raw text to labels with a model's folder: a student in the native core, any other model in ONNX Runtime.
 
-Runs students and, from the same three files, teachers. Needs neither torch nor transformers.
+Needs neither torch nor transformers; a student in the core needs numpy alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,18 +10,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text, map_text, parts_of
-from potstill.corpus.safe_loading import open_tokenizer
-from potstill.corpus.windows import WindowEncoder
-from potstill.errors import PotstillError
+from potstill.corpus.texts import Text, map_text, parts_of
+from potstill.errors import PotstillError, require
 from potstill.files import reading
 from potstill.model_folder import ModelFolder
-from potstill.morphology import MorphemeSplitter
+from potstill.runtime.core_graph import CoreGraph, find_core, tell_without_core
 from potstill.runtime.estimator import FittedClassifier
 from potstill.runtime.hub import find_folder
-from potstill.runtime.padded_graph import PaddedGraph
-from potstill.runtime.session import OnnxSession
-from potstill.runtime.student_graph import StudentGraph
 from potstill.runtime.texts import check_texts
 from potstill.runtime.threads import available_cpus
 from potstill.tasks import Task, Temperature
@@ -172,30 +167,38 @@ def load(path: str | Path, threads: int | None = None, precision: str | None = N
         that the student reads through is not installed.
     """
     with reading(Path(path)):
-        folder = ModelFolder(find_folder(path))
-        _, tokenizer_file, onnx_file = folder.files(precision)
-    labels, pad_id, analyzer = folder.labels, folder.pad_id, folder.config.get("analyzer")
-    split = MorphemeSplitter(str(analyzer)) if analyzer else None
+        folder = ModelFolder(find_folder(path, has_core=find_core() is not None))
+        folder.files(precision)  # an error names what is missing
+    analyzer = folder.config.get("analyzer")
     source = Source(str(folder.path.absolute()) if Path(path).exists() else str(path), threads, precision)
-    threads = threads or available_cpus()
-    tokenizer = open_tokenizer(tokenizer_file)
-    tokenizer.enable_truncation(folder.max_length)
-    # One thread for a student: products this small are slower when they are shared. Several threads each take a batch.
-    session = OnnxSession(onnx_file, len(labels), 1 if folder.is_student else threads)
-    is_unpadded = folder.is_student or session.inputs == ["input_ids"]
-    graph: Graph
-    if is_unpadded:
-        graph = StudentGraph(session, tokenizer, threads)
-    else:
-        encoder = WindowEncoder(tokenizer, folder.max_length, folder.long_texts)
-        graph = PaddedGraph(session, encoder, pad_id, folder.task)
+    graph = _open_graph(folder, precision, threads or available_cpus())
     return Classifier(
         graph,
-        labels,
+        folder.labels,
         temperature=folder.temperature,
         task=folder.task,
         pairs=folder.reads_pairs,
         source=source,
         thresholds=folder.confidence_thresholds,
-        split=split,
+        split=_splitter(str(analyzer)) if analyzer else None,
     )
+
+
+def _open_graph(folder: ModelFolder, precision: str | None, threads: int) -> Graph:
+    """A student in the native core, where both are there; else a model in ONNX Runtime."""
+    files = folder.core_files(precision)
+    if files and find_core():
+        return CoreGraph(files, len(folder.labels), threads)
+    if files:
+        tell_without_core()
+    require("onnx", "onnxruntime", "tokenizers")
+    from potstill.runtime.onnx_graphs import open_onnx
+
+    return open_onnx(folder, precision, threads)
+
+
+def _splitter(analyzer: str) -> Callable[[Sequence[str]], list[str]]:
+    require("onnx", "tokenizers")  # analyzers tag the words of the word splitter
+    from potstill.morphology import MorphemeSplitter
+
+    return MorphemeSplitter(analyzer)

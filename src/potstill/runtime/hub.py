@@ -3,22 +3,28 @@
 import re
 from pathlib import Path
 
-from potstill.artifacts import CONFIG, ONNX_FILES, PRECISION, TOKENIZER, TOKENIZER_CONFIG
+from potstill.artifacts import CONFIG, ONNX_FILES, PLANS, PRECISION, TOKENIZER, TOKENIZER_CONFIG, WEIGHT_FILES
 from potstill.corpus.safe_loading import OneLineErrors
+from potstill.errors import require
 
-_FILES = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, PRECISION, *ONNX_FILES.values()]
+_SMALL = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, PRECISION, *PLANS.values()]
 _NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
-def find_folder(name: str | Path) -> Path:
+def find_folder(name: str | Path, *, has_core: bool = False) -> Path:
     """A folder as it is; for ``USER/NAME`` that is none here, the folder that the hub's files are downloaded to.
 
+    :param has_core: whether students run in the native core, not in ONNX Runtime.
     :raises PotstillError: when the hub has no such model, or is not reached and the files are not here already.
     """
     path = Path(name)
     if path.exists() or not _NAME.fullmatch(str(name)):
         return path
+    require("hub", "huggingface_hub")
     from huggingface_hub import snapshot_download
 
     with OneLineErrors(f"{name}: neither a folder here nor a model that the hub gives"):
-        return Path(snapshot_download(str(name), allow_patterns=_FILES))
+        folder = Path(snapshot_download(str(name), allow_patterns=_SMALL))
+        # The weights of a teacher, which has no plan, are not downloaded: ONNX Runtime does not read them.
+        weights = WEIGHT_FILES if has_core and any((folder / plan).is_file() for plan in PLANS.values()) else ONNX_FILES
+        return Path(snapshot_download(str(name), allow_patterns=[*_SMALL, *weights.values()]))

@@ -12,6 +12,7 @@ from potstill.artifacts import TOKENIZER_CONFIG, writing
 from potstill.files import reading
 from potstill.model_folder import ModelFolder
 from potstill.runtime.classifier import Classifier, load
+from potstill.runtime.core_graph import find_core
 
 
 class PackedModel:
@@ -22,7 +23,8 @@ class PackedModel:
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        files = ModelFolder(folder).files("fp32")
+        model = ModelFolder(folder)
+        files = model.files("fp32") if find_core() else model.onnx_files("fp32")
         with reading(folder):
             optional = [path for path in (folder / TOKENIZER_CONFIG,) if path.is_file()]
             self._files = {path.name: path.read_bytes() for path in (*files, *optional)}

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text, token_batches
+from potstill.corpus.encoded import token_batches
 from potstill.corpus.safe_loading import OneLineErrors
+from potstill.corpus.texts import Text
 from potstill.corpus.windows import WindowEncoder, Windows
 from potstill.runtime.session import UNFIT, OnnxSession
 from potstill.tasks import Task

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from potstill.corpus.encoded import Text
 from potstill.corpus.safe_loading import OneLineErrors
+from potstill.corpus.texts import Text
 from potstill.corpus.words import UNK_ID
 from potstill.forks import PerProcess
 from potstill.runtime.session import UNFIT, OnnxSession

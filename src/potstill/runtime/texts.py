@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from potstill.corpus.encoded import Text
-from potstill.corpus.examples import has_half
+from potstill.corpus.texts import Text, has_half
 from potstill.errors import PotstillError, shown
 
 _TO_LIST = ("to_pylist", "tolist", "to_list")  # Arrow; numpy and pandas; polars

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from potstill import __version__
-from potstill.corpus.examples import has_half
+from potstill.corpus.texts import has_half
 from potstill.errors import PotstillError
 from potstill.serving.batcher import Overloaded
 from potstill.serving.explaining import MAX_WORDS, leave_one_out, split_words, word_weights

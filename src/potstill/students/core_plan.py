@@ -25,8 +25,7 @@ class CorePlan:
     :param ranges: the calibration ranges, see :class:`~potstill.students.onnx_graph.OnnxGraph`; None: in floats.
     :ivar layers: of the part that is being written.
     :ivar n_activations: how many values were given to :meth:`quantize`.
-    :ivar tensors: the weights in integers, and those in floats beside them; empty for a plan in floats, which reads those
-        of the model's own file.
+    :ivar tensors: the weights of a plan in integers; one in floats reads those of the model's own file.
     """
 
     def __init__(self, model: nn.Module, ranges: NDArray[np.float32] | None = None) -> None:
@@ -69,7 +68,7 @@ class CorePlan:
 
         :param weights: of the rows; None: they are multiplied into the table, whose last column has their squares.
         """
-        more = {} if weights is None else {"weights": self._floats(weights)}
+        more: dict[str, Any] = {} if weights is None else {"weights": self._floats(weights)}
         return self._add("char_ngrams", table=table, max_ngram=max_ngram, **more)
 
     def linear(self, x: int, layer: str, *, slope: float | None = None, left: int = 0) -> int:
@@ -79,7 +78,7 @@ class CorePlan:
         :param slope: of an activation, below zero: 0 is ReLU; None: no activation.
         :param left: of a convolution, how many words of a window are before its word.
         """
-        more = {} if slope is None else {"slope": slope}
+        more: dict[str, Any] = {} if slope is None else {"slope": slope}
         weight = self._matrix(f"{layer}.weight", x)
         return self._add("linear", x=x, weight=weight, bias=self._floats(f"{layer}.bias"), left=left, **more)
 

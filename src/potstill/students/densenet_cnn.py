@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.layers import DenseNet, MaxOverTime
 from potstill.students.core_plan import CorePlan
+from potstill.students.layers import DenseNet, MaxOverTime
 from potstill.students.onnx_graph import OnnxGraph
 
 

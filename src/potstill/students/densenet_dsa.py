@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from potstill.students.base import StudentConfig, StudentModel
-from potstill.students.layers import DenseNet
 from potstill.students.core_plan import CorePlan
+from potstill.students.layers import DenseNet
 from potstill.students.onnx_graph import OnnxGraph
 
 _SLOPE = 0.01  # of the activation below zero

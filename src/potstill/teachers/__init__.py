@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.progress import Progress, silent
 
 Backend = Literal["torch", "torch-bf16", "onnx", "onnx-int8"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, shown
 
 SMOOTHING = 0.1  # of the probability, spread over all labels, where there are labels and no scores

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from potstill.corpus.encoded import Text, encode, limited, tokenizer_hash
+from potstill.corpus.encoded import encode, limited, tokenizer_hash
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress, silent

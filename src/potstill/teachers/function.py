@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import hash_json
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason, shown
 from potstill.progress import Progress, silent
 from potstill.teachers.answers import SMOOTHING, Kind, label_name, read_answers

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedConfig
 
 from potstill.artifacts import hash_json
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.corpus.words import MASK, unify_masks
 from potstill.errors import PotstillError, shown
 from potstill.progress import Progress, silent

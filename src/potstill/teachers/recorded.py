@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.artifacts import CONFIG, TEACHER, TEMPERATURE, read_object, write_json
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.corpus.transfer import read_transfer
 from potstill.model_folder import ModelFolder
 from potstill.tasks import SINGLE_LABEL, Task

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from potstill.artifacts import LONG_TEXTS, ONNX_MODEL, hash_json, writing
-from potstill.corpus.encoded import Text, tokenizer_hash, with_masks
-from potstill.corpus.windows import LongTexts, WindowEncoder
+from potstill.corpus.encoded import tokenizer_hash, with_masks
+from potstill.corpus.texts import LongTexts, Text
+from potstill.corpus.windows import WindowEncoder
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError
 from potstill.export.onnx_files import export_onnx, quantize

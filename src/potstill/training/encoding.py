@@ -12,16 +12,8 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import atomic_folder, read_manifest
 from potstill.augment.tagging import analyse_texts
-from potstill.corpus.encoded import (
-    Chunk,
-    Encoded,
-    encode_chunks,
-    limited,
-    map_text,
-    parts_of,
-    tokenizer_hash,
-    with_masks,
-)
+from potstill.corpus.encoded import Chunk, Encoded, encode_chunks, limited, tokenizer_hash, with_masks
+from potstill.corpus.texts import map_text, parts_of
 from potstill.corpus.words import MASK, UNK, UNK_ID, unify_masks
 from potstill.errors import PotstillError
 from potstill.progress import Progress, silent

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.cache import Cache, open_cache
-from potstill.corpus.encoded import Text
 from potstill.corpus.label_file import LabelFile
 from potstill.corpus.streams import distinct
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, require, shown
 from potstill.progress import Bar, Progress, silent
 from potstill.teachers.language_model.asking import BUDGET, Asker, Question

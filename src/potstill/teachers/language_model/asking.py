@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from potstill.cache import Cache
-from potstill.corpus.encoded import Text
 from potstill.corpus.streams import in_parts
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.teachers.language_model.answers import Answer, NoLabelError, Scores
 from potstill.teachers.language_model.connection import BusyError, Connection, NoAnswerError, UnsupportedError

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from potstill.artifacts import hash_json
-from potstill.corpus.encoded import Text
 from potstill.corpus.label_file import LabelDescription, LabelFile
+from potstill.corpus.texts import Text
 from potstill.teachers.language_model.options import Api
 
 Mode = Literal["logprobs", "json"]

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from potstill.artifacts import hash_json
-from potstill.corpus.encoded import Text
+from potstill.corpus.texts import Text
 from potstill.teachers.language_model.answers import (
     Answer,
     Scores,
