@@ -15,7 +15,7 @@ from potstill.students import STUDENTS, wrap_tokenizer
 WORDS = ("the", "film", "is", "good", "bad", ",", ".", "n't", "do", "it", "'s", *"abcdef")
 TEXTS = ("the film is n't bad.", "it's good, the bad film", "a b c d e f", "unknown words", "é film")
 _DENSENET = {
-    "densenet_kernels": [[1, 3], [3, 3]],
+    "densenet_kernels": [[1, 1], [3, 3]],
     "densenet_first_num_filters": 6,
     "densenet_num_filters": 5,
     "densenet_last_num_filters": 7,
