@@ -23,7 +23,7 @@ _DENSENET = {
 _SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"num_filters": 5, "kernel_sizes": [2, 3], "fc_hidden_size": 6},
     "bilstm": {"hidden_size": 5, "fc_hidden_size": 6},
-    "densenet-cnn": _DENSENET | {"num_filters": 5, "kernel_sizes": [1, 2]},
+    "densenet-cnn": _DENSENET | {"num_filters": 5, "kernel_sizes": [2, 3]},
     "densenet-dsa": _DENSENET | {"dsa_num_attentions": 2, "dsa_dim": 5, "fc_hidden_size": 6},
     "ngram": {"num_buckets": 101, "ngram_width": 4, "fc_hidden_size": 6},
     "char-ngram": {"num_buckets": 101, "ngram_width": 6},

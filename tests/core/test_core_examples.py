@@ -14,6 +14,11 @@ from core_students import TEXTS
 _EXAMPLES = CORE / "examples"
 
 
+def test_the_page_shows_the_example() -> None:
+    page = CORE.parent / "docs" / "embed.md"
+    assert f"```c\n{(_EXAMPLES / 'predict.c').read_text()}```\n" in page.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def folder(core_students: list[Path]) -> Path:
     """A student of single texts."""
