@@ -9,15 +9,26 @@
 namespace potstill {
 namespace {
 
-constexpr size_t kPlanFormat = 1;            // of plans
+constexpr size_t kPlanFormat = 1;        // of plans
 constexpr size_t kPart = 256;            // texts that are encoded before the first of them is read
 constexpr size_t kMostTexts = 16;        // of a batch
 constexpr size_t kMostRows = 384;        // of a batch of several texts: what its layers give stays in the cache
+constexpr size_t kLongestText = size_t{1} << 28;     // bytes: what it is normalized to is counted in 32 bits
 constexpr size_t kMostBytes = sizeof(size_t) > 4 ? (size_t{1} << 30) * 4 : size_t{1} << 30;  // that a batch may take
 constexpr size_t kMostWordBytes = size_t{64} << 20;  // that a text of one word may take
+constexpr size_t kKeptBytes = size_t{64} << 20;      // that a call may keep for the next one
 constexpr size_t kLongestProblem = 300;              // characters
-constexpr size_t kLongestText = size_t{1} << 28;     // bytes: what it is normalized to is counted in 32 bits
-constexpr size_t kKeptBytes = size_t{64} << 20;  // that a call may keep for the next one
+
+// Bytes that a batch holds.
+size_t size_of(const Batch &batch) {
+  size_t numbers = batch.ids.capacity() + batch.hashes.capacity(), bytes = batch.integer_scratch.capacity();
+  for (const Array<float> &scratch : batch.scratch) numbers += scratch.capacity();
+  for (const Buffer &buffer : batch.buffers) {
+    numbers += buffer.floats.capacity();
+    bytes += buffer.integers.capacity();
+  }
+  return numbers * sizeof(float) + bytes;
+}
 
 // A lock that is not waited for long: in a forked process a thread may hold it that does not exist there.
 class Lock {
@@ -102,7 +113,10 @@ std::unique_ptr<Student::Work> Student::take_work() const {
 }
 
 void Student::give_back(std::unique_ptr<Work> work) const {
-  if (work->pool.n_rows * pool_.row_bytes > kKeptBytes) return;  // after a text of a book's length
+  const TextScratch &text = work->text;
+  const size_t of_text = sizeof(uint32_t) * (work->ids.capacity() + text.characters.capacity() + text.other.capacity() +
+                                             text.starts.capacity()) + text.bytes.capacity() + text.classes.capacity();
+  if (of_text + size_of(work->pool) > kKeptBytes) return;  // after a text of a book's length
   const Lock lock(mutex_);
   if (lock) idle_.push_back(std::move(work));
 }
