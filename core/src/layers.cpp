@@ -418,9 +418,9 @@ class CharNGrams : public Layer {
  public:
   explicit CharNGrams(LayerReader &reader) : table_(reader, "table") {
     longest_ = reader.whole("max_ngram", 32, 0);
-    if (!longest_ || !table_.width()) reader.fail("n-grams of no length");
     weights_ = reader.has("weights") ? reader.floats("weights", table_.n_rows()) : nullptr;
     buckets_ = Remainder(std::max<size_t>(1, table_.n_rows()));
+    if (!longest_ || table_.width() < (weights_ ? 1 : 2)) reader.fail("n-grams of no length");
     output_.width = table_.width() - (weights_ ? 0 : 1);
     output_.is_by_text = true;
     uint64_t of_length = 1;  // kSecond to the power of length - 1

@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kLongestOfPieces = 100;  // characters; a longer word is unknown, as in tokenizers' WordPiece
 constexpr size_t kMostSteps = 256;  // to a word in the hash table; by chance a word is at most some dozens away
-constexpr size_t kMostMarks = 1000;
+constexpr size_t kMostMarks = 1000, kLongestMark = 256;  // each is looked for at every bracket of a text
 constexpr std::string_view kPiece = "##", kSpaceSign = "\xE2\x96\x81";  // ▁
 
 uint32_t hash_of(std::string_view word) {
@@ -93,7 +93,8 @@ std::string Tokenizer::read(std::string_view tokenizer_json, const Json &kind, s
   if (marks.items.size() > kMostMarks) return "tokenizer.json has too many added_tokens";
   for (const Json &mark : marks.items) {
     const size_t id = mark["id"].whole(n_ids, n_ids);
-    if (mark["content"].text.empty() || id >= n_ids) return "tokenizer.json has a damaged token among added_tokens";
+    if (mark["content"].text.empty() || mark["content"].text.size() > kLongestMark || id >= n_ids)
+      return "tokenizer.json has a damaged token among added_tokens";
     marks_.push_back({std::string(mark["content"].text), static_cast<uint32_t>(id)});
   }
   unknown_ = words_.find("<unk>");
