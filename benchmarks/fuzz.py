@@ -28,7 +28,7 @@ _MEGABYTE = 1 << 20
 class Options:
     """Fuzz one target."""
 
-    target: Annotated[Literal["readers", "vectors", "student", "http"], tyro.conf.Positional]
+    target: Annotated[Literal["readers", "vectors", "student", "core", "http"], tyro.conf.Positional]
     """Which."""
     runs: int = 100_000
     """Inputs."""

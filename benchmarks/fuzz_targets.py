@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fuzz_forms import Form, Target, expect, make_target
+from fuzz_forms import LONGEST_ERROR, Form, Target, expect, make_target
 from fuzz_http import http
 from potstill.corpus.answers import Answers
 from potstill.corpus.columns import DistillColumns
@@ -250,10 +250,40 @@ def _folder(folder: Path, name: str) -> Callable[[bytes], None]:
     return read
 
 
+def core(scratch: Path, student: Path) -> Target:
+    """The native core: a student's folder in which one of the files that it reads is the input."""
+    import potstill_core
+
+    copytree(student, scratch / "core")
+    names = ("config.json", "tokenizer.json", "plan.json", "model.safetensors")
+    paths = [scratch / "core" / name for name in names]
+
+    def read(path: Path, good: bytes) -> Callable[[bytes], None]:
+        def check(content: bytes) -> None:
+            path.write_bytes(content)
+            try:
+                model = potstill_core.Student(*map(str, paths))
+            except ValueError as error:
+                expect(len(str(error)) <= LONGEST_ERROR and str(error).isprintable(), f"no one line: {error!r}")
+            except OSError:
+                expect(not content, "a file that is not empty cannot be read")
+            else:
+                n_rows = len(_PROBES) // (1 + model.reads_pairs)
+                texts = _PROBES[: n_rows * (1 + model.reads_pairs)]
+                model.logits(texts, np.zeros((n_rows, model.n_labels), np.float32))
+            finally:
+                path.write_bytes(good)
+
+        return check
+
+    return make_target([Form(read(path, path.read_bytes()), [path.read_bytes()]) for path in paths])
+
+
 TARGETS: dict[str, Callable[[Path, Path], Target]] = {
     "readers": readers,
     "vectors": vectors,
     "student": student,
+    "core": core,
     "http": http,
 }
 """By name: from a scratch folder and a student's folder to the target."""

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
@@ -47,15 +48,28 @@ int init(PyObject *self, PyObject *args, PyObject *) {
     const potstill::StudentFiles contents{made->config.content(), made->tokenizer.content(), made->plan.content(),
                                           made->weights.content()};
     std::string problem;
-    Py_BEGIN_ALLOW_THREADS;
-    problem = made->student.read(contents, *kernels);
+    bool fits = true;
+    Py_BEGIN_ALLOW_THREADS;  // nothing may be thrown past its end
+    try {
+      problem = made->student.read(contents, *kernels);
+    } catch (const std::exception &) {
+      fits = false;
+    }
     Py_END_ALLOW_THREADS;
+    if (!fits) {
+      PyErr_NoMemory();
+      return -1;
+    }
     if (!problem.empty()) {
       PyErr_SetString(PyExc_ValueError, problem.c_str());
       return -1;
     }
-    delete reinterpret_cast<Object *>(self)->opened;
-    reinterpret_cast<Object *>(self)->opened = made.release();
+    Opened *&opened = reinterpret_cast<Object *>(self)->opened;
+    if (opened) {  // another thread may be reading it
+      PyErr_SetString(PyExc_ValueError, "opened already");
+      return -1;
+    }
+    opened = made.release();
     return 0;
   } catch (const std::bad_alloc &) {
     PyErr_NoMemory();
@@ -107,7 +121,7 @@ PyObject *logits(PyObject *self, PyObject *args) {
       Py_BEGIN_ALLOW_THREADS;
       try {
         fits = student.logits(views, size / a_text, static_cast<float *>(buffer.buf));
-      } catch (const std::bad_alloc &) {
+      } catch (const std::exception &) {
         fits = false;
       }
       Py_END_ALLOW_THREADS;

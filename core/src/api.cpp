@@ -7,8 +7,8 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "files.h"
 #include "student.h"
@@ -20,9 +20,13 @@ struct potstill_student {
 
 namespace {
 
+constexpr size_t kTexts = 64;  // that are given to a student at once
+
 std::string_view view(potstill_text text) { return {text.bytes, text.size}; }
 
-void tell(const std::string &problem, char *error, size_t error_size) {
+constexpr std::string_view kNoMemory = "the student needs more memory than there is";
+
+void tell(std::string_view problem, char *error, size_t error_size) {
   if (!error || !error_size) return;
   const size_t size = std::min(problem.size(), error_size - 1);
   std::memcpy(error, problem.data(), size);
@@ -30,9 +34,8 @@ void tell(const std::string &problem, char *error, size_t error_size) {
 }
 
 potstill_student *opened(std::unique_ptr<potstill_student> student, std::string problem, char *error, size_t error_size) {
-  if (problem.empty()) return student.release();
   tell(problem, error, error_size);
-  return nullptr;
+  return problem.empty() ? student.release() : nullptr;
 }
 
 // Calls a function; where memory ends, gives `otherwise`.
@@ -55,6 +58,7 @@ T guarded(T otherwise, Call call) {
 }  // namespace
 
 potstill_student *potstill_open(const char *folder, const char *precision, char *error, size_t error_size) {
+  tell(kNoMemory, error, error_size);  // what remains where memory ends
   return guarded<potstill_student *>(nullptr, [&] {
     const std::string place = std::string(folder) + "/";
     const bool is_integer = precision ? std::strcmp(precision, "int8") == 0 : potstill::exists(place + "plan.int8.json");
@@ -79,6 +83,7 @@ potstill_student *potstill_open(const char *folder, const char *precision, char 
 
 potstill_student *potstill_open_memory(potstill_text config, potstill_text tokenizer, potstill_text plan,
                                        potstill_text weights, char *error, size_t error_size) {
+  tell(kNoMemory, error, error_size);
   return guarded<potstill_student *>(nullptr, [&] {
     auto student = std::make_unique<potstill_student>();
     std::string problem =
@@ -94,16 +99,14 @@ const char *potstill_label(const potstill_student *student, size_t index) {
 
 int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_texts, float *logits) {
   return guarded(1, [&] {
-    std::vector<std::string_view> views;
-    const size_t n = n_texts * (student->student.reads_pairs() ? 2 : 1);
-    std::string_view few[16];
-    std::string_view *at = few;
-    if (n > 16) {
-      views.resize(n);
-      at = views.data();
+    const size_t sides = student->student.reads_pairs() ? 2 : 1, n_labels = student->student.labels().size();
+    std::string_view views[2 * kTexts];  // here, so that nothing is allocated
+    for (size_t start = 0; start < n_texts; start += kTexts) {
+      const size_t count = std::min(kTexts, n_texts - start);
+      for (size_t i = 0; i < count * sides; ++i) views[i] = view(texts[start * sides + i]);
+      if (!student->student.logits(views, count, logits + start * n_labels)) return 1;
     }
-    for (size_t i = 0; i < n; ++i) at[i] = view(texts[i]);
-    return student->student.logits(at, n_texts, logits) ? 0 : 1;
+    return 0;
   });
 }
 

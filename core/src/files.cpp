@@ -13,9 +13,8 @@
 namespace potstill {
 
 bool exists(const std::string &path) {
-  std::FILE *file = std::fopen(path.c_str(), "rb");
-  if (file) std::fclose(file);
-  return file != nullptr;
+  File file;  // not fopen, which waits for a pipe's other end
+  return file.open(path);
 }
 
 #if defined(POTSTILL_MAPS)

@@ -7,6 +7,7 @@
 
 namespace potstill {
 
+// Whether there is a file that is not empty.
 bool exists(const std::string &path);
 
 class File {

@@ -11,6 +11,7 @@ namespace potstill {
 namespace {
 
 constexpr int kDeepest = 64;
+constexpr size_t kMostValues = size_t{1} << 22;  // each takes a hundred bytes, and two in the text
 
 class Parser {
  public:
@@ -43,6 +44,7 @@ class Parser {
   }
 
   bool parse(Json &value, int depth) {
+    if (++n_values_ > kMostValues) return false;
     skip_space();
     switch (peek()) {
       case '{':
@@ -174,7 +176,7 @@ class Parser {
 
   std::string_view source_;
   std::deque<std::string> &unescaped_;
-  size_t at_ = 0;
+  size_t at_ = 0, n_values_ = 0;
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ struct JsonDocument {
   std::deque<std::string> unescaped;
 };
 
-// Parses a text; false where it is no JSON, or deeper than 64.
+// Parses a text; false where it is no JSON, deeper than 64, or of more than four million values.
 bool parse_json(std::string_view source, JsonDocument &document);
 
 }  // namespace potstill

@@ -7,6 +7,9 @@
 namespace potstill {
 namespace {
 
+constexpr size_t kMostIntegers = 65536;            // of a sum of products: more may not fit into 32 bits
+constexpr size_t kMostPacked = 64;                 // times the bytes of the weights: of a matrix of one number a panel
+constexpr size_t kLongestWindow = 1000;            // words of a convolution
 constexpr char kScale[] = ".scale";                // of each column of a matrix of integers
 constexpr char kQuantization[] = ".quantization";  // scale and zero point of a table of integers
 
@@ -86,13 +89,18 @@ void LayerReader::read_matrix(const std::string &name, const Value &x, const std
   if (!found) return;
   const size_t n = found->shape[0];
   size = dimensions == 3 ? found->shape[2] : 1;
+  if (size > kLongestWindow) return fail("'" + name + "' sees too many words");
   if (found->shape[1] != x.width) return fail("'" + name + "' does not fit what it is multiplied with");
   const size_t k = x.width * size;
+  if (x.is_integer && k > kMostIntegers) return fail("'" + name + "' has too many rows for integers");
   std::vector<size_t> all(n);
   std::iota(all.begin(), all.end(), size_t{0});
   if (!columns) columns = &all;
   for (const size_t column : *columns)
     if (column != SIZE_MAX && column >= n) return fail("'" + name + "' has too few columns");
+  // A plan may name the same matrix again and again.
+  layers_.packed += (columns->size() + kernels_.lanes) * (k + 4);
+  if (layers_.packed / kMostPacked > weights_.size()) return fail("more matrices than there are weights");
   if (!x.is_integer) return pack(reinterpret_cast<const float *>(found->bytes), k, size, *columns, kernels_.lanes, matrix);
   pack(reinterpret_cast<const int8_t *>(found->bytes), k, size, *columns, kernels_.lanes, matrix);
   const Tensor *scales = tensor(name + kScale, Type::kFloat, 1);
@@ -137,6 +145,7 @@ void LayerReader::lstm(const char *prefix, const Value &x, Lstm &lstm) {
   state.zero_point = 128;
   size_t size = 1;
   read_matrix(names + ".weight_ih_l0", x, &columns, lstm.input, size);
+  if (size != 1) return fail("'" + names + ".weight_ih_l0' sees several words");
   read_matrix(names + ".weight_hh_l0", state, &columns, lstm.state, size);
   for (const char *name : {".bias_ih_l0", ".bias_hh_l0"}) {
     const Tensor *bias = tensor(names + name, Type::kFloat, 1);
@@ -149,6 +158,8 @@ void LayerReader::lstm(const char *prefix, const Value &x, Lstm &lstm) {
 
 void LayerReader::give(const Value &value) {
   layers_.values.push_back(value);
+  if (value.width > kMostNumbers - layers_.n_numbers) return fail("too many numbers of a word or a text");
+  layers_.n_numbers += value.width;
   layers_.row_bytes += value.is_by_text ? 0 : value.bytes();
 }
 

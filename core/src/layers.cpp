@@ -101,6 +101,7 @@ class MaxOverTime : public Layer {
       matrices_.emplace_back();
       largest_ = std::max(largest_, reader.matrix("weights", "biases", input_, matrices_.back(), i));
       output_.width += matrices_.back().n;
+      if (output_.width > kMostNumbers) break;  // give() refuses it
     }
     if (matrices_.empty() || input_.is_by_text) reader.fail("no filters over words");
     output_.is_by_text = true;
@@ -182,6 +183,7 @@ class Concatenate : public Layer {
       inputs_.push_back(reader.input("x", i));
       indices_.push_back(reader.index("x", i));
       output_.width += inputs_.back().width;
+      if (output_.width > kMostNumbers) break;  // give() refuses it
       output_.is_by_text = inputs_[0].is_by_text;
       if (inputs_[i].is_integer && inputs_[i].is_by_text) reader.fail("integers of a text side by side");
       if (inputs_[i].is_by_text != output_.is_by_text) reader.fail("words beside texts");
@@ -305,6 +307,8 @@ class Attend : public Layer {
   size_t x_, heads_ = 0, rounds_ = 0;
 };
 
+constexpr size_t kMostBytesSummed = size_t{1} << 23;  // rows of bytes whose sum fits into 32 bits
+
 // A sum or a maximum of rows of a table, in floats.
 class RowSum {
  public:
@@ -324,12 +328,18 @@ class RowSum {
     }
     batch.sums.resize(value_.width);
     grow(batch.integer_scratch, value_.width);
-    kernels.sum_bytes(reinterpret_cast<const uint8_t *>(table_->bytes), rows, n_rows, value_.width, batch.sums.data(),
-                      largest ? batch.integer_scratch.data() : nullptr);
-    const auto zeros = static_cast<float>(static_cast<double>(n_rows) * value_.zero_point);
-    for (size_t i = 0; i < value_.width; ++i) {
-      sum[i] = value_.scale * (static_cast<float>(batch.sums[i]) - zeros);
-      if (largest) largest[i] = value_.scale * static_cast<float>(batch.integer_scratch[i] - value_.zero_point);
+    for (size_t start = 0; start == 0 || start < n_rows; start += kMostBytesSummed) {
+      const size_t count = std::min(n_rows - start, kMostBytesSummed);
+      kernels.sum_bytes(reinterpret_cast<const uint8_t *>(table_->bytes), rows + start, count, value_.width,
+                        batch.sums.data(), largest ? batch.integer_scratch.data() : nullptr);
+      const auto zeros = static_cast<float>(static_cast<double>(count) * value_.zero_point);
+      for (size_t i = 0; i < value_.width; ++i) {
+        const float part = value_.scale * (static_cast<float>(batch.sums[i]) - zeros);
+        sum[i] = start ? sum[i] + part : part;
+        if (!largest) continue;
+        const float highest = value_.scale * static_cast<float>(batch.integer_scratch[i] - value_.zero_point);
+        largest[i] = start ? std::max(largest[i], highest) : highest;
+      }
     }
   }
 
@@ -368,6 +378,7 @@ class NGrams : public Layer {
     output_.width = 2 * words_.width() + ngrams_.width();
     output_.is_by_text = true;
     reader.ids_below(words_.n_rows());
+    reader.scratch(longest_ * sizeof(uint32_t));
     reader.give(output_);
   }
 
@@ -414,6 +425,7 @@ class CharNGrams : public Layer {
       uint64_t factor = of_length;
       for (size_t n = 0; n < length; ++n) factors_.push_back(factor = factor * kFactor % kModulus);
     }
+    reader.scratch(longest_ * (sizeof(uint32_t) + sizeof(float)));
     reader.ids_below(1 << 17);  // of characters: sums of products stay below 2^53
     reader.give(output_);
   }
@@ -458,6 +470,8 @@ std::unique_ptr<Layer> make(LayerReader &reader) {
   return std::make_unique<L>(reader);
 }
 
+constexpr size_t kMostLayers = 1000;
+
 constexpr struct {
   std::string_view name;
   std::unique_ptr<Layer> (*make)(LayerReader &);
@@ -476,6 +490,7 @@ constexpr struct {
 std::string read_layers(const Json &plan, const Weights &weights, const Kernels &kernels, const Value *first,
                         Layers &layers) {
   if (first) layers.values.push_back(*first);
+  if (plan.items.size() > kMostLayers) return "the plan has too many layers";
   for (const Json &fields : plan.items) {
     LayerReader reader(fields, weights, kernels, layers);
     const std::string_view name = fields["layer"].text;

@@ -51,12 +51,16 @@ class Layer {
   virtual void run(const Kernels &kernels, Batch &batch, size_t output) const = 0;
 };
 
+constexpr size_t kMostNumbers = size_t{1} << 20;  // of a word or a text, in all values together
+
 // Layers in the order in which they run. The first value of a head is the texts' vectors; a pool's first layer reads ids.
 struct Layers {
   std::vector<Value> values;
   std::vector<std::unique_ptr<Layer>> layers;
   size_t room = 0;       // rows between texts
   size_t row_bytes = 0;  // that a word takes in all buffers
+  size_t n_numbers = 0;  // of a word or a text, in all values
+  size_t packed = 0;     // numbers of all matrices, as kernels read them
   size_t n_ids = SIZE_MAX;
   bool takes_turns = false;  // whether several texts at once are much faster, as in an LSTM
 

@@ -9,12 +9,26 @@
 namespace potstill {
 namespace {
 
-constexpr size_t kPlanFormat = 1;            // of plans
+constexpr size_t kPlanFormat = 1;        // of plans
 constexpr size_t kPart = 256;            // texts that are encoded before the first of them is read
 constexpr size_t kMostTexts = 16;        // of a batch
 constexpr size_t kMostRows = 384;        // of a batch of several texts: what its layers give stays in the cache
-constexpr size_t kMostBytes = size_t{4} << 30;  // that a batch may take
-constexpr size_t kKeptBytes = size_t{64} << 20;  // that a call may keep for the next one
+constexpr size_t kLongestText = size_t{1} << 28;     // bytes: what it is normalized to is counted in 32 bits
+constexpr size_t kMostBytes = sizeof(size_t) > 4 ? (size_t{1} << 30) * 4 : size_t{1} << 30;  // that a batch may take
+constexpr size_t kMostWordBytes = size_t{64} << 20;  // that a text of one word may take
+constexpr size_t kKeptBytes = size_t{64} << 20;      // that a call may keep for the next one
+constexpr size_t kLongestProblem = 300;              // characters
+
+// Bytes that a batch holds.
+size_t size_of(const Batch &batch) {
+  size_t numbers = batch.ids.capacity() + batch.hashes.capacity(), bytes = batch.integer_scratch.capacity();
+  for (const Array<float> &scratch : batch.scratch) numbers += scratch.capacity();
+  for (const Buffer &buffer : batch.buffers) {
+    numbers += buffer.floats.capacity();
+    bytes += buffer.integers.capacity();
+  }
+  return numbers * sizeof(float) + bytes;
+}
 
 // A lock that is not waited for long: in a forked process a thread may hold it that does not exist there.
 class Lock {
@@ -43,6 +57,15 @@ std::string weights_of(std::string_view plan) {
 
 std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   kernels_ = &kernels;
+  std::string problem = read_files(files);
+  if (problem.size() > kLongestProblem) problem.resize(kLongestProblem);
+  for (char &sign : problem)  // names that the files gave
+    if (sign < ' ' || sign > '~') sign = '?';
+  return problem;
+}
+
+std::string Student::read_files(const StudentFiles &files) {
+  const Kernels &kernels = *kernels_;
   std::string problem = read_labels(files.config);
   if (problem.empty()) problem = weights_.read(files.weights);
   if (!problem.empty()) return problem;
@@ -53,7 +76,7 @@ std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   problem = read_layers(plan.root["pool"], weights_, kernels, nullptr, pool_);
   if (!problem.empty()) return problem;
   Value vector = pool_.values.back();
-  if (vector.width > SIZE_MAX / 64) return "the plan's layers are too wide";
+  if (pool_.row_bytes > kMostWordBytes / (1 + 2 * pool_.room)) return "the plan's layers are too wide";
   if (reads_pairs_) vector.width *= 4;
   problem = read_layers(plan.root["head"], weights_, kernels, &vector, head_);
   if (!problem.empty()) return problem;
@@ -66,10 +89,16 @@ std::string Student::read_labels(std::string_view config) {
   if (!parse_json(config, document)) return "config.json is damaged";
   const Json &names = document.root["id2label"];
   if (!names.is(Json::Kind::kObject)) labels_ = {"LABEL_0", "LABEL_1"};  // the only ones that transformers does not write
-  for (size_t i = 0; i < names.members.size(); ++i) {
-    const Json &label = names[std::to_string(i)];
-    if (!label.is(Json::Kind::kString)) return "config.json has not the labels by their numbers from 0 in id2label";
-    labels_.emplace_back(label.text);
+  else
+    labels_.resize(names.members.size());
+  std::vector<bool> is_found(names.members.size());
+  for (const auto &[number, label] : names.members) {
+    size_t index = 0;
+    for (const char digit : number.substr(0, 9)) index = index * 10 + static_cast<unsigned char>(digit) - '0';
+    if (index >= is_found.size() || is_found[index] || number != std::to_string(index) || !label.is(Json::Kind::kString))
+      return "config.json has not the labels by their numbers from 0 in id2label";
+    is_found[index] = true;
+    labels_[index] = label.text;
   }
   return labels_.empty() ? "config.json has no id2label" : "";
 }
@@ -91,7 +120,10 @@ std::unique_ptr<Student::Work> Student::take_work() const {
 }
 
 void Student::give_back(std::unique_ptr<Work> work) const {
-  if (work->pool.n_rows * pool_.row_bytes > kKeptBytes) return;  // after a text of a book's length
+  const TextScratch &text = work->text;
+  const size_t of_text = sizeof(uint32_t) * (work->ids.capacity() + text.characters.capacity() + text.other.capacity() +
+                                             text.starts.capacity()) + text.bytes.capacity() + text.classes.capacity();
+  if (of_text + size_of(work->pool) > kKeptBytes) return;  // after a text of a book's length
   const Lock lock(mutex_);
   if (lock) idle_.push_back(std::move(work));
 }
@@ -111,6 +143,7 @@ bool Student::run_part(Work &work, const std::string_view *texts, size_t n_texts
   work.ids.clear();
   work.starts.assign(1, 0);
   for (size_t i = 0; i < n_texts * sides(); ++i) {
+    if (texts[i].size() > kLongestText) return false;
     tokenizer_.encode(texts[i], work.text, work.ids);
     work.starts.push_back(work.ids.size());
   }

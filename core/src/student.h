@@ -23,7 +23,7 @@ std::string weights_of(std::string_view plan);
 
 class Student {
  public:
-  // Reads a student. Gives what is wrong; empty: nothing.
+  // Reads a student. Gives what is wrong, as one short line of ASCII; empty: nothing.
   std::string read(const StudentFiles &files, const Kernels &kernels);
 
   const std::vector<std::string> &labels() const { return labels_; }
@@ -49,6 +49,7 @@ class Student {
     Array<float> vectors, paired;
   };
 
+  std::string read_files(const StudentFiles &files);
   std::string read_labels(std::string_view config);
   std::unique_ptr<Work> take_work() const;
   void give_back(std::unique_ptr<Work> work) const;

@@ -7,6 +7,8 @@ namespace potstill {
 namespace {
 
 constexpr size_t kLongestOfPieces = 100;  // characters; a longer word is unknown, as in tokenizers' WordPiece
+constexpr size_t kMostSteps = 256;  // to a word in the hash table; by chance a word is at most some dozens away
+constexpr size_t kMostMarks = 1000, kLongestMark = 256;  // each is looked for at every bracket of a text
 constexpr std::string_view kPiece = "##", kSpaceSign = "\xE2\x96\x81";  // ▁
 
 uint32_t hash_of(std::string_view word) {
@@ -40,8 +42,10 @@ bool Vocabulary::read(const Json &words, size_t n_ids) {
     const size_t id = value.whole(n_ids, n_ids);
     if (id >= n_ids) return false;
     const uint32_t hash = hash_of(word);
-    size_t slot = hash & (n_slots - 1);
-    while (slots_[slot] != kAbsent) slot = (slot + 1) & (n_slots - 1);
+    size_t slot = hash & (n_slots - 1), steps = 0;
+    for (; slots_[slot] != kAbsent; slot = (slot + 1) & (n_slots - 1))
+      if (++steps > kMostSteps) return false;  // words that were made to have the same hash, or the same one again
+    most_steps_ = std::max(most_steps_, steps);
     slots_[slot] = static_cast<uint32_t>(entries_.size());
     entries_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(word.size()),
                         static_cast<uint32_t>(id), hash});
@@ -53,11 +57,13 @@ bool Vocabulary::read(const Json &words, size_t n_ids) {
 uint32_t Vocabulary::find(std::string_view word) const {
   if (slots_.empty()) return kAbsent;
   const uint32_t hash = hash_of(word);
-  for (size_t slot = hash & (slots_.size() - 1); slots_[slot] != kAbsent; slot = (slot + 1) & (slots_.size() - 1)) {
+  size_t slot = hash & (slots_.size() - 1);
+  for (size_t steps = 0; steps <= most_steps_ && slots_[slot] != kAbsent; ++steps) {
     const Entry &entry = entries_[slots_[slot]];
     if (entry.hash == hash && entry.size == word.size() &&
         std::memcmp(bytes_.data() + entry.start, word.data(), word.size()) == 0)
       return entry.id;
+    slot = (slot + 1) & (slots_.size() - 1);
   }
   return kAbsent;
 }
@@ -81,11 +87,14 @@ std::string Tokenizer::read(std::string_view tokenizer_json, const Json &kind, s
     for (const auto &[word, id] : words.members)
       if (word.size() > kPiece.size() && word.substr(0, kPiece.size()) == kPiece)
         pieces.members.emplace_back(word.substr(kPiece.size()), id);
-    pieces_.read(pieces, n_ids);
+    if (!pieces_.read(pieces, n_ids)) return "tokenizer.json has not the vocabulary of this student";
   }
-  for (const Json &mark : document.root["added_tokens"].items) {
+  const Json &marks = document.root["added_tokens"];
+  if (marks.items.size() > kMostMarks) return "tokenizer.json has too many added_tokens";
+  for (const Json &mark : marks.items) {
     const size_t id = mark["id"].whole(n_ids, n_ids);
-    if (mark["content"].text.empty() || id >= n_ids) return "tokenizer.json has a damaged token among added_tokens";
+    if (mark["content"].text.empty() || mark["content"].text.size() > kLongestMark || id >= n_ids)
+      return "tokenizer.json has a damaged token among added_tokens";
     marks_.push_back({std::string(mark["content"].text), static_cast<uint32_t>(id)});
   }
   unknown_ = words_.find("<unk>");

@@ -30,6 +30,7 @@ class Vocabulary {
   std::string bytes_;
   std::vector<Entry> entries_;
   std::vector<uint32_t> slots_;  // of the entries, kAbsent: free; as many as a power of two
+  size_t most_steps_ = 0;        // from where a word should be to where it is
 };
 
 // What one call needs; used again by the next.

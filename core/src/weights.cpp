@@ -22,12 +22,14 @@ bool find_type(std::string_view name, Type &type, size_t &bytes) {
 std::string Weights::read(std::string_view file) {
   const std::string damaged = "the weights are no safetensors file, or damaged";
   uint64_t header = 0;
+  size_ = file.size();
   if (file.size() < sizeof header) return damaged;
   std::memcpy(&header, file.data(), sizeof header);
   if (header > kLargestHeader || header > file.size() - sizeof header) return damaged;
   const std::string_view data = file.substr(sizeof header + header);
   JsonDocument document;
   if (!parse_json(file.substr(sizeof header, header), document)) return damaged;
+  size_t taken = 0;
   for (const auto &[name, fields] : document.root.members) {
     Tensor tensor{};
     size_t item = 0;
@@ -48,6 +50,9 @@ std::string Weights::read(std::string_view file) {
     tensor.bytes = data.data() + start;
     tensor.size = end - start;
     tensor.after = data.size() - end;
+    // Tensors do not overlap: else a small file could name its bytes as many large ones, each of which is copied.
+    if (tensor.size > data.size() - taken) return damaged;
+    taken += tensor.size;
     tensors_[std::string(name)] = tensor;
   }
   return "";

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "kernels.h"
@@ -24,12 +24,15 @@ struct Tensor {
 
 class Weights {
  public:
-  // Reads the header. Gives what is wrong; empty: nothing. Every tensor lies within the file.
+  // Reads the header. Gives what is wrong; empty: nothing. Every tensor lies within the file, and together they are not
+  // larger than it.
   std::string read(std::string_view file);
   const Tensor *find(const std::string &name) const;
+  size_t size() const { return size_; }  // of the file in bytes
 
  private:
-  std::unordered_map<std::string, Tensor> tensors_;
+  std::map<std::string, Tensor> tensors_;  // no hash table: anybody can make names that have the same hash
+  size_t size_ = 0;
 };
 
 // Puts weights in the order of the kernels.
