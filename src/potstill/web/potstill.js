@@ -1,14 +1,18 @@
 // A student of Potstill in the browser and on Node: raw text to labels. The arithmetic is potstill.wasm's, which is built
 // of the same C++ source as the Python package's core.
 import { Core } from "./core.js";
-import { PotstillError, asObject, folderUrl, isNode, read, readIfThere } from "./files.js";
+import { PotstillError, asObject, folderUrl, read, readIfThere } from "./files.js";
+import { loadInWorker } from "./remote.js";
 import { findThreshold, taskOf, thresholdsOf } from "./tasks.js";
 import { checkTexts } from "./texts.js";
-import { loadInWorker } from "./remote.js";
 
 export { PotstillError };
 
-const EXPORT = "write it with: potstill export FOLDER";
+// By precision the file of the plan, and those that it may name as its weights.
+const PLANS = {
+  int8: ["plan.int8.json", "plan.int8.safetensors", "model.safetensors"],
+  fp32: ["plan.json", "plan.safetensors", "model.safetensors"],
+};
 
 export class Potstill {
   #core;
@@ -17,7 +21,7 @@ export class Potstill {
   // Loads a student. The options are explained in potstill.d.ts.
   static async load(folder, { worker = false, precision, wasm } = {}) {
     const place = await folderUrl(folder);
-    const module = wasm ? await folderUrl(wasm).then((url) => new URL(url.href.replace(/\/$/, ""))) : new URL("./potstill.wasm", import.meta.url);
+    const module = new URL(wasm ?? "./potstill.wasm", import.meta.url);
     if (![undefined, null, "fp32", "int8"].includes(precision))
       throw new PotstillError(`no precision '${precision}': choose one of fp32, int8`);
     if (worker) return loadInWorker(place.href, { precision, wasm: module.href });
@@ -28,14 +32,13 @@ export class Potstill {
     if (config.analyzer)
       throw new PotstillError(`${place.href}: this student reads morphemes, by the analyzer '${config.analyzer}', which runs in Python only`);
     const found = await readPlan(place, precision);
-    const files = [
-      new TextEncoder().encode(JSON.stringify(config)),
-      await read(new URL("tokenizer.json", place), "it belongs to a student's folder"),
-      found.plan,
-      await read(new URL(found.weights, place), `it belongs to ${found.name}`),
-    ];
+    const [tokenizer, weights] = await Promise.all([
+      read(new URL("tokenizer.json", place), "it belongs to a student's folder"),
+      read(new URL(found.plan.weights, place), `${found.name} names it`),
+    ]);
+    const files = [new TextEncoder().encode(JSON.stringify(config)), tokenizer, found.bytes, weights];
     const core = await Core.open(module, files, place.href);
-    return new Potstill(core, config, { readsPairs: Boolean(asObject(found.plan)?.reads_pairs), precision: found.precision });
+    return new Potstill(core, config, { readsPairs: Boolean(found.plan.reads_pairs), precision: found.precision });
   }
 
   // Not for users: they call load.
@@ -80,13 +83,17 @@ export class Potstill {
 
 // The plan of a precision; of none: of int8 where there is one.
 async function readPlan(place, precision) {
-  const names = { int8: ["plan.int8.json", "model.int8.safetensors"], fp32: ["plan.json", "model.safetensors"] };
-  for (const [each, [name, weights]] of Object.entries(names)) {
+  for (const [each, [name, ...weights]] of Object.entries(PLANS)) {
     if (precision && each !== precision) continue;
-    const plan = await readIfThere(new URL(name, place));
-    // Some servers answer with a page where there is no file.
-    if (plan !== null && (asObject(plan) || each === precision || each === "fp32")) return { name, weights, plan, precision: each };
+    const bytes = await readIfThere(new URL(name, place)), plan = bytes && asObject(bytes);
+    const isNeeded = each === precision || each === "fp32";
+    if (!plan && !isNeeded) continue; // some servers answer with a page where there is no file
+    if (!bytes) break;
+    if (!plan) throw new PotstillError(`${place.href}${name}: not a JSON object; was it cut short?`);
+    if (!weights.includes(plan.weights)) // nothing outside the folder is read
+      throw new PotstillError(`${place.href}${name}: does not name its weights; export the student again`);
+    return { name, bytes, plan, precision: each };
   }
   const more = precision === "int8" ? " --int8" : "";
-  throw new PotstillError(`${place.href}: no ${names[precision ?? "fp32"][0]} in it; ${EXPORT}${more}`);
+  throw new PotstillError(`${place.href}: no ${PLANS[precision ?? "fp32"][0]} in it; write it with: potstill export FOLDER${more}`);
 }
