@@ -2,8 +2,8 @@
 
     python benchmarks/browser.py --data DIR --students runs/x/students/cnn runs/x/students/bilstm
 
-Raw text to label, one text a call, one thread: ``student.predict(text)`` in the page itself, without a worker. Each side
-first predicts the texts once, then measures all of them in every round; a browser's clock is coarse, so that a round is
+Raw text to label, one text a call, one thread: ``student.predict(text)`` in the page itself, without a worker. Each
+side first predicts the texts once, then all of them in every round; a browser's clock is coarse, so that a round is
 timed as a whole. The figures are medians over the rounds. Each side runs alone, one after another.
 """
 
@@ -89,7 +89,9 @@ def serving(folder: Path) -> Iterator[str]:
 
 def on_node(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """What a student takes on Node."""
-    script = f"({_MEASURE})(JSON.parse(require('fs').readFileSync(0))).then((told) => console.log(JSON.stringify(told)))"
+    script = (
+        f"({_MEASURE})(JSON.parse(require('fs').readFileSync(0))).then((told) => console.log(JSON.stringify(told)))"
+    )
     done = subprocess.run(["node", "-e", script], input=json.dumps(asked), cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise PotstillError(f"node failed: {done.stderr.strip()}")

@@ -1,6 +1,6 @@
 """The folder of a page that runs a student: what is in it, and the page looked at in a real browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def test_the_page_shows_what_python_gives_and_needs_nothing_from_elsewhere(
     shown = {row.text.split(" ")[0] for row in elements(card, "details tr")}
     assert shown == {word.word for word in words}
     largest = max(zip(weights, words, strict=True), key=lambda pair: abs(pair[0]))
-    first = element(card, "details tr").text.replace("−", "-")
+    first = element(card, "details tr").text.replace("\N{MINUS SIGN}", "-")
     assert first == f"{largest[1].word} {100 * largest[0]:+.1f} points"
     loaded = page.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert loaded and all(name.startswith(url) for name in loaded)
@@ -151,12 +151,14 @@ def test_int8_that_loses_too_much_leaves_no_folder(
     folder = write_student(tmp_path / "student", labels=("0", "1"))
     lossy = stage.Precision("accuracy", share=0.8, agreement=0.9, drop=1.5, p50_ms=0.1, megabytes=1)
     monkeypatch.setattr(stage, "_measure", lambda *_: {"fp32": lossy, "int8": lossy})
-    with pytest.raises(PotstillError, match="int8 loses 1.50 points"):
+    with pytest.raises(PotstillError, match=r"int8 loses 1\.50 points"):
         export(ExportOptions(folder, check=tiny_data, web=tmp_path / "site"))
     assert not (tmp_path / "site").exists()
 
 
-def test_what_does_not_run_in_a_browser_is_refused(tmp_path: Path, classifier_folder, tiny_data: Path) -> None:
+def test_what_does_not_run_in_a_browser_is_refused(
+    tmp_path: Path, classifier_folder: Callable[[dict[int, str]], Path]
+) -> None:
     teacher = classifier_folder({0: "0", 1: "1"})
     with pytest.raises(PotstillError, match="a transformer, which does not run in a browser: give a student"):
         export(ExportOptions(teacher, web=tmp_path / "site"))

@@ -49,7 +49,9 @@ def test_every_student_gives_the_labels_and_logits_that_python_gives(
 ) -> None:
     texts = [*TEXTS, *MORE]
     cases = [(folder, precision) for folder in core_students for precision in PRECISIONS]
-    given = {folder: [(text, TEXTS[0]) if "pairs" in folder.name else text for text in texts] for folder in core_students}
+    given = {
+        folder: [(text, TEXTS[0]) if "pairs" in folder.name else text for text in texts] for folder in core_students
+    }
     students = [
         asked(folder.name, ["logits", as_json(given[folder])], ["probabilities", as_json(given[folder])],
               ["predict", as_json(given[folder])], *(["logits", text] for text in as_json(given[folder])),

@@ -130,7 +130,9 @@ def test_what_is_missing_or_damaged_is_one_line(
 
 
 def test_a_precision_that_is_not_there_and_one_that_does_not_exist(scripts: Path, student: Path) -> None:
-    assert "no plan.int8.json in it; write it with: potstill export FOLDER --int8" in one(scripts, student, precision="int8")
+    assert "no plan.int8.json in it; write it with: potstill export FOLDER --int8" in one(
+        scripts, student, precision="int8"
+    )
     assert "no precision 'int4': choose one of fp32, int8" in one(scripts, student, precision="int4")
 
 

@@ -53,13 +53,13 @@ def check_web_student(folder: Path) -> None:
         raise PotstillError(f"{folder}: a transformer, which does not run in a browser: give a student")
     if model.config.get("analyzer"):
         raise PotstillError(
-            f"{folder}: this student reads morphemes, by the analyzer '{model.config['analyzer']}', which runs in Python "
-            "only: train one with --analyzer=whitespace"
+            f"{folder}: this student reads morphemes, by the analyzer '{model.config['analyzer']}', which runs in "
+            "Python only: train one with --analyzer=whitespace, or char-ngram"
         )
     if model.reads_pairs:
         raise PotstillError(
-            f"{folder}: reads pairs of texts, which the page does not take: give its folder to Potstill.load of the npm "
-            "package"
+            f"{folder}: reads pairs of texts, which the page does not take: give its folder to Potstill.load of the "
+            "npm package"
         )
 
 
