@@ -1,6 +1,7 @@
 """The folder of a page that runs a student: what is in it, and the page looked at in a real browser."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_the_page_shows_what_python_gives_and_needs_nothing_from_elsewhere(
     assert console(page) == []  # no error, and nothing that the policy forbids
 
 
+def test_a_student_of_pairs_has_a_second_field(browser: Chrome, core_students: list[Path], tmp_path: Path) -> None:
+    folder = next(folder for folder in core_students if folder.name == "cnn-pairs")
+    write_web_folder(folder, tmp_path / "site")
+    with static_server(tmp_path / "site") as url:
+        page = opened(browser, url)
+        element(page, "#text").send_keys("the film is bad", Keys.TAB)
+        card = classify(page, "a good film")
+        pair = ("the film is bad", "a good film")
+        model = potstill.load(folder, precision="int8")
+        assert element(card, ".label").text == model.predict([pair])[0]
+        assert [part.text for part in elements(card, ".words .part")] == list(pair)
+        assert len(elements(card, "details tr")) == 7 and console(page) == []
+
+
 def test_it_opens_without_a_network_once_it_was_loaded(browser: Chrome, site: Path) -> None:
     with static_server(site) as url:
         page = opened(browser, url)
@@ -149,8 +164,9 @@ def test_int8_that_loses_too_much_leaves_no_folder(
 ) -> None:
     (tmp_path / "student").mkdir()
     folder = write_student(tmp_path / "student", labels=("0", "1"))
-    lossy = stage.Precision("accuracy", share=0.8, agreement=0.9, drop=1.5, p50_ms=0.1, megabytes=1)
-    monkeypatch.setattr(stage, "_measure", lambda *_: {"fp32": lossy, "int8": lossy})
+    exact = stage.Precision("accuracy", share=0.8, agreement=1, drop=0, p50_ms=0.1, megabytes=4)
+    lossy = replace(exact, share=0.785, drop=1.5, megabytes=1)
+    monkeypatch.setattr(stage, "_measure", lambda *_: {"fp32": exact, "int8": lossy})
     with pytest.raises(PotstillError, match=r"int8 loses 1\.50 points"):
         export(ExportOptions(folder, check=tiny_data, web=tmp_path / "site"))
     assert not (tmp_path / "site").exists()
@@ -163,10 +179,8 @@ def test_what_does_not_run_in_a_browser_is_refused(
     with pytest.raises(PotstillError, match="a transformer, which does not run in a browser: give a student"):
         export(ExportOptions(teacher, web=tmp_path / "site"))
     (tmp_path / "student").mkdir()
-    folder = write_student(tmp_path / "student", labels=("0", "1"), parameters={"reads_pairs": True})
-    with pytest.raises(PotstillError, match="reads pairs of texts, which the page does not take"):
-        export(ExportOptions(folder, web=tmp_path / "site"))
-    change_json(folder / CONFIG, analyzer="kiwi", reads_pairs=False)
+    folder = write_student(tmp_path / "student", labels=("0", "1"))
+    change_json(folder / CONFIG, analyzer="kiwi")
     with pytest.raises(PotstillError, match="reads morphemes, by the analyzer 'kiwi'"):
         export(ExportOptions(folder, web=tmp_path / "site"))
 
@@ -181,14 +195,14 @@ def test_something_else_in_the_place_of_the_folder_stays(student: Path, site: Pa
 def test_the_folder_of_a_cnn_with_26_000_words_of_50_numbers_has_less_than_3_mb(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    words = {"".join(generator.choice(letters, generator.integers(3, 12))) for _ in range(26_100)}
-    vocabulary = Vocabulary(
-        build_tokenizer(sorted(words)[:26_000], lower=True), generator.normal(size=(26_003, 50)).astype(np.float32)
-    )
+    found = {"".join(generator.choice(letters, generator.integers(4, 12))) for _ in range(30_000)}
+    words = sorted(found, key=lambda word: word[::-1])[:26_000]
+    table = generator.normal(size=(26_003, 50)).astype(np.float32)
+    vocabulary = Vocabulary(build_tokenizer(words, lower=True), table)
     (tmp_path / "student").mkdir()
     made = new_student("cnn", {}, vocabulary, ["0", "1"], embedding_trainable=True, seed=1)
     save_model(*made, tmp_path / "student")
     model, tokenizer = made
-    export_int8(model, tmp_path / "student" / ONNX_MODEL, tokenizer.backend_tokenizer, sorted(words)[:20])
+    export_int8(model, tmp_path / "student" / ONNX_MODEL, tokenizer.backend_tokenizer, words[:20])
     files = write_web_folder(tmp_path / "student", tmp_path / "site").files
     assert sum(size for size, _ in files.values()) < 3_000_000

@@ -45,7 +45,7 @@ class WebFolder:
 def check_web_student(folder: Path) -> None:
     """Check that a model can be shown in a browser.
 
-    :raises PotstillError: when it is a transformer, or reads pairs or morphemes.
+    :raises PotstillError: when it is a transformer, or reads morphemes.
     """
     require("serve", "jinja2")
     model = ModelFolder(folder)
@@ -55,11 +55,6 @@ def check_web_student(folder: Path) -> None:
         raise PotstillError(
             f"{folder}: this student reads morphemes, by the analyzer '{model.config['analyzer']}', which runs in "
             "Python only: train one with --analyzer=whitespace, or char-ngram"
-        )
-    if model.reads_pairs:
-        raise PotstillError(
-            f"{folder}: reads pairs of texts, which the page does not take: give its folder to Potstill.load of the "
-            "npm package"
         )
 
 
@@ -77,7 +72,8 @@ def write_web_folder(folder: Path, out: Path) -> WebFolder:
         raise PotstillError(f"{folder}: this student has no plan for the core: only those that Potstill has run there")
     scripts = sorted(file for file in SCRIPTS.iterdir() if not file.name.endswith(_NOT_SERVED))
     sources = {file.name: file for file in scripts} | {f"{_STUDENT}/{file.name}": file for file in student}
-    page = static_page(str(ModelFolder(folder).config["model_type"]).removeprefix("potstill-"))
+    model = ModelFolder(folder)
+    page = static_page(str(model.config["model_type"]).removeprefix("potstill-"), reads_pairs=bool(model.reads_pairs))
     hashes = {name: hash_file(file) for name, file in sources.items()}
     hashes[_PAGE] = hashlib.sha256(page.encode()).hexdigest()
     version = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@ import { PotstillError, read } from "./files.js";
 
 const ERROR_SIZE = 512, TEXT_SIZE = 8; // bytes: of a message, and of where a text is
 const MOST_TEXTS = 256; // of one call
-const TOO_LARGE = "the texts need more memory than there is: give shorter ones, and load the student again";
+const TOO_LARGE = "the texts need more memory than there is: give shorter ones";
 
 const modules = new Map(); // by URL, compiled once
 
@@ -100,13 +100,13 @@ export class Core {
 
   // Where memory ends, the core stops in the middle of its work: nothing in its memory can be relied upon afterwards.
   #guarded(call) {
-    if (this.#isBroken) throw new PotstillError(TOO_LARGE);
+    if (this.#isBroken) throw new PotstillError(`${TOO_LARGE}, and load the student again`);
     try {
       return call();
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
       this.#isBroken = true;
-      throw new PotstillError(TOO_LARGE);
+      throw new PotstillError(`${TOO_LARGE}, and load the student again`);
     }
   }
 
