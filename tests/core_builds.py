@@ -34,7 +34,12 @@ def run(*command: str | Path, **options: str) -> str:
     """
     text = options.pop("input", "")
     done = subprocess.run(
-        list(map(str, command)), input=text, env=os.environ | options, capture_output=True, encoding="utf-8", timeout=900
+        list(map(str, command)),
+        input=text,
+        env=os.environ | options,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout

@@ -119,7 +119,12 @@ def test_tensors_that_share_their_bytes(core: ctypes.CDLL, folder: Path) -> None
     ("name", "old", "new", "words"),
     [
         ("tokenizer.json", '"vocab": {', '"vocab": {' + 1000 * '"film": 4,', "vocabulary"),
-        ("tokenizer.json", '"added_tokens": [', '"added_tokens": [' + 1001 * '{"id": 2, "content": "[M]"},', "too many"),
+        (
+            "tokenizer.json",
+            '"added_tokens": [',
+            '"added_tokens": [' + 1001 * '{"id": 2, "content": "[M]"},',
+            "too many",
+        ),
         ("tokenizer.json", '"content": "[MASK]"', f'"content": "{300 * "["}"', "damaged token"),
         ("config.json", '"0":', '"00":', "labels by their numbers"),
         ("config.json", '"1":', '"0":', "labels by their numbers"),

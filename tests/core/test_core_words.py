@@ -28,5 +28,11 @@ def test_a_text_without_words_is_one_unknown_word(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_long_texts_have_the_same_tokens(kind: str) -> None:
-    texts = ["".join(fuzzed(3000, seed=3)), "a" * 5000, "e" + "\u0301\u0323" * 3000, "'" * 2000, "[" * 999 + "[MASK]" * 99]
+    texts = [
+        "".join(fuzzed(3000, seed=3)),
+        "a" * 5000,
+        "e" + "\u0301\u0323" * 3000,
+        "'" * 2000,
+        "[" * 999 + "[MASK]" * 99,
+    ]
     assert next(differences(kind, texts, 500), None) is None
