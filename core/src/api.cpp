@@ -10,12 +10,16 @@
 #include <string_view>
 #include <utility>
 
+#if !defined(__wasm__)  // which has no files
 #include "files.h"
+#endif
 #include "student.h"
 
 struct potstill_student {
   potstill::Student student;
+#if !defined(__wasm__)
   potstill::File weights;  // of potstill_open; empty of potstill_open_memory
+#endif
 };
 
 namespace {
@@ -57,6 +61,7 @@ T guarded(T otherwise, Call call) {
 
 }  // namespace
 
+#if !defined(__wasm__)
 potstill_student *potstill_open(const char *folder, const char *precision, char *error, size_t error_size) {
   tell(kNoMemory, error, error_size);  // what remains where memory ends
   return guarded<potstill_student *>(nullptr, [&] {
@@ -80,6 +85,7 @@ potstill_student *potstill_open(const char *folder, const char *precision, char 
     return opened(std::move(student), problem.empty() ? "" : place + ": " + problem, error, error_size);
   });
 }
+#endif
 
 potstill_student *potstill_open_memory(potstill_text config, potstill_text tokenizer, potstill_text plan,
                                        potstill_text weights, char *error, size_t error_size) {

@@ -1,8 +1,8 @@
 // A student: raw texts to logits.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,7 +66,7 @@ class Student {
   std::vector<std::string> labels_;
   bool reads_pairs_ = false;
 
-  mutable std::mutex mutex_;
+  mutable std::atomic_flag is_busy_ = ATOMIC_FLAG_INIT;  // not a mutex, which WebAssembly without threads lacks
   mutable std::vector<std::unique_ptr<Work>> idle_;
 };
 

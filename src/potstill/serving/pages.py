@@ -5,12 +5,14 @@ The page of the API is rendered from its OpenAPI description, which is read into
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from markupsafe import Markup
 
+from potstill.serving.explaining import MAX_WORDS
 from potstill.templating import name_inline, open_templates
 
 SecondField = Literal["required", "optional", "none"]
@@ -64,7 +66,27 @@ class Operation:
 
 def try_page(second: SecondField = "none") -> Page:
     """The page to try the models."""
-    return _render("try.html", script=_read("try.js"), second=second)
+    return _render("try.html", script=_read("try.js") + _read("ask_server.js"), second=second, model="")
+
+
+def static_page(model: str, *, reads_pairs: bool) -> str:
+    """The page to try a student that the browser itself runs; it names its policy within, as no server does.
+
+    :param model: the student's name, to be shown.
+    """
+    more = {"script-src": "'self'", "worker-src": "'self'"}
+    script, second = _read("try.js") + _read("ask_student.js"), "required" if reads_pairs else "none"
+    return _render("try.html", script=script, more=more, second=second, model=model, most_words=MAX_WORDS).html
+
+
+def service_worker(files: Sequence[str], version: str) -> str:
+    """The script that keeps a static page's files in the browser.
+
+    :param files: relative to the page, which is ``./``.
+    :param version: of their contents; files of another one are dropped.
+    """
+    template = open_templates(_FOLDER, autoescape=False).get_template("sw.js")
+    return template.render(files=json.dumps(list(files)), version=version) + "\n"
 
 
 def docs_page(openapi: dict[str, Any], root_path: str = "") -> Page:
@@ -85,10 +107,13 @@ def read_operations(openapi: dict[str, Any]) -> list[Operation]:
     ]
 
 
-def _render(template: str, script: str = "", **values: Any) -> Page:
+def _render(template: str, script: str = "", more: Mapping[str, str] | None = None, **values: Any) -> Page:
+    """A page of a template.
+
+    :param more: what its policy allows besides, where the page itself names the policy.
+    """
     style = _read("page.css")
-    html = open_templates(_FOLDER).get_template(template).render(style=Markup(style), script=Markup(script), **values)
-    policy = {
+    sources = {
         "default-src": "'none'",
         "style-src": name_inline(style),
         "script-src": name_inline(script) if script else "'none'",
@@ -96,9 +121,14 @@ def _render(template: str, script: str = "", **values: Any) -> Page:
         "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",
-        "frame-ancestors": "'none'",
     }
-    return Page(html, "; ".join(f"{name} {value}" for name, value in policy.items()))
+    if more is None:
+        sources["frame-ancestors"] = "'none'"  # which a page cannot say
+    for name, value in (more or {}).items():
+        sources[name] = f"{sources[name]} {value}" if name in sources else value
+    policy = "; ".join(f"{name} {value}" for name, value in sources.items())
+    parts = {"style": Markup(style), "script": Markup(script), "policy": "" if more is None else policy}
+    return Page(open_templates(_FOLDER).get_template(template).render(**parts, **values), policy)
 
 
 def _read(name: str) -> str:

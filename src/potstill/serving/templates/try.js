@@ -1,29 +1,10 @@
 "use strict";
-// Every model that the server has is asked for its answer and then for its words; texts are only ever set as text.
-// There is a field for a second text where the server has a model of pairs.
+// Every model is asked for its answer and then for its words; texts are only ever set as text. There is a field for a second
+// text where a model reads pairs. ask(path, body) is in ask_server.js, and of a page without a server in ask_student.js.
 const at = (id) => document.getElementById(id);
-const form = at("form"), text = at("text"), pair = at("pair"), token = at("token"), go = at("go"), results = at("results");
+const form = at("form"), text = at("text"), pair = at("pair"), go = at("go"), results = at("results");
 const MOST = 5; // labels of a model that are shown
-// Addresses are relative: a reverse proxy may have the pages below a path of its own.
 let asked = 0; // an answer to an older question is dropped
-
-async function ask(path, body) {
-  const headers = token.value ? { authorization: `Bearer ${token.value}` } : {};
-  const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
-  let response;
-  try {
-    response = await fetch(path, { ...options, headers: { ...headers, "content-type": "application/json" } });
-  } catch {
-    throw new Error("The server does not answer.");
-  }
-  const answer = await response.json();
-  if (response.status === 401) {
-    at("token-row").hidden = false;
-    token.focus();
-  }
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
 
 const percent = (share) => (share > 0.999 && share < 1 ? "> 99.9" : (100 * share).toFixed(1)) + " %";
 const signed = (weight) => (weight < 0 ? "−" : "+") + (100 * Math.abs(weight)).toFixed(1);
