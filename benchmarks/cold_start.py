@@ -76,7 +76,7 @@ def main(options: Options) -> None:
     with TemporaryDirectory() as scratch:
         python = install(Path(scratch))
         prediction = run(python, _PREDICT, student, options.text)[-1]
-        print(f"installed packages: {megabytes(Path(scratch)):.0f} MB, without {', '.join(_TRAINING)}")
+        print(f"installed packages: {megabytes(Path(scratch)):.0f} MB, without {', '.join(_NOT_BROUGHT)}")
         print("from the start of a process, seconds: on the clock, of the processor")
         for name, code in (
             ("Python itself", "pass"),
