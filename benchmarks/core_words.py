@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from potstill.artifacts import CONFIG, PLANS, TOKENIZER, WEIGHT_FILES
 from potstill.corpus.characters import build_character_tokenizer
-from potstill.corpus.words import build_tokenizer, count_words, text_normalizer
+from potstill.corpus.words import UNK_ID, build_tokenizer, count_words, text_normalizer
 from potstill.export.core_files import write_plan
 from potstill.students import STUDENTS, wrap_tokenizer
 
@@ -94,7 +94,7 @@ def open_in_core(tokenizer: Tokenizer, reads_characters: bool, folder: Path) -> 
     import potstill_core
 
     student = STUDENTS["char-ngram" if reads_characters else "ngram"]
-    sizes = {"embedding_width": 4, "num_labels": 2, "num_buckets": 101, "ngram_width": 4}
+    sizes: dict[str, Any] = {"embedding_width": 4, "num_labels": 2, "num_buckets": 101, "ngram_width": 4}
     model = student(student.config_class(vocab_size=tokenizer.get_vocab_size(), **sizes))
     wrapped = wrap_tokenizer(tokenizer)
     model.save_pretrained(folder)
@@ -110,13 +110,12 @@ def differences(kind: str, texts: Sequence[str], n_words: int) -> Iterator[tuple
         folder = Path(name)
         core = open_in_core(make_tokenizer(kind, texts, n_words), kind == "characters", folder)
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        unknown = [tokenizer.token_to_id("<unk>")]  # a text without words is one unknown word
         for start in range(0, len(texts), 2000):
             part = list(texts[start : start + 2000])
             for text, encoding in zip(part, tokenizer.encode_batch(part), strict=True):
-                expected, found = encoding.ids or unknown, core.encode(text)
+                expected, found = encoding.ids or [UNK_ID], core.encode(text)  # no word: one unknown word
                 if found != expected:
-                    yield text, [tokenizer.id_to_token(i) for i in expected], [tokenizer.id_to_token(i) for i in found]
+                    yield text, *([str(tokenizer.id_to_token(i)) for i in ids] for ids in (expected, found))
 
 
 def read_lines(files: Sequence[Path], n: int) -> Iterator[str]:

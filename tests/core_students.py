@@ -38,7 +38,8 @@ def write_core_student(folder: Path, name: str, reads_pairs: bool = False) -> Pa
     tokenizer = wrap_tokenizer(build)
     parameters = {"embedding_width": 9, "num_labels": 3, "reads_pairs": reads_pairs} | _SMALL[name]
     torch.manual_seed(0)
-    model = student(student.config_class(vocab_size=build.get_vocab_size(), **parameters)).eval()
+    model = student(student.config_class(vocab_size=build.get_vocab_size(), **parameters))
+    model.eval()  # type: ignore[no-untyped-call]
     save_model(model, tokenizer, folder)
     texts = [(text, TEXTS[0]) for text in TEXTS] if reads_pairs else list(TEXTS)
     export_int8(model, folder / ONNX_MODEL, tokenizer.backend_tokenizer, texts)
