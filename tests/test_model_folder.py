@@ -50,9 +50,9 @@ def test_a_precision_is_there_where_its_files_are(student: ModelFolder) -> None:
     assert student.files()[2].name == "model.int8.onnx" and student.files("fp32")[2].name == "plan.json"
     assert student.megabytes() < student.megabytes("fp32")
     (student.path / "model.int8.onnx").unlink()
-    (student.path / "plan.int8.json").write_bytes(b"small")
+    write_json(student.path / "plan.int8.json", {"weights": "plan.int8.safetensors"})
     assert student.precisions == ["fp32"]
-    (student.path / "model.int8.safetensors").write_bytes(b"small")
+    (student.path / "plan.int8.safetensors").write_bytes(b"small")
     assert student.precisions == ["fp32", "int8"] and student.files()[2].name == "plan.int8.json"
 
 

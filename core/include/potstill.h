@@ -1,7 +1,7 @@
 /* Potstill's students in C: raw text to logits, without Python.
  *
- * A student's folder has config.json, tokenizer.json, plan.json and model.safetensors, or plan.int8.json and
- * model.int8.safetensors. `potstill export` writes them. docs/embed.md has an example.
+ * A student's folder has config.json, tokenizer.json, plan.json, or in 8-bit integers plan.int8.json, and the weights that
+ * the plan names. `potstill export` writes them. docs/embed.md has an example.
  *
  * Every function may be called by several threads at once, but potstill_close: it is the last call of a student. */
 #ifndef POTSTILL_H

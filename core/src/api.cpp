@@ -10,12 +10,16 @@
 #include <string_view>
 #include <utility>
 
+#if !defined(__wasm__)  // which has no files
 #include "files.h"
+#endif
 #include "student.h"
 
 struct potstill_student {
   potstill::Student student;
+#if !defined(__wasm__)
   potstill::File weights;  // of potstill_open; empty of potstill_open_memory
+#endif
 };
 
 namespace {
@@ -57,6 +61,7 @@ T guarded(T otherwise, Call call) {
 
 }  // namespace
 
+#if !defined(__wasm__)
 potstill_student *potstill_open(const char *folder, const char *precision, char *error, size_t error_size) {
   tell(kNoMemory, error, error_size);  // what remains where memory ends
   return guarded<potstill_student *>(nullptr, [&] {
@@ -64,17 +69,23 @@ potstill_student *potstill_open(const char *folder, const char *precision, char 
     const bool is_integer = precision ? std::strcmp(precision, "int8") == 0 : potstill::exists(place + "plan.int8.json");
     if (precision && !is_integer && std::strcmp(precision, "fp32") != 0)
       return opened(nullptr, "the precision is fp32 or int8", error, error_size);
-    const std::string ending = is_integer ? ".int8" : "";
     auto student = std::make_unique<potstill_student>();
     potstill::File config, tokenizer, plan;
-    for (const auto &[file, name] : {std::pair{&config, std::string("config.json")}, {&tokenizer, "tokenizer.json"},
-                                     {&plan, "plan" + ending + ".json"}, {&student->weights, "model" + ending + ".safetensors"}})
-      if (!file->open(place + name)) return opened(nullptr, place + name + " cannot be read", error, error_size);
+    const auto open = [&](potstill::File &file, const std::string &name) {
+      if (file.open(place + name)) return true;
+      tell(place + name + " cannot be read", error, error_size);
+      return false;
+    };
+    if (!open(config, "config.json") || !open(tokenizer, "tokenizer.json") ||
+        !open(plan, is_integer ? "plan.int8.json" : "plan.json") ||
+        !open(student->weights, potstill::weights_of(plan.content())))
+      return static_cast<potstill_student *>(nullptr);
     const potstill::StudentFiles files{config.content(), tokenizer.content(), plan.content(), student->weights.content()};
     const std::string problem = student->student.read(files, *potstill::find_kernels());
     return opened(std::move(student), problem.empty() ? "" : place + ": " + problem, error, error_size);
   });
 }
+#endif
 
 potstill_student *potstill_open_memory(potstill_text config, potstill_text tokenizer, potstill_text plan,
                                        potstill_text weights, char *error, size_t error_size) {

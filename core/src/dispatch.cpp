@@ -1,6 +1,10 @@
 // Which instruction sets there are kernels for, and which of them this processor has.
 #include <cstring>
 
+#if defined(POTSTILL_ARM) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 #include "kernels.h"
 
 namespace potstill {
@@ -19,6 +23,19 @@ POTSTILL_DECLARE(dotprod)
 #endif
 
 namespace {
+
+#if defined(POTSTILL_ARM)
+bool has_dotprod() {
+#if defined(__linux__)
+  constexpr unsigned long kDotProducts = 1ul << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & kDotProducts) != 0;
+#elif defined(__APPLE__)
+  return true;  // since the first of them
+#else
+  return false;
+#endif
+}
+#endif
 
 struct Choice {
   const Kernels *kernels;
@@ -40,7 +57,7 @@ const Kernels *find_kernels(const char *name) {
       {&avx512::kernels, has_avx2 && has_avx512},
       {&avx2::kernels, has_avx2},
 #elif defined(POTSTILL_ARM)
-      {&dotprod::kernels, POTSTILL_ARM_HAS_DOTPROD},
+      {&dotprod::kernels, has_dotprod()},
 #endif
       {&plain::kernels, true}};
   for (const Choice &choice : choices)

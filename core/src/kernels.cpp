@@ -319,15 +319,13 @@ void lstm(const Lstm &lstm, const void *x, size_t ldx, const Rows *texts, size_t
 
 constexpr size_t kAhead = 16;  // rows that are asked for before they are read: tables are larger than the cache
 
-void sum_floats(const float *table, const uint32_t *rows, size_t n_rows, size_t width, const float *weights, float *sum,
-                float *largest) {
+void sum_floats(const float *table, const uint32_t *rows, size_t n_rows, size_t width, float *sum, float *largest) {
   std::fill(sum, sum + width, 0.0f);
   if (largest) std::fill(largest, largest + width, -INFINITY);
   for (size_t i = 0; i < n_rows; ++i) {
     if (i + kAhead < n_rows) __builtin_prefetch(table + size_t{rows[i + kAhead]} * width);
     const float *row = table + size_t{rows[i]} * width;
-    const float weight = weights ? weights[i] : 1.0f;
-    for (size_t j = 0; j < width; ++j) sum[j] += weight * row[j];
+    for (size_t j = 0; j < width; ++j) sum[j] += row[j];
     if (largest)
       for (size_t j = 0; j < width; ++j) largest[j] = std::max(largest[j], row[j]);
   }

@@ -82,9 +82,8 @@ struct Kernels {
   // first.
   void (*lstm)(const Lstm &lstm, const void *x, size_t ldx, const Rows *texts, size_t n_texts, const LstmScratch &scratch,
                float *y, size_t ldy);
-  // The sum of some rows of a table, and where `largest` is not null their maximum. `weights`: of each row, or null.
-  void (*sum_floats)(const float *table, const uint32_t *rows, size_t n_rows, size_t width, const float *weights,
-                     float *sum, float *largest);
+  // The sum of some rows of a table, and where `largest` is not null their maximum.
+  void (*sum_floats)(const float *table, const uint32_t *rows, size_t n_rows, size_t width, float *sum, float *largest);
   void (*sum_bytes)(const uint8_t *table, const uint32_t *rows, size_t n_rows, size_t width, int32_t *sum,
                     uint8_t *largest);
   // Dynamic self-attention over the rows of x [rows, heads * width], see students/densenet_dsa.py.

@@ -320,11 +320,10 @@ class RowSum {
   const Value &value() const { return value_; }
   const float *floats() const { return reinterpret_cast<const float *>(table_->bytes); }
 
-  // `largest` and `weights` may be null.
-  void run(const Kernels &kernels, Batch &batch, const uint32_t *rows, size_t n_rows, const float *weights, float *sum,
-           float *largest) const {
+  // `largest` may be null.
+  void run(const Kernels &kernels, Batch &batch, const uint32_t *rows, size_t n_rows, float *sum, float *largest) const {
     if (!value_.is_integer) {
-      kernels.sum_floats(floats(), rows, n_rows, value_.width, weights, sum, largest);
+      kernels.sum_floats(floats(), rows, n_rows, value_.width, sum, largest);
       return;
     }
     batch.sums.resize(value_.width);
@@ -398,8 +397,8 @@ class NGrams : public Layer {
       }
       float *y = batch.buffers[output].floats.data() + i * output_.width;
       const size_t n_words = words_.width(), n_ngrams = ngrams_.width();
-      words_.run(kernels, batch, ids, length, nullptr, y, y + n_words + n_ngrams);
-      ngrams_.run(kernels, batch, batch.hashes.data(), batch.hashes.size(), nullptr, y + n_words, nullptr);
+      words_.run(kernels, batch, ids, length, y, y + n_words + n_ngrams);
+      ngrams_.run(kernels, batch, batch.hashes.data(), batch.hashes.size(), y + n_words, nullptr);
       for (size_t j = 0; j < n_words + n_ngrams; ++j) y[j] /= static_cast<float>(length);
     }
   }
@@ -412,16 +411,14 @@ class NGrams : public Layer {
 };
 
 // The weighted sum of the vectors of characters and their n-grams, divided by the length of the weights: see
-// students/char_ngram.py. The weights are a tensor of their own, or multiplied into the table, whose last column has
-// their squares.
+// students/char_ngram.py. The weights are multiplied into the table, whose last column has their squares.
 class CharNGrams : public Layer {
  public:
   explicit CharNGrams(LayerReader &reader) : table_(reader, "table") {
     longest_ = reader.whole("max_ngram", 32, 0);
-    weights_ = reader.has("weights") ? reader.floats("weights", table_.n_rows()) : nullptr;
+    if (!longest_ || table_.width() < 2) reader.fail("n-grams of no length");
     buckets_ = Remainder(std::max<size_t>(1, table_.n_rows()));
-    if (!longest_ || table_.width() < (weights_ ? 1 : 2)) reader.fail("n-grams of no length");
-    output_.width = table_.width() - (weights_ ? 0 : 1);
+    output_.width = table_.width() - 1;
     output_.is_by_text = true;
     uint64_t of_length = 1;  // kSecond to the power of length - 1
     for (size_t length = 1; length <= longest_; ++length, of_length = of_length * kSecond % kModulus) {
@@ -437,16 +434,10 @@ class CharNGrams : public Layer {
     for (size_t i = 0; i < batch.texts.size(); ++i) {
       hash(batch, batch.texts[i]);
       float *y = batch.buffers[output].floats.data() + i * output_.width;
-      grow(batch.scratch[0], table_.width() + batch.hashes.size());
-      float *sum = batch.scratch[0].data(), *weights = weights_ ? sum + table_.width() : nullptr;
-      float squares = 0;
-      for (size_t j = 0; weights_ && j < batch.hashes.size(); ++j) {
-        weights[j] = weights_[batch.hashes[j]];
-        squares += weights[j] * weights[j];
-      }
-      table_.run(kernels, batch, batch.hashes.data(), batch.hashes.size(), weights, sum, nullptr);
-      if (!weights_) squares = sum[output_.width];
-      const float length = std::sqrt(std::max(squares, 1e-30f));
+      grow(batch.scratch[0], table_.width());
+      float *sum = batch.scratch[0].data();
+      table_.run(kernels, batch, batch.hashes.data(), batch.hashes.size(), sum, nullptr);
+      const float length = std::sqrt(std::max(sum[output_.width], 1e-30f));
       for (size_t j = 0; j < output_.width; ++j) y[j] = sum[j] / length;
     }
   }
@@ -469,7 +460,6 @@ class CharNGrams : public Layer {
 
   RowSum table_;
   size_t longest_ = 0;
-  const float *weights_ = nullptr;
   Remainder buckets_;
   std::vector<uint64_t> factors_;
   Value output_;

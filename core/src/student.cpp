@@ -33,20 +33,27 @@ size_t size_of(const Batch &batch) {
 // A lock that is not waited for long: in a forked process a thread may hold it that does not exist there.
 class Lock {
  public:
-  explicit Lock(std::mutex &mutex) : mutex_(mutex) {
-    for (int tries = 0; tries < 1000 && !has_; ++tries) has_ = mutex.try_lock();
+  explicit Lock(std::atomic_flag &is_busy) : is_busy_(is_busy) {
+    for (int tries = 0; tries < 1000 && !has_; ++tries) has_ = !is_busy.test_and_set(std::memory_order_acquire);
   }
   ~Lock() {
-    if (has_) mutex_.unlock();
+    if (has_) is_busy_.clear(std::memory_order_release);
   }
   explicit operator bool() const { return has_; }
 
  private:
-  std::mutex &mutex_;
+  std::atomic_flag &is_busy_;
   bool has_ = false;
 };
 
 }  // namespace
+
+std::string weights_of(std::string_view plan) {
+  JsonDocument document;
+  if (!parse_json(plan, document)) return "";
+  const std::string name(document.root["weights"].text);
+  return name.find_first_of("/\\:") == std::string::npos ? name : "";
+}
 
 std::string Student::read(const StudentFiles &files, const Kernels &kernels) {
   kernels_ = &kernels;
@@ -105,7 +112,7 @@ std::vector<uint32_t> Student::encode(std::string_view text) const {
 }
 
 std::unique_ptr<Student::Work> Student::take_work() const {
-  const Lock lock(mutex_);
+  const Lock lock(is_busy_);
   if (!lock || idle_.empty()) return std::make_unique<Work>();
   std::unique_ptr<Work> work = std::move(idle_.back());
   idle_.pop_back();
@@ -117,7 +124,7 @@ void Student::give_back(std::unique_ptr<Work> work) const {
   const size_t of_text = sizeof(uint32_t) * (work->ids.capacity() + text.characters.capacity() + text.other.capacity() +
                                              text.starts.capacity()) + text.bytes.capacity() + text.classes.capacity();
   if (of_text + size_of(work->pool) > kKeptBytes) return;  // after a text of a book's length
-  const Lock lock(mutex_);
+  const Lock lock(is_busy_);
   if (lock) idle_.push_back(std::move(work));
 }
 

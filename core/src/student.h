@@ -1,8 +1,8 @@
 // A student: raw texts to logits.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +17,9 @@ namespace potstill {
 struct StudentFiles {
   std::string_view config, tokenizer, plan, weights;
 };
+
+// The name of the file of weights that a plan names; empty where it is no file of the plan's own folder.
+std::string weights_of(std::string_view plan);
 
 class Student {
  public:
@@ -63,7 +66,7 @@ class Student {
   std::vector<std::string> labels_;
   bool reads_pairs_ = false;
 
-  mutable std::mutex mutex_;
+  mutable std::atomic_flag is_busy_ = ATOMIC_FLAG_INIT;  // not a mutex, which WebAssembly without threads lacks
   mutable std::vector<std::unique_ptr<Work>> idle_;
 };
 

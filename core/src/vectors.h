@@ -82,7 +82,15 @@ inline Floats gated_tangent(Floats gate, Floats x) {
   const Floats a = exponential(-gate), b = exponential(-2.0f * x);
   return (1.0f - b) / ((1.0f + a) * (1.0f + b));
 }
-inline Floats hyperbolic_tangent(Floats x) { return 1.0f - 2.0f / (1.0f + exponential(2.0f * x)); }
+inline Floats hyperbolic_tangent(Floats x) {
+  const Floats square = x * x;  // of a small x the difference below has few digits: Taylor's polynomial
+  Floats p = all(62.0f / 2835);
+  p = p * square - 17.0f / 315;
+  p = p * square + 2.0f / 15;
+  p = p * square - 1.0f / 3;
+  const Floats small = x + x * square * p, large = 1.0f - 2.0f / (1.0f + exponential(2.0f * x));
+  return square < all(0.0625f) ? small : large;
+}
 
 // acc += the products of four unsigned 8-bit numbers, the same in every lane, and four signed 7-bit ones a lane.
 inline Integers add_products(Integers acc, Integers x, const int8_t *weights) {
@@ -100,10 +108,10 @@ inline Integers add_products(Integers acc, Integers x, const int8_t *weights) {
   acc = (Integers)vdotq_s32((int32x4_t)acc, veorq_s8((int8x16_t)x, vdupq_n_s8(-128)), w);
   return (Integers)vdotq_s32(vdotq_s32((int32x4_t)acc, vdupq_n_s8(64), w), vdupq_n_s8(64), w);
 #elif defined(__wasm_simd128__)
-  const v128_t w = wasm_v128_load(weights);
-  const v128_t low = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_low_u8x16((v128_t)x), wasm_i16x8_extend_low_i8x16(w));
-  const v128_t high = wasm_i32x4_dot_i16x8(wasm_u16x8_extend_high_u8x16((v128_t)x), wasm_i16x8_extend_high_i8x16(w));
-  const v128_t even = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6), odd = wasm_i32x4_shuffle(low, high, 1, 3, 5, 7);
+  // The even bytes and the odd ones, each as 16 bits where it is: then no sum has to be moved to another lane.
+  const v128_t w = wasm_v128_load(weights), v = (v128_t)x;
+  const v128_t even = wasm_i32x4_dot_i16x8(wasm_v128_and(v, wasm_i16x8_splat(0xFF)), wasm_i16x8_shr(wasm_i16x8_shl(w, 8), 8));
+  const v128_t odd = wasm_i32x4_dot_i16x8(wasm_u16x8_shr(v, 8), wasm_i16x8_shr(w, 8));
   return acc + (Integers)even + (Integers)odd;
 #elif defined(__SSE2__)
   const __m128i w = load<__m128i>(weights), zero = _mm_setzero_si128(), v = (__m128i)x;

@@ -82,11 +82,13 @@ void pack(const T *source, size_t k, size_t size, const std::vector<size_t> &col
     const size_t panel = column / lanes, first = panel / kGroup * kGroup, together = std::min(kGroup, panels - first);
     T *to = packed.data() + (first * steps + panel - first) * kStep * lanes + column % lanes * kStep;
     int32_t sum = 0;
-    for (size_t row = 0; row < k; ++row) {
-      const T value = from[row % channels * size + row / channels];
-      to[row / kStep * together * kStep * lanes + row % kStep] = value;
-      if constexpr (kIsInteger) sum += value;
-    }
+    size_t row = 0;
+    for (size_t word = 0; word < size; ++word)
+      for (size_t channel = 0; channel < channels; ++channel, ++row) {
+        const T value = from[channel * size + word];
+        to[row / kStep * together * kStep * lanes + row % kStep] = value;
+        if constexpr (kIsInteger) sum += value;
+      }
     matrix.offset[column] = sum;
   }
   if constexpr (kIsInteger)

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "potstill.h"
+#include "student.h"
 
 namespace {
 
@@ -183,9 +184,9 @@ int main(int count, char **arguments) {
   for (int i = 3; i < count; ++i)
     for (const std::string ending : {"", ".int8"}) {
       const std::string folder = std::string(arguments[i]) + "/";
-      const std::string whole[kFiles] = {read_file(folder + "config.json"), read_file(folder + "tokenizer.json"),
-                                         read_file(folder + "plan" + ending + ".json"),
-                                         read_file(folder + "model" + ending + ".safetensors")};
+      const std::string plan = read_file(folder + "plan" + ending + ".json");
+      const std::string whole[kFiles] = {read_file(folder + "config.json"), read_file(folder + "tokenizer.json"), plan,
+                                         read_file(folder + potstill::weights_of(plan))};
       const bool are_pairs = whole[kPlan].find("\"reads_pairs\": true") != std::string::npos;
       std::vector<Exact> held;
       potstill_student *student = open(whole, held, error, sizeof error);

@@ -20,6 +20,7 @@ from potstill.corpus.label_file import find_labels
 from potstill.corpus.labels import collect_labels
 from potstill.corpus.readers import Row
 from potstill.corpus.splits import Corpus, known_labels, split_examples
+from potstill.corpus.texts import Text
 from potstill.distillation.distill import Distilled
 from potstill.distillation.distill import distill as run_distillation
 from potstill.distillation.opening import Given, OpenTeacher
@@ -132,12 +133,12 @@ def distill(
 ) -> Distillation:
     """Distill a teacher into a small student, and measure both.
 
-    :param texts: what holds texts (a list, an array, a series); or the path or the hub's name of labelled data, as
-        ``potstill distill --data`` takes it.
+    :param texts: what holds texts, or pairs of texts as tuples (a list, an array, a series); or the path or the hub's
+        name of labelled data, as ``potstill distill --data`` takes it.
     :param labels: a label a text; or where a text may have several a list of them, or a matrix of 1 and 0 with a row a
         text and a column a label. None: the teacher labels the texts, and "accuracy" is agreement with it.
-    :param teacher: a name or folder, as ``--teacher`` takes it; a function from a list of texts to scores or labels; or
-        a scikit-learn estimator that is fitted on texts.
+    :param teacher: a name or folder, as ``--teacher`` takes it; a function from a list of texts, or pairs, to scores or
+        labels; or a scikit-learn estimator that is fitted on texts.
     :param out: the run folder; called again with it, finished stages are kept. Default: a temporary one, see
         :meth:`Distillation.save`.
     :param valid: texts and labels that pick checkpoints; default: a tenth of ``texts``.
@@ -154,11 +155,11 @@ def distill(
     sources = {"out": Path("run"), "teacher": source, "data": str(texts) if named else "", "labels": described}
     made = make_options(options | sources)
     corpus: Corpus | None = None
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: tuple[Text, ...] = ()
     if texts is not None and labels is not None and not named:
         corpus = _corpus((texts, labels), valid, test, made.seed)
     elif texts is not None and not named:
-        unlabelled = tuple(str(text) for text in check_texts(texts, pairs=False))
+        unlabelled = tuple(check_texts(texts, pairs=None))
     if named and labels is not None:
         raise PotstillError(f"labels: {texts} is labelled data, read from there; leave them out")
     if unlabelled and made.unlabelled:

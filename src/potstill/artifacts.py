@@ -6,7 +6,6 @@ the manifest lists too, are for :mod:`potstill.manifests`. Knows nothing of what
 """
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from potstill.errors import PotstillError
 from potstill.files import beside, reading, target_of
@@ -49,9 +48,10 @@ THRESHOLDS = "label_thresholds"  # in config.json, where a text may have several
 CONFIDENCE = "confidence_thresholds"  # in config.json: by name, what potstill threshold found
 LONG_TEXTS = "long_texts"  # in config.json: how a transformer reads texts that are longer than its window
 WEIGHTS = "model.safetensors"
-# What the native core reads, by precision: the plan of its layers and the weights.
+# What the native core reads, by precision: the plan of a student's layers, and their weights. The plan names their
+# file: the model's own where it has them in the form that the core reads.
 PLANS = {"fp32": "plan.json", "int8": "plan.int8.json"}
-WEIGHT_FILES = {"fp32": WEIGHTS, "int8": "model.int8.safetensors"}
+PLAN_WEIGHTS = {"fp32": "plan.safetensors", "int8": "plan.int8.safetensors"}
 EMBEDDING = "embedding.npy"
 LABELS = "label.txt"
 RAW = "augmented.raw"  # the recipe's new texts, which the teacher is to label
@@ -93,11 +93,19 @@ def hash_file(path: Path) -> str:
     :raises PotstillError: when it cannot be read.
     """
     with reading(Path(str(path))), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest(file)
+
+
+def _digest(file: BinaryIO) -> str:
+    import hashlib  # here: potstill.load to the first answer does without it
+
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def hash_json(value: object) -> str:
     """The SHA-256 of a value's JSON form with sorted keys: equal values, equal hash."""
+    import hashlib
+
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -414,7 +422,7 @@ def describe_files(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, A
         _flush(path, mode)
         with path.open("rb") as file:
             sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-            hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[path.relative_to(folder).as_posix()] = _digest(file)
     return {"files": sizes, HASHES: hashes}
 
 

@@ -1,7 +1,6 @@
 """Whatever a user names to be read: a regular file, a link to one, a device, or a pipe, which gives its bytes once."""
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -143,8 +142,11 @@ def _scratch() -> Path:
 def beside(path: Path, kind: str) -> Path:
     """A hidden name next to a file or folder; where that is a link, next to its target."""
     path = target_of(path.absolute())  # "." has no name
-    is_long = len(os.fsencode(path.name)) > _LONGEST_NAME
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest() if is_long else path.name
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        import hashlib  # here: potstill.load to the first answer does without it
+
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
     return path.with_name(f".{name}.{kind}")
 
 

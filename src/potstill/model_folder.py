@@ -16,6 +16,7 @@ from potstill.artifacts import (
     CONFIG,
     LONG_TEXTS,
     ONNX_FILES,
+    PLAN_WEIGHTS,
     PLANS,
     PRECISION,
     RUN,
@@ -24,7 +25,6 @@ from potstill.artifacts import (
     THRESHOLDS,
     TOKENIZER,
     TOKENIZER_CONFIG,
-    WEIGHT_FILES,
     WEIGHTS,
     hash_file,
     read_object,
@@ -186,10 +186,14 @@ class ModelFolder:
         :param precision: as of :meth:`files`.
         """
         precision = self._known(precision)
-        files = CoreFiles(
-            *(self.path / name for name in (CONFIG, TOKENIZER, PLANS[precision], WEIGHT_FILES[precision]))
-        )
-        return files if all(file.is_file() for file in files) and self.is_student else None
+        plan = self.path / PLANS[precision]
+        if not plan.is_file() or not (self.path / CONFIG).is_file() or not self.is_student:
+            return None
+        weights = read_object(plan).get("weights")
+        if weights not in (WEIGHTS, PLAN_WEIGHTS[precision]):  # nothing outside the folder is read
+            raise PotstillError(f"{plan}: does not name its weights; export the student again")
+        files = CoreFiles(self.path / CONFIG, self.path / TOKENIZER, plan, self.path / weights)
+        return files if all(file.is_file() for file in files) else None
 
     def onnx_files(self, precision: str | None = None) -> tuple[Path, Path, Path]:
         """What ONNX Runtime opens: configuration, tokenizer, ONNX file.
@@ -234,7 +238,7 @@ class ModelFolder:
         from safetensors import safe_open
 
         total = 0
-        for path in self.path.glob("*.safetensors"):
+        for path in self.path.glob("model*.safetensors"):
             with safe_open(path, framework="numpy") as weights:
                 total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
         return total

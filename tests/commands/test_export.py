@@ -115,7 +115,7 @@ def test_without_int8_an_older_int8_file_goes(student: Path, tiny_data: Path) ->
 REPLACED = {
     "model.onnx",
     "model.int8.onnx",
-    "model.int8.safetensors",
+    "plan.int8.safetensors",
     "plan.json",
     "plan.int8.json",
     "precision.json",

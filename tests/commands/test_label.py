@@ -165,6 +165,19 @@ def test_a_file_of_any_form_is_labelled(name: str, content: str, teacher: str, t
     assert read_transfer(tmp_path / "out").texts == ["a fine film", "dull"]
 
 
+def test_pairs_are_labelled_from_columns(teacher: str, tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("sentence1,sentence2\na film,it is fine\na film,it is dull\n")
+    label_files(LabelOptions(str(table), str(tmp_path / "out"), teacher=teacher))
+    assert read_transfer(tmp_path / "out").texts == [("a film", "it is fine"), ("a film", "it is dull")]
+    with pytest.raises(PotstillError, match="nli:some: reads single texts, and these are pairs"):
+        label_files(LabelOptions(str(table), str(tmp_path / "out"), teacher="nli:some", labels="a,b"))
+    write(tmp_path, TEXTS[:1])
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a"], "text_pair": ["b"]}), tmp_path / "9.parquet")
+    with pytest.raises(PotstillError, match=r"9\.parquet: pairs of texts, and the files before have single texts"):
+        label_files(LabelOptions(str(tmp_path), str(tmp_path / "more"), teacher=teacher))
+
+
 def test_parquet_has_the_names_of_columns_of_other_forms(teacher: str, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     write(tmp_path / "texts", TEXTS, column="sentence")

@@ -144,7 +144,7 @@ def test_a_value_that_is_no_list_of_probabilities_is_named_with_its_line(
         ("text,mood\nfine,joy\ndull,glee\n", {"label_column": "mood"}, "a.csv:3: the data has no label 'glee'"),
         ("text,mood\nfine,joy\ndull,\n", {"label_column": "mood"}, "a.csv:3: no label; add one"),
         ("text,mood\nfine,joy\n ,joy\n", {"label_column": "mood"}, "a.csv:3: empty text"),
-        ("text,text_pair,mood\nfine,dull,joy\n", {"label_column": "mood"}, "a.csv:2: a pair of texts"),
+        ("text,text_pair,mood\nfine,dull,joy\nfine\n", {"label_column": "mood"}, "a.csv:3: no second text"),
         ("text,mood\n", {"label_column": "mood"}, "a.csv: no texts in it"),
         ("words,mood\na,joy\n", {"label_column": "mood"}, "a.csv:1: no column 'text'; it has .*: give --text_column w"),
         ("text,mood\na,joy\n", {"label_column": "label"}, "a.csv:1: no column 'label', which --label_column names"),
@@ -220,8 +220,25 @@ def test_sets_of_answers_and_of_logits_are_averaged(tmp_path: Path) -> None:
 
 
 def test_answers_are_checked_before_they_are_needed(tmp_path: Path) -> None:
-    (tmp_path / "logits").mkdir()  # read later, as before
+    (tmp_path / "logits").mkdir()
     answers = Answers(DistillColumns(label_column="mood"), LABELS)
-    check_transfer([tmp_path / "logits"], answers)
+    with pytest.raises(PotstillError, match=r"logits: no part-\*\.parquet in it"):
+        check_transfer([tmp_path / "logits"], answers, paired=False)
     with pytest.raises(PotstillError, match=r"a\.csv:1: no column 'mood'"):
-        check_transfer([write_wide(tmp_path, "a.csv")], answers)
+        check_transfer([write_wide(tmp_path, "a.csv")], answers, paired=False)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_answers_on_pairs_are_read_and_are_not_for_single_texts(name: str, tmp_path: Path) -> None:
+    rows = [("a film", "it is fine", "joy"), ("a film", "it is dull", "anger")]
+    columns = ("sentence1", "sentence2", "mood")
+    lines = [",".join(row) for row in (columns, *rows)]
+    if name == "a.jsonl":
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+    (tmp_path / name).write_text("\n".join(lines))
+    answers = Answers(DistillColumns(label_column="mood"), LABELS)
+    (part,) = transfer_parts(tmp_path / name, answers)
+    assert part.texts == [row[:2] for row in rows] and part.logits.argmax(axis=1).tolist() == [1, 0]
+    check_transfer([tmp_path / name], answers, paired=True)
+    with pytest.raises(PotstillError, match=r"has pairs of texts, but the data has single texts"):
+        check_transfer([tmp_path / name], answers, paired=False)

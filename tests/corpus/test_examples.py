@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from potstill.corpus import lines
-from potstill.corpus.examples import Example, read_examples, read_texts
+from potstill.corpus.columns import Columns
+from potstill.corpus.examples import Example, holds_pairs, read_all_texts, read_examples, read_pairs, read_texts
 from potstill.errors import PotstillError
 
 
@@ -121,6 +122,44 @@ def test_bad_texts_without_labels_are_named_with_their_line(
 ) -> None:
     with pytest.raises(PotstillError, match=complaint):
         list(read_texts(write(tmp_path / name, content)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "fine \tso it is\n\ndull\tnot so\n"),
+        ("a.csv", "text,text_pair,label\nfine,so it is,1\ndull,not so,\n"),
+        ("a.jsonl", '{"sentence1": "fine", "sentence2": "so it is"}\n{"text": "dull", "text_pair": "not so"}\n'),
+    ],
+)
+def test_pairs_need_no_label(name: str, content: str, tmp_path: Path) -> None:
+    assert list(read_pairs(write(tmp_path / name, content))) == [("fine", "so it is"), ("dull", "not so")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.txt", "a\tb\nfine\n", "a.txt:2: 1 fields; a pair without label is text<TAB>text"),
+        ("a.txt", "a\tb\tyes\n", "a.txt:1: 3 fields"),
+        ("a.txt", "sentence1\tsentence2\na\tb\n", "a.txt:1: names of columns"),
+        ("a.txt", "a\t \n", "a.txt:1: empty text"),
+        ("a.txt", "\n", "a.txt: no pairs of texts in it"),
+        ("a.jsonl", '{"text": "a", "text_pair": "b"}\n{"text": "a"}\n', "a.jsonl:2: no second text"),
+        ("a.csv", "text,text_pair\na,b\na,\n", "a.csv:3: empty text"),
+    ],
+)
+def test_bad_pairs_without_labels_are_named_with_their_line(
+    name: str, content: str, complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PotstillError, match=complaint):
+        list(read_pairs(write(tmp_path / name, content)))
+
+
+def test_columns_say_whether_a_file_holds_pairs(tmp_path: Path) -> None:
+    table = write(tmp_path / "a.csv", "text,text_pair\na,b\n")
+    assert holds_pairs(table) and not holds_pairs(table, Columns("text"))
+    assert not holds_pairs(write(tmp_path / "a.txt", "a b\n"))
+    assert list(read_all_texts([table, table], paired=True)) == [("a", "b")] * 2
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def label(name: str, more: str = "") -> str:
         (label("a") + "[[label]]\nname = 1", 'label 2: name is 1, not text: write name = "1"'),
         ("instruction = 1\n" + label("a") + label("b"), "instruction is 1, not text"),
         (label("a") + label("b", "examples = [1]"), "label 2: its examples are no list of texts"),
+        (label("a") + label("b", 'examples = [["x"]]'), "label 2: its examples are no list of texts"),
+        (label("a", 'examples = [["x", "y"]]') + label("b", 'examples = [["x", "Y"]]'), "have the same example"),
         (label("a") + label("b") + label("a"), "the label 'a' is there twice; remove one"),
         (label("Yes") + label("yes"), "the labels 'Yes' and 'yes' have names that differ only in case: no teacher"),
         (

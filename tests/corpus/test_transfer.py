@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from potstill.corpus import transfer
+from potstill.corpus.answers import Answers
+from potstill.corpus.columns import DistillColumns
 from potstill.corpus.transfer import (
     TransferSet,
     as_fields,
@@ -28,6 +30,22 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
     transfer = read_transfer(tmp_path)
     assert transfer.texts == ["a", "b"]
     np.testing.assert_array_equal(transfer.logits, LOGITS)
+
+
+def test_pairs_come_back_as_pairs(tmp_path: Path) -> None:
+    pairs = [("a", "b"), ("c", "d")]
+    write_shard(tmp_path / "part-00000.parquet", pairs, LOGITS)
+    write_tsv(tmp_path / "a.txt", [(pairs, as_fields(LOGITS))])
+    for path in (tmp_path, tmp_path / "a.txt"):
+        transfer = read_transfer(path)
+        assert transfer.texts == pairs
+        np.testing.assert_array_equal(transfer.logits, LOGITS)
+    write_shard(tmp_path / "part-00000.parquet", [("a", "b"), ("c", " ")], LOGITS)
+    with pytest.raises(PotstillError, match=r"part-00000\.parquet:2: no text"):
+        read_transfer(tmp_path)
+    (tmp_path / "a.txt").write_text("a\tb\t1 0\nc\t1 0\n")
+    with pytest.raises(PotstillError, match=r"a\.txt:2: 1 texts before its logits: give each line one, or each a pair"):
+        read_transfer(tmp_path / "a.txt")
 
 
 def test_the_recipes_tsv_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -247,3 +265,14 @@ def test_logits_of_any_list_and_number_are_read(tmp_path: Path) -> None:
         columns = {"text": ["a", "b"], "logits": pyarrow.array(np.array([[1, -2], [3, 4]], np.float16).tolist(), kind)}
         pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
         assert read_transfer(tmp_path / "a.parquet").logits.tolist() == [[1, -2], [3, 4]]
+
+
+def test_a_set_of_pairs_may_have_columns_of_other_names(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"premise": ["a", "c"], "guess": ["b", "d"], "logits": LOGITS.tolist()})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    answers = Answers(DistillColumns("premise", "guess"), ["no", "yes"])
+    (part,) = transfer_parts(tmp_path / "a.parquet", answers)
+    assert part.texts == [("a", "b"), ("c", "d")]

@@ -1,30 +1,38 @@
 """Runs on pairs of texts."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import potstill
+from potstill.augment.sampling import Rules
 from potstill.cli import main
 from potstill.corpus.encoded import Encoded
-from potstill.corpus.transfer import read_transfer
-from potstill.distillation.distill import distill
+from potstill.corpus.examples import read_examples
+from potstill.corpus.transfer import read_transfer, write_shard
+from potstill.distillation.distill import distill, make_plan
 from potstill.errors import PotstillError
 from potstill.evaluation.results import read_evaluation
+from potstill.teachers.language_model.options import LanguageModelOptions
 from small_runs import small_run
+from stand_in_server import stand_in
+
+FILMS = ["drama", "comedy", "thriller", "musical"]
 
 
 def write_data(folder: Path) -> Path:
     """Whether two texts name the same film."""
     folder.mkdir()
     generator = np.random.default_rng(0)
-    films = ["drama", "comedy", "thriller", "musical"]
     for split, n in (("train", 60), ("valid", 20), ("test", 20)):
         lines = []
         for number in range(n):
-            first, other = generator.choice(films, 2, replace=False)
+            first, other = generator.choice(FILMS, 2, replace=False)
             second = first if number % 2 else other
             row = {"sentence1": f"the {first} of {split} {number}", "sentence2": f"a fine {second}"}
             lines.append(json.dumps(row | {"label": "same" if number % 2 else "other"}))
@@ -35,9 +43,13 @@ def write_data(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_vectors: Path) -> Path:
     folder = tmp_path_factory.mktemp("pairs")
-    options = small_run(
-        write_data(folder / "data"), tiny_encoder, tiny_vectors, folder / "run", student=("ngram", "char-ngram")
-    )
+    data = write_data(folder / "data")
+    held_out = read_examples(data / "test.jsonl")[0]
+    lines = ["a new drama\ta  fine drama", "a fine drama\ta new drama", "a new drama\ta fine drama"]
+    lines += [f"{held_out.text.upper()}\t{held_out.pair}", f"{held_out.text}\tanother"]
+    (folder / "more.txt").write_text("\n".join(lines))
+    changes = {"student": ("ngram", "char-ngram"), "unlabelled": (folder / "more.txt",)}
+    options = small_run(data, tiny_encoder, tiny_vectors, folder / "run", **changes)
     distill(options)
     return folder / "run"
 
@@ -60,7 +72,7 @@ def test_new_pairs_have_one_text_of_their_source(run: Path) -> None:
     for source, first, second, kind in zip(*columns, strict=True):
         if kind == "own":
             own[source] = (first, second)
-        else:
+        elif kind != "unlabelled":
             assert (first == own[source][0]) != (second == own[source][1])
     assert len(own) == 60 and len(table["text"]) > 80
     transfer = read_transfer(run / "transfer")
@@ -86,14 +98,108 @@ def test_predict_reads_two_fields_or_columns(run: Path, tmp_path: Path, capsys: 
     assert "in.txt:1: 1 fields: a line is text<TAB>text" in capsys.readouterr().err
 
 
-def test_single_texts_beside_pairs_are_refused(
+def test_pairs_without_labels_are_learnt_but_those_of_valid_and_test(run: Path) -> None:
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(run / "augmented" / "texts.parquet").to_pydict()
+    columns = (table[name] for name in ("kind", "text", "text_pair"))
+    found = [(first, second) for kind, first, second in zip(*columns, strict=True) if kind == "unlabelled"]
+    held_out = read_examples(run.parent / "data" / "test.jsonl")[0]
+    assert found == [("a new drama", "a fine drama"), ("a fine drama", "a new drama"), (held_out.text, "another")]
+
+
+def test_single_texts_beside_pairs_are_refused_before_any_training(
     run: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path
 ) -> None:
-    more = tmp_path / "more.txt"
-    more.write_text("a line\n")
-    data = run.parent / "data"
-    options = small_run(data, tiny_encoder, tiny_vectors, tmp_path / "run", unlabelled=(more,))
-    with pytest.raises(PotstillError, match=r"--unlabelled: single texts, and the data is pairs of texts"):
+    (tmp_path / "more.txt").write_text("a line\n")
+    write_shard(tmp_path / "part.parquet", ["a line"], np.zeros((1, 2), dtype=np.float32))
+    for changes, complaint in (
+        ({"unlabelled": (tmp_path / "more.txt",)}, r"more\.txt:1: 1 fields; a pair without label is text<TAB>text"),
+        ({"transfer": (tmp_path / "part.parquet",)}, r"part\.parquet: has single texts, but the data has pairs"),
+    ):
+        options = small_run(run.parent / "data", tiny_encoder, tiny_vectors, tmp_path / "run", **changes)
+        with pytest.raises(PotstillError, match=complaint):
+            distill(options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_labelled_set_of_pairs_is_learnt(run: Path, tiny_encoder: Path, tiny_vectors: Path, tmp_path: Path) -> None:
+    sets = (run / "transfer", run / "transfer")
+    options = small_run(
+        run.parent / "data", tiny_encoder, tiny_vectors, tmp_path / "run", transfer=sets, student=("ngram",)
+    )
+    distill(options)
+    given, copied = read_transfer(run / "transfer"), read_transfer(tmp_path / "run" / "transfer")
+    assert copied.texts == given.texts
+    np.testing.assert_allclose(copied.logits, given.logits, atol=1e-6)
+    learnt = Encoded.load(tmp_path / "run" / "prepared" / "transfer")
+    assert learnt.pair is not None and learnt.gold is not None and (learnt.gold >= 0).sum() >= 60
+
+
+def same_film(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+    """A teacher that reads both texts: whether they name the same film."""
+    return [
+        [0.1, 0.9] if set(first.split()) & set(FILMS) & set(second.split()) else [0.8, 0.2] for first, second in pairs
+    ]
+
+
+def small(vectors: Path) -> dict[str, Any]:
+    options = {"analyzer": "whitespace", "embedding_path": str(vectors), "n_frequent": 50, "student_steps": 10}
+    return options | {"student": ["ngram"], "n_iter": 1, "processes": 1, "progress": False, "reference_row": False}
+
+
+def test_a_function_of_pairs_is_a_teacher(run: Path, tiny_vectors: Path, tmp_path: Path) -> None:
+    data = str(run.parent / "data")
+    finished = potstill.distill(data, teacher=same_film, out=tmp_path / "run", **small(tiny_vectors))
+    assert finished.table["accuracy"][0] == 1.0 and finished.is_gold
+    answers = read_transfer(finished.folder / "transfer")
+    assert answers.logits.argmax(axis=1).tolist() == np.argmax(same_film(answers.texts), axis=1).tolist()  # type: ignore[arg-type]
+    assert finished.student.predict([("the drama", "a fine drama")]).shape == (1,)
+
+
+def test_a_function_labels_pairs_that_nobody_did(run: Path, tiny_vectors: Path, tmp_path: Path) -> None:
+    pairs = [
+        each.content for split in ("train", "valid") for each in read_examples(run.parent / "data" / f"{split}.jsonl")
+    ]
+    names = ["other", "same"]
+    finished = potstill.distill(
+        pairs, teacher=same_film, label_names=names, out=tmp_path / "run", **small(tiny_vectors)
+    )
+    assert not finished.is_gold and finished.table["accuracy"][0] == 1.0
+    assert read_transfer(finished.folder / "labelled").texts == pairs
+    gold = tmp_path / "gold.csv"
+    gold.write_text("text,label\na film,same\n")
+    with pytest.raises(PotstillError, match=r"gold\.csv:2: no second text, and the texts are pairs"):
+        potstill.distill(
+            pairs, teacher=same_film, label_names=names, out=tmp_path / "run", gold=gold, **small(tiny_vectors)
+        )
+
+
+def test_a_language_model_is_asked_about_pairs(
+    run: Path, tiny_vectors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POTSTILL_CACHE", str(tmp_path / "cache"))
+    with stand_in() as server:
+        asked = LanguageModelOptions(teacher_url=server.url, teacher_orders=1, teacher_shots=2)
+        changes = {"language_model": asked, "gold_epochs": 0, "student_steps": 10, "reference_row": False}
+        options = small_run(run.parent / "data", Path("openai:small"), tiny_vectors, tmp_path / "run", **changes)
+        options = replace(options, student=("ngram",), rules=Rules())
+        planned = make_plan(options)
+        assert "100 different texts: 100 requests to be sent" in str(planned) and server.n_requests == 0
+        finished = distill(options)
+        assert server.n_requests == 100 and server.counts["answered_twice"] == 0
+    answers = read_transfer(finished.folder / "transfer")
+    train = [each.content for each in read_examples(run.parent / "data" / "train.jsonl")]
+    assert answers.texts == train
+    (tmp_path / "labels.toml").write_text('[[label]]\nname = "same"\nexamples = ["one"]\n[[label]]\nname = "other"\n')
+    with pytest.raises(PotstillError, match="an example is a single text, and what is labelled a pair of texts"):
+        distill(replace(options, labels=str(tmp_path / "labels.toml")))
+
+
+@pytest.mark.parametrize("teacher", ["nli:some", "skops:some.skops"])
+def test_black_boxes_of_single_texts_refuse_pairs(teacher: str, run: Path, tiny_vectors: Path, tmp_path: Path) -> None:
+    options = small_run(run.parent / "data", Path(teacher), tiny_vectors, tmp_path / "run")
+    with pytest.raises(PotstillError, match=f"--teacher={teacher}: reads single texts, and these are pairs"):
         distill(options)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,11 @@ class Model:
     """A stand-in: a text's probability is its number. Holds each call until it is released."""
 
     def __init__(self) -> None:
-        self.calls: list[list[str]] = []
+        self.calls: list[list[Any]] = []
         self.free = threading.Event()
         self.free.set()
 
-    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
+    def __call__(self, texts: list[Any]) -> NDArray[np.float32]:
         self.calls.append(texts)
         assert self.free.wait(30)
         return np.array([[float(text)] for text in texts], dtype=np.float32)

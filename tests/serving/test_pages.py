@@ -80,7 +80,15 @@ def test_the_description_is_read_into_plain_data_with_the_fields_within_fields()
     ]
 
 
-@pytest.mark.parametrize("page", [try_page(), docs_page(DESCRIPTION)])
+def test_a_list_of_several_kinds_is_read_as_one(serve: Serve, student: Path) -> None:
+    description = serve(f"one={student}").get("/openapi.json").json
+    predict = next(each for each in read_operations(description) if each.path == "/predict")
+    kinds = {field.name: field.kind for field in predict.request_fields}
+    assert kinds["texts"] == "list of strings or lists of 2 strings, optional"
+    assert (kinds["at_least"], kinds["text_pair"]) == ("number or string, optional", "string, optional")
+
+
+@pytest.mark.parametrize("page", [try_page(), try_page("required"), docs_page(DESCRIPTION)])
 def test_the_policy_names_the_inline_style_and_script_by_their_hashes(page: Page) -> None:
     policy = dict(part.split(" ", 1) for part in page.policy.split("; "))
     for tag in ("style", "script"):

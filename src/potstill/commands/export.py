@@ -4,7 +4,7 @@ import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,16 +17,17 @@ from potstill.artifacts import (
     EXPORT_LOCK,
     ONNX_FILES,
     ONNX_MODEL,
+    PLAN_WEIGHTS,
     PLANS,
     PRECISION,
     TOKENIZER,
     TOKENIZER_CONFIG,
-    WEIGHT_FILES,
     WEIGHTS,
     link_or_copy,
     write_json,
     writing,
 )
+from potstill.commands.web import WebFolder, check_web_student, write_web_folder
 from potstill.corpus.columns import Columns
 from potstill.corpus.examples import Example, read_examples
 from potstill.corpus.labels import encode_labels, for_task
@@ -47,7 +48,7 @@ _ROUNDS = 3  # in which the precisions are timed in turn
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy."""
+    """Write a model's ONNX files; in 8-bit integers too, if they keep the accuracy; and a page that runs a student."""
 
     model: Annotated[Path, tyro.conf.Positional]
     """A student's folder, a teacher's, or a run's, whose student/ is meant."""
@@ -61,6 +62,9 @@ class ExportOptions:
     max_drop: float = 0.3
     """Points of accuracy (of macro F1 where a text may have several labels) on valid that int8 may lose; a file that
     loses more is refused."""
+    web: Path | None = None
+    """Write a folder too that any static server serves: a page that runs the student in the browser, in 8-bit integers.
+    --int8 is done first where it has not been."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
@@ -96,14 +100,21 @@ class Exported:
     :param default: the precision that ``load`` takes from now on.
     :param n_valid: texts that were measured.
     :param precisions: by name; empty where nothing was measured.
+    :param web: the folder of a page, if one was asked for.
     """
 
     folder: Path
     default: str
     n_valid: int
     precisions: dict[str, Precision]
+    web: WebFolder | None = None
 
     def __str__(self) -> str:
+        if self.web and not self.precisions:
+            return str(self.web)
+        return f"{self._figures()}\n\n{self.web}" if self.web else self._figures()
+
+    def _figures(self) -> str:
         if not self.precisions:
             return f"{self.folder}: fp32 written; nothing was measured, as no --check was given"
         figure = next(iter(self.precisions.values())).figure
@@ -132,8 +143,21 @@ def export(options: ExportOptions, progress: Progress = silent) -> Exported:
 
     :raises PotstillError: when int8 loses more than it may, or the folder or the data is not fit.
     """
-    require("train", "torch", "transformers", "onnx", "onnxscript")
     folder, data = _find(options)
+    if options.web is None:
+        return _export(options, folder, data, progress)
+    check_web_student(folder)
+    if options.int8 or not ModelFolder(folder).core_files("int8"):
+        exported = _export(replace(options, int8=True), folder, data, progress)
+    else:
+        exported = Exported(folder, ModelFolder(folder).default_precision, 0, {})
+    return replace(exported, web=write_web_folder(folder, options.web))
+
+
+def _export(options: ExportOptions, folder: Path, data: Path | None, progress: Progress) -> Exported:
+    require("train", "torch", "transformers", "onnx", "onnxscript")
+    if options.int8 and data is None:
+        raise PotstillError("--int8 is measured before it counts: give --check DATA, a folder with train and valid")
     read = partial(_read, columns=options.columns)
     with writing(folder), locked(folder, folder / EXPORT_LOCK), _scratch(folder) as work:
         labels = _write_files(folder, read(data, "train") if options.int8 and data else None, work)
@@ -163,10 +187,7 @@ def _find(options: ExportOptions) -> tuple[Path, Path | None]:
     is_run = folder != options.model
     if not (folder / CONFIG).is_file():
         raise PotstillError(f"{folder}: no {CONFIG} in it; give the folder of a trained model, or of a run")
-    data = options.check or (options.model / "data" if is_run else None)
-    if options.int8 and data is None:
-        raise PotstillError("--int8 is measured before it counts: give --check DATA, a folder with train and valid")
-    return folder, data
+    return folder, options.check or (options.model / "data" if is_run else None)
 
 
 def _read(data: Path, split: str, columns: Columns) -> list[Example]:
@@ -256,7 +277,7 @@ def _install(work: Path, exported: Exported) -> None:
     """Put the new files in place of the old ones; until the choice is written, ``load`` takes fp32."""
     folder = exported.folder
     changed = [CONFIG] if (work / CONFIG).read_bytes() != (folder / CONFIG).read_bytes() else []
-    written = [*ONNX_FILES.values(), *PLANS.values(), WEIGHT_FILES["int8"]]
+    written = [*ONNX_FILES.values(), *PLANS.values(), *PLAN_WEIGHTS.values()]
     with replacing(folder, [PRECISION, *written, *changed]):
         (folder / PRECISION).unlink(missing_ok=True)
         for name in changed:

@@ -24,11 +24,18 @@ from potstill.corpus.columns import TextColumn
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
-from potstill.labelling.label import LeftOutCounts, count_rows, label_texts, texts_of_files
+from potstill.labelling.label import LeftOutCounts, count_rows, has_pairs, label_texts, texts_of_files
 from potstill.outputs import check_apart
 from potstill.progress import Progress, silent
 from potstill.teachers import Backend, Teacher, open_teacher
-from potstill.teachers.black_boxes import TEMPLATE, Told, asks_for_money, is_black_box, open_black_box
+from potstill.teachers.black_boxes import (
+    TEMPLATE,
+    Told,
+    asks_for_money,
+    check_kind_of_texts,
+    is_black_box,
+    open_black_box,
+)
 from potstill.teachers.language_model import LanguageModelTeacher
 from potstill.teachers.language_model.options import LanguageModelOptions
 from potstill.teachers.language_model.usage import RequestPlan, Usage
@@ -117,7 +124,7 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
     columns = options.columns.of_texts
     rows = {file.name: count_rows(file, columns) for file in files}
     texts = texts_of_files(files, sum(rows.values()), columns)
-    teacher = _open_teacher(options)
+    teacher = _open_teacher(options, paired=has_pairs(files[0], columns))
     if isinstance(teacher, LanguageModelTeacher) and (options.show_prompt or options.plan):
         every = (text for shard in texts.shards() for text in shard)
         return teacher.show_prompt(next(every)) if options.show_prompt else teacher.plan(every)
@@ -132,10 +139,11 @@ def label_files(options: LabelOptions, progress: Progress = silent) -> LabelledT
     return LabelledTexts(options.output, texts.n_texts - left_out.n_texts, left_out, usage)
 
 
-def _open_teacher(options: LabelOptions) -> Teacher:
+def _open_teacher(options: LabelOptions, *, paired: bool) -> Teacher:
     if not is_black_box(options.teacher):
         return open_teacher(options.teacher, backend=options.labelling)
-    told = Told(None, options.labels, options.hypothesis, options.language_model)
+    check_kind_of_texts(options.teacher, paired=paired)
+    told = Told(None, options.labels, options.hypothesis, options.language_model, takes_pairs=paired)
     return open_black_box(options.teacher, told)
 
 

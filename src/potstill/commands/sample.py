@@ -11,6 +11,7 @@ import tyro
 from numpy.typing import NDArray
 
 from potstill.artifacts import LABELLED, RUN, TEXTS, hash_json, read_manifest
+from potstill.corpus.texts import Text, map_text, parts_of
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
 from potstill.errors import PotstillError, require
@@ -24,7 +25,7 @@ from potstill.tasks import Task, shown_label
 Why = Literal["disagree", "unsure", "random"]
 """Why a text is in a sample: teacher and student disagree, the teacher is unsure, or it was drawn."""
 
-_COLUMNS = ("text", "label", "why", "teacher", "student")
+_COLUMNS = ("label", "why", "teacher", "student")  # after the text, or the two of a pair
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class _Answered:
     :param tasks: of the two, each with its own thresholds where a text may have several labels.
     """
 
-    texts: list[str]
+    texts: list[Text]
     teacher: NDArray[np.float32]
     student: NDArray[np.float32]
     tasks: tuple[Task, Task]
@@ -97,11 +98,12 @@ def sample(options: SampleOptions, progress: Progress = silent) -> Sampled:
     counts: dict[Why, int] = {kind: 0 for kind in options.kinds}
     with text_output(options.out) as file:
         writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
+        is_single = isinstance(answered.texts[0], str)
+        writer.writerow([*(("text",) if is_single else ("text", "text_pair")), *_COLUMNS])
         for row, why in chosen.items():
             probabilities = zip(answered.tasks, (answered.teacher, answered.student), strict=True)
             labels = [shown_label(task.answers(each[[row]], student.classes_)[0]) for task, each in probabilities]
-            writer.writerow([answered.texts[row], "", why, *labels])
+            writer.writerow([*parts_of([answered.texts[row]]), "", why, *labels])
             counts[why] += 1
     return Sampled(options.out, counts)
 
@@ -120,29 +122,35 @@ def _check_whole(run: Path) -> None:
 
 
 def _read(run: Path, student: Classifier, teacher: ModelFolder, progress: Progress) -> _Answered:
-    texts: list[str] = []
+    texts: list[Text] = []
     probabilities: list[list[NDArray[np.float32]]] = [[], []]
     wanted = _unlabelled_texts(run)
     with progress("predicting", 0) as bar:
         for part in transfer_parts(run / (LABELLED if (run / LABELLED).is_dir() else "transfer")):
             rows = [row for row, text in enumerate(part.texts) if wanted is None or text in wanted]
             if rows:
-                part_texts = [str(part.texts[row]) for row in rows]
+                part_texts = [part.texts[row] for row in rows]
                 texts += part_texts
                 probabilities[0].append(teacher.task.probabilities(part.logits[rows], teacher.temperature))
                 probabilities[1].append(student.predict_proba(part_texts))
                 bar.update(len(rows))
     labelled = (
-        {as_words(example.text) for example in read_split(run, "test")} if read_record(run)["config"]["gold"] else set()
+        {_as_words(example.content) for example in read_split(run, "test")}
+        if read_record(run)["config"]["gold"]
+        else set()
     )
-    kept = [row for row, text in enumerate(texts) if as_words(text) not in labelled]
+    kept = [row for row, text in enumerate(texts) if _as_words(text) not in labelled]
     if not kept:
         raise PotstillError(f"{run}: no text in it that only the teacher labelled: nothing to sample")
     both = [np.concatenate(parts)[kept] for parts in probabilities]
     return _Answered([texts[row] for row in kept], both[0], both[1], (teacher.task, student.task))
 
 
-def _unlabelled_texts(run: Path) -> set[str] | None:
+def _as_words(text: Text) -> Text:
+    return map_text(text, as_words)
+
+
+def _unlabelled_texts(run: Path) -> set[Text] | None:
     """The texts of a run with gold labels that have none; None: no text of the run has one.
 
     :raises PotstillError: when all have.
@@ -158,14 +166,15 @@ def _unlabelled_texts(run: Path) -> set[str] | None:
     return texts
 
 
-def _of_kind(file: Path, kind: str) -> Iterator[str]:
+def _of_kind(file: Path, kind: str) -> Iterator[Text]:
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(file) as table:
-        for batch in table.iter_batches(columns=["text", "kind"]):
+        columns = [name for name in ("text", "text_pair", "kind") if name in table.schema_arrow.names]
+        for batch in table.iter_batches(columns=columns):
             for record in batch.to_pylist():
                 if record["kind"] == kind:
-                    yield record["text"]
+                    yield (record["text"], record["text_pair"]) if "text_pair" in record else record["text"]
 
 
 def _choose(answered: _Answered, options: SampleOptions) -> Iterator[tuple[int, Why]]:

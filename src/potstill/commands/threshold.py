@@ -9,7 +9,7 @@ import tyro
 
 from potstill.artifacts import CONFIDENCE, CONFIG, EXPORT_LOCK, write_json, writing
 from potstill.corpus.columns import Columns
-from potstill.corpus.examples import read_examples, read_texts
+from potstill.corpus.examples import read_examples, read_pairs, read_texts
 from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.splits import find_split
 from potstill.errors import PotstillError
@@ -121,7 +121,8 @@ def threshold(options: ThresholdOptions, progress: Progress = silent) -> Thresho
     folder = ModelFolder.find(options.model).path
     classifier = load(folder)
     test = _read(options, classifier.classes_.tolist(), classifier.task, is_run=folder != options.model)
-    unknown = list(read_texts(options.unknown, options.columns.of_texts)) if options.unknown else []
+    read = read_texts if isinstance(test.texts[0], str) else read_pairs
+    unknown = list(read(options.unknown, options.columns.of_texts)) if options.unknown else []
     task = classifier.task
     with progress("predicting", len(test.texts) + len(unknown)) as bar:
         probabilities = classifier.predict_proba(test.texts)

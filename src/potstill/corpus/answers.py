@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.corpus.columns import LABEL_COLUMN, Columns, DistillColumns
-from potstill.corpus.examples import check_row, check_text
+from potstill.corpus.examples import check_pair, check_row, check_text
 from potstill.corpus.readers import Record, Row, column_names, ending, read_table
 from potstill.corpus.streams import PART_ROWS, in_parts
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, shown
 
 SMOOTHING = 0.1  # of a label that has no probability: this share is spread over all labels
@@ -34,8 +35,8 @@ class Answers:
     labels: Sequence[str]
     takes_several: bool = False
 
-    def parts(self, path: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-        """The texts of a file and their logits, float32 ``[n_texts, n_labels]``, in parts of
+    def parts(self, path: Path) -> Iterator[tuple[list[Text], NDArray[np.float32]]]:
+        """The texts, or pairs of texts, of a file and their logits, float32 ``[n_texts, n_labels]``, in parts of
         :data:`~potstill.corpus.streams.PART_ROWS`.
 
         :raises PotstillError: naming file and line, for an answer that is none.
@@ -139,10 +140,12 @@ Form = Callable[[Path, Sequence[Record]], NDArray[np.float32]]
 """From a file and some of its records to their logits."""
 
 
-def _text(path: Path, record: Record) -> str:
+def _text(path: Path, record: Record) -> Text:
+    """The text of a record, or the two of a file that has pairs."""
     found = record.found
     pair = record.values[found.pair] if found.pair else None
-    return check_text(Row(str(path), record.line, record.values[found.text], None, pair))
+    row = Row(str(path), record.line, record.values[found.text], None, pair)
+    return check_pair(row) if found.pair else check_text(row)
 
 
 def _as_numbers(rows: Sequence[object]) -> NDArray[np.float64] | None:

@@ -80,6 +80,11 @@ class Columns(TextColumn):
     """What divides the labels of a text, where it may have several in one field, such as a comma; an empty field is no
     label. (A column of lists, in .jsonl and .parquet, needs no separator.)"""
 
+    @property
+    def of_texts(self) -> "Columns":
+        """The same, with that of the second texts of pairs."""
+        return Columns(text_column=self.text_column, text_pair_column=self.text_pair_column)
+
     def __post_init__(self) -> None:
         self.check_distinct()
         if self.label_column and self.label_columns:
@@ -226,14 +231,17 @@ def _listing(names: Sequence[str]) -> str:
     return shown(", ".join(map(str, names))) or "none"
 
 
-def is_header(fields: Sequence[str]) -> bool:
+def is_header(fields: Sequence[str], *, labelled: bool = True) -> bool:
     """Whether the fields of a file's first line are names of columns, not a text and its label.
 
     :param fields: of a line; one alone is a text without a label.
+    :param labelled: whether the last of several is a label, and not the second text of a pair.
     """
     names = [field.strip().strip('"').lower() for field in fields]
     if len(names) == 1:
         return names[0] in TEXT_COLUMNS
+    if not labelled:
+        return all(name in _TEXT_NAMES for name in names)
     has_both = any(name in _TEXT_NAMES for name in names) and any(name in _LABEL_NAMES for name in names)
     return has_both and all(name in _TEXT_NAMES | _LABEL_NAMES for name in names)
 

@@ -1,14 +1,15 @@
 """Labelled text in memory, and reading it from one file. Knows nothing of splits, models or vocabularies."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from potstill.corpus.columns import BY_NAME, Columns
-from potstill.corpus.readers import Row, find_reader
+from potstill.corpus.readers import Row, find_reader, of_form, read_pair_rows
 from potstill.corpus.streams import in_parts
-from potstill.corpus.texts import Text, has_half
+from potstill.corpus.texts import Text, has_half, on_one_line
 from potstill.errors import PotstillError, shown
 from potstill.tasks import Label
 
@@ -28,6 +29,11 @@ class Example:
     def content(self) -> Text:
         """The text, or the pair of texts."""
         return self.text if self.pair is None else (self.text, self.pair)
+
+
+def as_example(text: Text, label: Label) -> Example:
+    """A text, or a pair of texts, with its label."""
+    return Example(text, label) if isinstance(text, str) else Example(text[0], label, pair=text[1])
 
 
 def read_examples(path: Path, columns: Columns = BY_NAME) -> list[Example]:
@@ -80,6 +86,35 @@ def read_texts(path: Path, columns: Columns = BY_NAME) -> Iterator[str]:
         raise PotstillError(f"{path}: no texts in it")
 
 
+def read_pairs(path: Path, columns: Columns = BY_NAME) -> Iterator[Text]:
+    """Read pairs of texts without labels, one after another: in ``.txt`` and ``.tsv`` a line is ``text<TAB>text``; the
+    other formats are those of :func:`read_examples`, with or without a label.
+
+    :raises PotstillError: naming file and line, for anything that is not such a file.
+    """
+    n_pairs = 0
+    for row in read_pair_rows(path, columns):
+        n_pairs += 1
+        yield check_pair(row)
+    if not n_pairs:
+        raise PotstillError(f"{path}: no pairs of texts in it")
+
+
+def read_all_texts(paths: Iterable[Path], columns: Columns = BY_NAME, *, paired: bool) -> Iterator[Text]:
+    """The texts, or pairs of texts, of several files, with single spaces only.
+
+    :param columns: of the files that have columns.
+    """
+    read = read_pairs if paired else read_texts
+    for path in paths:
+        yield from map(on_one_line, read(path, of_form(path, columns)))
+
+
+def holds_pairs(path: Path, columns: Columns = BY_NAME) -> bool:
+    """Whether the first record of a file without labels is a pair; a line of ``.txt`` and ``.tsv`` is one text."""
+    return any(row.pair is not None for row in islice(read_rows(path, columns), 1))
+
+
 def read_rows(path: Path, columns: Columns = BY_NAME) -> Iterator[Row]:
     """The raw records of a file, with or without labels; see :func:`read_texts`."""
     return find_reader(path)(path, columns, False)
@@ -93,6 +128,16 @@ def check_text(row: Row) -> str:
     if row.pair is not None:
         raise PotstillError(f"{row.where}: a pair of texts, where single texts are read")
     return check_row(replace(row, label=UNLABELLED)).text
+
+
+def check_pair(row: Row) -> Text:
+    """The two texts of a raw record.
+
+    :raises PotstillError: naming its place, when one is missing or empty.
+    """
+    if row.pair is None:
+        raise PotstillError(f"{row.where}: no second text, where pairs of texts are read: give it one, or remove it")
+    return check_row(replace(row, label=UNLABELLED)).content
 
 
 def check_row(row: Row) -> Example:

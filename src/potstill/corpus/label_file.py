@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from potstill.corpus.texts import Text, joined
 from potstill.errors import PotstillError, reason, shown
 from potstill.files import reading, rereadable
 
@@ -19,12 +20,12 @@ _FORM = 'a label is [[label]] with name = "...", and where you like description 
 class LabelDescription:
     """A label, and what it means.
 
-    :param examples: texts that have it.
+    :param examples: texts, or pairs of texts, that have it.
     """
 
     name: str
     description: str = ""
-    examples: tuple[str, ...] = ()
+    examples: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,23 @@ def read_label_file(path: Path) -> LabelFile:
 
 def _label(content: dict[str, Any], where: str) -> LabelDescription:
     _check_keys(content, _LABEL_KEYS, where)
-    examples = content.get("examples", [])
-    if not isinstance(examples, list) or not all(isinstance(text, str) and text.strip() for text in examples):
-        raise PotstillError(f'{where}: its examples are no list of texts; write examples = ["a text", "another"]')
+    listed = content.get("examples", [])
+    examples = list(map(_example, listed)) if isinstance(listed, list) else [None]
+    if not all(examples):
+        raise PotstillError(
+            f'{where}: its examples are no list of texts; write examples = ["a text", "another"], or of pairs '
+            f'[["one text", "the other"]]'
+        )
     description = " ".join(_text(content, "description", where).split())
-    return LabelDescription(_normal(_text(content, "name", where)), description, tuple(examples))
+    return LabelDescription(_normal(_text(content, "name", where)), description, tuple(filter(None, examples)))
+
+
+def _example(value: object) -> Text | None:
+    """A text, or a list of the two of a pair; None for anything else."""
+    parts = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str) and part.strip()]
+    if isinstance(value, list):
+        return (parts[0], parts[1]) if len(parts) == len(value) == 2 else None
+    return parts[0] if parts else None
 
 
 def _text(content: dict[str, Any], key: str, where: str) -> str:
@@ -135,7 +148,7 @@ def _checked(file: LabelFile, where: str) -> LabelFile:
     _check_apart([(name, name) for name in names], "names that differ only in case", where)
     described = [(label.description, label.name) for label in file.labels if label.description]
     _check_apart(described, "the same description", where)
-    examples = [(text, label.name) for label in file.labels for text in label.examples]
+    examples = [(joined(text), label.name) for label in file.labels for text in label.examples]
     _check_apart(examples, "the same example", where)
     return file
 

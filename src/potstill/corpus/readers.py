@@ -83,18 +83,41 @@ def find_reader(path: Path) -> "Reader":
     return reader
 
 
-def _read_tsv(path: Path, columns: Columns, labelled: bool) -> Iterator[Row]:
+def read_pair_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    """The records of a file of pairs without labels: as :func:`find_reader` has it, and a line of ``.txt`` and ``.tsv``
+    is ``text<TAB>text``.
+
+    :raises PotstillError: naming file and line, for anything that is not such a file.
+    """
+    reader = find_reader(path)
+    if reader is not _read_tsv:
+        yield from reader(path, columns, False)
+        return
     columns.refuse(path)
+    for number, _, fields in _lines_of_fields(path, labelled=False):
+        if len(fields) != 2:
+            raise PotstillError(f"{path}:{number}: {len(fields)} fields; a pair without label is text<TAB>text")
+        yield Row(str(path), number, fields[0], None, fields[1])
+
+
+def _lines_of_fields(path: Path, *, labelled: bool) -> Iterator[tuple[int, str, list[str]]]:
+    """The number of each line of a file without header, the line, and its fields."""
     is_first = True
     for number, line in read_lines(path):
         fields = line.split("\t")
-        where = f"{path}:{number}"
-        if is_first and is_header(fields):
+        if is_first and is_header(fields, labelled=labelled):
             raise PotstillError(
-                f"{where}: names of columns ({shown(', '.join(fields))}), not a text; .txt and .tsv have no header: "
-                f"remove the line: sed -i {number}d FILE"
+                f"{path}:{number}: names of columns ({shown(', '.join(fields))}), not a text; .txt and .tsv have no "
+                f"header: remove the line: sed -i {number}d FILE"
             )
         is_first = False
+        yield number, line, fields
+
+
+def _read_tsv(path: Path, columns: Columns, labelled: bool) -> Iterator[Row]:
+    columns.refuse(path)
+    for number, line, fields in _lines_of_fields(path, labelled=True):
+        where = f"{path}:{number}"
         if not labelled:
             if len(fields) > 1:
                 raise PotstillError(f"{where}: a tab in a text without label; take it out, or cut -f1 the file")

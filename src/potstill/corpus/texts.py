@@ -13,6 +13,11 @@ def map_text(text: Text, change: Callable[[str], str]) -> Text:
     return change(text) if isinstance(text, str) else (change(text[0]), change(text[1]))
 
 
+def on_one_line(text: Text) -> Text:
+    """A text, or the two of a pair, with single spaces only."""
+    return map_text(text, lambda part: " ".join(part.split()))
+
+
 def parts_of(texts: Iterable[Text]) -> Iterator[str]:
     """The texts one after another; of a pair first the one and then the other."""
     for text in texts:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from potstill.artifacts import atomic_file, shard_name, shards
 from potstill.corpus.answers import Answers
+from potstill.corpus.columns import Columns
 from potstill.corpus.lines import read_lines
 from potstill.corpus.readers import column_names, ending, has_columns
 from potstill.corpus.streams import PART_ROWS, in_parts
@@ -54,7 +55,8 @@ def read_transfer(path: Path) -> TransferSet:
 
 def transfer_parts(path: Path, answers: Answers | None = None) -> Iterator[TransferSet]:
     """Read a transfer set in parts of :data:`PART_ROWS` texts: a folder of shards or a Parquet file (columns ``text``,
-    ``logits``), or a TSV file of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``.
+    ``logits``), or a TSV file of ``text<TAB>logit logit ...`` as the recipe's ``augmented.txt``. Of pairs there is a
+    column ``text_pair``, or one more field.
 
     :param answers: how CSV, JSONL and Parquet without logits are read; without it they are not.
     :raises PotstillError: naming file and line, for anything else.
@@ -78,7 +80,7 @@ def _read_parts(path: Path, answers: Answers | None) -> Iterator[TransferSet]:
     if answers is not None and _has_answers(path, answers):
         yield from (TransferSet(texts, logits) for texts, logits in answers.parts(path))
         return
-    text = answers.columns.text_column if answers else ""
+    columns = answers.columns if answers else Columns()
     # The recipe's TSV: its users copy what the teacher's command wrote to where the student's command reads it.
     if not path.is_dir() and ending(path) != ".parquet":
         yield from _read_tsv(path)
@@ -87,7 +89,7 @@ def _read_parts(path: Path, answers: Answers | None) -> Iterator[TransferSet]:
     if not files:
         raise PotstillError(f"{path}: no part-*.parquet in it; it is not a transfer set")
     for shard in files:
-        yield from _read_parquet(shard, text)
+        yield from _read_parquet(shard, columns)
 
 
 def _has_answers(path: Path, answers: Answers) -> bool:
@@ -114,14 +116,27 @@ def _evenly(parts: Iterable[TransferSet]) -> Iterator[TransferSet]:
         yield held
 
 
-def check_transfer(paths: Sequence[Path], answers: Answers) -> None:
-    """Check the first texts of files of answers: that the columns are there, and what they hold.
+def check_transfer(paths: Sequence[Path], answers: Answers, *, paired: bool) -> None:
+    """Check the first texts of transfer sets: that the columns are there, and what they hold.
 
-    :raises PotstillError: as :func:`transfer_parts`.
+    :param paired: whether the data is pairs of texts.
+    :raises PotstillError: as :func:`transfer_parts` and :func:`check_kind`.
     """
     for path in paths:
-        if _has_answers(path, answers):
-            next(answers.parts(path), None)
+        check_kind(path, next(transfer_parts(path, answers)).texts, paired=paired)
+
+
+def check_kind(path: Path, texts: Sequence[Text], *, paired: bool) -> None:
+    """Check that texts are of the data's kind.
+
+    :param paired: whether the data is pairs of texts.
+    :raises PotstillError: when one is not.
+    """
+    if any(isinstance(text, str) == paired for text in texts):
+        kinds = ("single texts", "pairs of texts")
+        raise PotstillError(
+            f"{path}: has {kinds[not paired]}, but the data has {kinds[paired]}: give a set of the data's own kind"
+        )
 
 
 def average_parts(paths: Sequence[Path], answers: Answers | None = None) -> Iterator[TransferSet]:
@@ -159,10 +174,11 @@ def _deviation(path: Path, answers: Answers | None) -> float:
     return float(np.sqrt(squares / n))
 
 
-def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
+def _read_parquet(path: Path, columns: Columns) -> Iterator[TransferSet]:
     """The texts and logits of a file.
 
-    :param named: the column that the user says has the texts; ``""``, or a name that it lacks: ``text``.
+    :param columns: those that the user says have the texts; where none is named, or a name that it lacks: ``text``, and
+        ``text_pair`` if it is there.
     """
     require("train", "pyarrow")
     import pyarrow
@@ -171,45 +187,46 @@ def _read_parquet(path: Path, named: str) -> Iterator[TransferSet]:
     try:
         with reading(path), pyarrow.parquet.ParquetFile(rereadable(path)) as file:
             names = file.schema_arrow.names
-            text = named if named in names else _TEXT
+            text = columns.text_column if columns.text_column in names else _TEXT
+            second = columns.text_pair_column if columns.text_pair_column in names else _PAIR
             if not {text, _LOGITS} <= set(names):
                 raise PotstillError(f"{path}: not a transfer set with columns text and logits (it has {shown(names)})")
             n_rows = 0
-            pair = [_PAIR] if _PAIR in names else []
+            pair = [second] if second in names else []
             for batch in file.iter_batches(PART_ROWS, columns=[text, _LOGITS, *pair]):
                 if len(batch):
-                    part = _from_columns(batch.column(text), batch.column(_LOGITS), path, n_rows)
-                    seconds = batch.column(_PAIR).to_pylist() if pair else []
-                    if pair:
-                        firsts = map(str, part.texts)
-                        part = TransferSet(list(zip(firsts, seconds, strict=True)), part.logits)
-                    yield part
+                    texts = [batch.column(name) for name in (text, *pair)]
+                    yield _from_columns(texts, batch.column(_LOGITS), path, n_rows)
                 n_rows += len(batch)
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # damaged pages, text that is not UTF-8
         check_readable(rereadable(path))
         raise PotstillError(f"{path}: not a transfer set with columns text and logits ({reason(error)})") from None
 
 
-def _from_columns(text: Any, logits: Any, path: Path, n_before: int) -> TransferSet:
-    """Two Arrow columns as texts and logits; ``n_before`` rows of the file came before them."""
+def _from_columns(columns: Sequence[Any], logits: Any, path: Path, n_before: int) -> TransferSet:
+    """Arrow columns as texts and logits; ``n_before`` rows of the file came before them.
+
+    :param columns: that of the texts, and of pairs that of the second texts.
+    """
     import pyarrow.compute
     from pyarrow import types
 
-    texts = text.to_pylist()
+    texts = list(zip(*(column.to_pylist() for column in columns), strict=True))
     is_list = any(is_kind(logits.type) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
     values = logits.flatten() if is_list else logits
     is_number = is_list and (types.is_floating(values.type) or types.is_integer(values.type))
-    if not is_number or logits.null_count or values.null_count or not all(map(_is_text, texts)):
+    if not is_number or logits.null_count or values.null_count or not all(map(_are_texts, texts)):
         for row, each in enumerate(texts, start=n_before + 1):
             numbers = logits[row - n_before - 1].as_py() if is_number else None
-            if not _is_text(each) or numbers is None or None in numbers:
+            if not _are_texts(each) or numbers is None or None in numbers:
                 raise PotstillError(f"{path}:{row}: no text, or no list of numbers as its logits; label it again")
     _check_widths(set(pyarrow.compute.list_value_length(logits).to_pylist()), str(path))
-    return TransferSet(texts, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))
+    contents: list[Text] = [(each[0], each[1]) if len(each) == 2 else each[0] for each in texts]
+    return TransferSet(contents, _as_floats(values.to_numpy(zero_copy_only=False)).reshape(len(texts), -1))
 
 
-def _is_text(text: object) -> bool:
-    return isinstance(text, str) and bool(text) and not text.isspace()
+def _are_texts(texts: Iterable[object]) -> bool:
+    return all(isinstance(text, str) and bool(text) and not text.isspace() for text in texts)
 
 
 def _as_floats(logits: Any) -> NDArray[np.float32]:
@@ -219,9 +236,10 @@ def _as_floats(logits: Any) -> NDArray[np.float32]:
 
 def _read_tsv(path: Path) -> Iterator[TransferSet]:
     for lines in in_parts(read_lines(path)):
-        texts, logits = [], []
+        texts: list[Text] = []
+        logits = []
         for number, line in lines:
-            text, _, values = line.rpartition("\t")
+            *parts, values = line.split("\t")
             try:
                 logits.append([float(value) for value in values.split()])
             except ValueError:
@@ -229,9 +247,13 @@ def _read_tsv(path: Path) -> Iterator[TransferSet]:
                     f"{path}:{number}: '{shown(values)}' are not logits; a line is text<TAB>logit logit ..., as "
                     f"potstill evaluate --augmented writes it"
                 ) from None
-            if not text.strip():
+            if not parts or not all(part.strip() for part in parts):
                 raise PotstillError(f"{path}:{number}: no text before its logits")
-            texts.append(text)
+            if len(parts) > 2 or (texts and isinstance(texts[0], str) != (len(parts) == 1)):
+                raise PotstillError(
+                    f"{path}:{number}: {len(parts)} texts before its logits: give each line one, or each a pair"
+                )
+            texts.append((parts[0], parts[1]) if len(parts) == 2 else parts[0])
         _check_widths({len(row) for row in logits}, str(path))
         yield TransferSet(texts, _as_floats(logits))
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from potstill.artifacts import TEXTS, hash_file
 from potstill.augment.augmentation import NewText, augment
 from potstill.augment.sampling import Rules
-from potstill.corpus.examples import read_texts
-from potstill.corpus.readers import of_form
+from potstill.corpus.examples import read_all_texts
 from potstill.corpus.streams import Seen, in_parts
-from potstill.corpus.texts import Text
+from potstill.corpus.texts import Text, map_text
 from potstill.corpus.words import as_words
 from potstill.files import rereadable
 from potstill.labelling import POOLS
@@ -91,10 +89,10 @@ def _all_texts(job: Job) -> Iterator[tuple[int | None, Text, str]]:
     if not job.corpus.is_gold or not job.options.unlabelled:  # without gold labels they are train itself
         return
     # A test sentence in the transfer set would make the student's figures too good.
-    held_out = {as_words(example.text) for split in ("valid", "test") for example in read_split(job.folder, split)}
-    columns = partial(of_form, columns=job.options.columns.of_texts)
-    texts = (" ".join(text.split()) for path in job.options.unlabelled for text in read_texts(path, columns(path)))
-    yield from ((None, text, "unlabelled") for text in texts if as_words(text) not in held_out)
+    splits = (read_split(job.folder, split) for split in ("valid", "test"))
+    held_out = {map_text(example.content, as_words) for examples in splits for example in examples}
+    texts = read_all_texts(job.options.unlabelled, job.options.columns.of_texts, paired=job.corpus.is_paired)
+    yield from ((None, text, "unlabelled") for text in texts if map_text(text, as_words) not in held_out)
 
 
 def _own_pairs(job: Job) -> Iterator[tuple[int, Text, str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from potstill.augment.analyzers import make_analyzer, reads_language
 from potstill.corpus.answers import Answers
+from potstill.corpus.examples import read_all_texts
 from potstill.corpus.transfer import check_transfer
 from potstill.distillation.prepared import TEACHER
 from potstill.distillation.students import TransformerStudent, WordStudent, find_students
@@ -23,19 +24,18 @@ def check_job(job: Job, *, chose_analyzer: bool = False) -> None:
     An analyzer and vectors that no student of the command needs are not checked.
 
     :param chose_analyzer: whether the letters of train chose the analyzer, not the user.
-    :raises PotstillError: when one does not exist, or takes no pairs of texts where the data has them.
+    :raises PotstillError: when one does not exist, or a file has no pairs of texts where the data has them.
     """
     options = job.options
-    if job.corpus.is_paired:
-        for given, name in ((options.unlabelled, "unlabelled"), (options.transfer, "transfer")):
-            if given:
-                raise PotstillError(f"--{name}: single texts, and the data is pairs of texts: leave it out")
+    for path in options.unlabelled if job.corpus.is_gold else ():
+        next(read_all_texts([path], options.columns.of_texts, paired=job.corpus.is_paired))
     if job.measure in ("micro_f1", "average_precision") and not job.task.takes_several:
         raise PotstillError(
             f"--measure={job.measure}: is a figure of several labels a text, and the data has one: give accuracy, "
             f"macro_f1 or loss"
         )
-    check_transfer(options.transfer, Answers(options.columns, job.labels, job.task.takes_several))
+    answers = Answers(options.columns, job.labels, job.task.takes_several)
+    check_transfer(options.transfer, answers, paired=job.corpus.is_paired)
     if job.black_box is None:
         for name in (options.teacher, *options.ensemble):
             check_teacher(name)

@@ -8,9 +8,9 @@ from typing import Annotated
 import tyro
 
 from potstill.artifacts import LABELLED, TRAINING, read_json
-from potstill.corpus.examples import read_texts
-from potstill.corpus.readers import of_form
+from potstill.corpus.examples import read_all_texts
 from potstill.corpus.splits import SPLITS
+from potstill.corpus.texts import Text
 from potstill.distillation.convergence import TRAIN_ACCURACY
 from potstill.distillation.opening import NOTHING, Given, has_gold, labelling_state, open_job, open_labelling
 from potstill.distillation.plan import plan
@@ -204,20 +204,17 @@ def _all_stages(job: Job, given: Given) -> Iterator[Stage]:
     yield from plan(job)
 
 
-def _texts_to_ask(job: Job) -> list[str]:
+def _texts_to_ask(job: Job) -> list[Text]:
     """The texts that a black box is asked for; those that augmentation makes are not known yet."""
     splits = SPLITS[1:] if job.options.transfer else SPLITS  # a labelled set is all that students learn
-    texts = [example.text for split in splits for example in job.corpus.splits[split]]
+    texts = [example.content for split in splits for example in job.corpus.splits[split]]
     if job.corpus.is_gold and not job.options.transfer:
-        texts += [
-            " ".join(text.split())
-            for path in job.options.unlabelled
-            for text in read_texts(path, of_form(path, job.options.columns.of_texts))
-        ]
+        columns = job.options.columns.of_texts
+        texts += read_all_texts(job.options.unlabelled, columns, paired=job.corpus.is_paired)
     return list(dict.fromkeys(texts))
 
 
-def _plan_requests(teacher: Teacher | None, texts: Sequence[str]) -> str:
+def _plan_requests(teacher: Teacher | None, texts: Sequence[Text]) -> str:
     """How many requests the texts would be, and what they would cost; empty for a teacher that sends none."""
     ask = getattr(teacher, "plan", None)
     return str(ask(texts)) if ask else ""

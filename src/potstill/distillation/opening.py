@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from potstill.augment.analyzers import find_analyzer
 from potstill.corpus.splits import Corpus, load_corpus
+from potstill.corpus.texts import Text
 from potstill.distillation.checks import check_job
 from potstill.distillation.text_length import choose_lengths
-from potstill.distillation.unlabelled import LabellingJob, labelled_stage, provisional_corpus, read_labelled
+from potstill.distillation.unlabelled import LabellingJob, are_pairs, labelled_stage, provisional_corpus, read_labelled
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
 from potstill.runs.job import Job, Stage
@@ -15,7 +16,7 @@ from potstill.runs.options import DistillOptions
 from potstill.runs.run import describe_state, open_run, resolve
 from potstill.tasks import shown_label
 from potstill.teachers import Teacher
-from potstill.teachers.black_boxes import Told, is_black_box, open_black_box
+from potstill.teachers.black_boxes import Told, check_kind_of_texts, is_black_box, open_black_box
 from potstill.training.pretrained import AUTO
 
 OpenTeacher = Callable[[list[str] | None], Teacher]
@@ -27,12 +28,12 @@ class Given:
     """What a Python caller gives as objects, not by a name or a path.
 
     :param corpus: labelled text.
-    :param texts: without labels.
+    :param texts: without labels, single ones or pairs.
     :param teacher: opens the teacher.
     """
 
     corpus: Corpus | None = None
-    texts: tuple[str, ...] = ()
+    texts: tuple[Text, ...] = ()
     teacher: OpenTeacher | None = None
 
 
@@ -67,7 +68,9 @@ def open_labelling(options: DistillOptions, progress: Progress = silent, given: 
     """
     _require()
     _check_sources(options, given)
-    return LabellingJob(options, _open_teacher(options, given, None), given.texts, progress)
+    paired = are_pairs(options, given.texts)
+    check_kind_of_texts(options.teacher, paired=paired)
+    return LabellingJob(options, _open_teacher(options, given, None, paired=paired), given.texts, progress)
 
 
 def labelling_state(labelling: LabellingJob) -> tuple[Stage, str]:
@@ -116,29 +119,29 @@ def _open_labelled(options: DistillOptions, given: Given, progress: Progress) ->
         raise PotstillError(
             f"--teacher={options.teacher}: gives one label a text, and the data has several: give a transformer"
         )
-    if is_asked and corpus.is_paired:
-        raise PotstillError(
-            f"--teacher={options.teacher}: takes single texts, and the data is pairs: give a transformer"
-        )
-    teacher = _open_teacher(options, given, corpus) if is_asked else None
+    if is_asked:
+        check_kind_of_texts(options.teacher, paired=corpus.is_paired)
+    teacher = _open_teacher(options, given, corpus, paired=corpus.is_paired) if is_asked else None
     return _resolved(options, corpus, teacher, progress)
 
 
-def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None) -> Teacher:
+def _open_teacher(options: DistillOptions, given: Given, corpus: Corpus | None, *, paired: bool) -> Teacher:
     """The black box of a run.
 
     :param corpus: gold labels; None: there are none.
+    :param paired: whether the texts are pairs.
     """
     if given.teacher is not None:
         teacher = given.teacher(corpus.labels if corpus else None)
-        teacher.check([example.text for example in corpus.splits["train"]] if corpus else given.texts)
+        teacher.check([example.content for example in corpus.splits["train"]] if corpus else given.texts)
         return teacher
     told = Told(
         corpus.labels if corpus else None,
         options.labels,
         options.hypothesis,
         options.language_model,
-        [(example.text, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
+        paired,
+        [(example.content, shown_label(example.label)) for example in corpus.splits["train"]] if corpus else [],
         options.seed,
     )
     return open_black_box(options.teacher, told)

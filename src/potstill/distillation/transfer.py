@@ -6,7 +6,7 @@ from pathlib import Path
 
 from potstill.artifacts import LABELLED, TEACHER, TEXTS, write_json
 from potstill.corpus.answers import Answers
-from potstill.corpus.transfer import TransferSet, average_parts, write_shards
+from potstill.corpus.transfer import TransferSet, average_parts, check_kind, write_shards
 from potstill.distillation.augmented import augmented_stage
 from potstill.distillation.black_box import asked_teacher, describe
 from potstill.distillation.inputs import hash_transfer
@@ -74,11 +74,13 @@ def _copy_transfer(job: Job, work: Path) -> None:
     """Check the sets of ``--transfer`` and write them; several are averaged."""
     paths = job.options.transfer
     answers = Answers(job.options.columns, job.labels, job.task.takes_several)
-    write_shards(work, _checked(average_parts(paths, answers), paths[0], len(job.labels)))
+    write_shards(work, _checked(average_parts(paths, answers), paths[0], job))
 
 
-def _checked(parts: Iterable[TransferSet], path: Path, n_labels: int) -> Iterator[TransferSet]:
+def _checked(parts: Iterable[TransferSet], path: Path, job: Job) -> Iterator[TransferSet]:
+    n_labels = len(job.labels)
     for part in parts:
+        check_kind(path, part.texts, paired=job.corpus.is_paired)
         if part.logits.shape[1] != n_labels:
             raise PotstillError(f"{path}: {part.logits.shape[1]} logits a text, but the data has {n_labels} labels")
         yield part

@@ -2,19 +2,21 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 from potstill.artifacts import LABELLED, TEACHER, hash_file, hash_json, write_json
 from potstill.corpus.columns import BY_NAME, Columns
-from potstill.corpus.examples import Example, check_row, read_texts
+from potstill.corpus.examples import Example, as_example, check_row, holds_pairs, read_all_texts
 from potstill.corpus.labels import encode_labels, for_task
 from potstill.corpus.readers import Row, find_reader, of_form
 from potstill.corpus.splits import SPLITS, Corpus, split_examples
 from potstill.corpus.streams import PART_ROWS, distinct, in_parts
+from potstill.corpus.texts import Text, map_text, on_one_line
 from potstill.corpus.transfer import transfer_parts
 from potstill.corpus.words import as_words
 from potstill.distillation.black_box import describe
@@ -36,12 +38,12 @@ _FEWEST = 20  # texts
 class LabellingJob:
     """The first part of a run without gold labels: the teacher labels the texts.
 
-    :param texts: that a Python caller gave; none: those of ``--unlabelled``.
+    :param texts: that a Python caller gave, single ones or pairs; none: those of ``--unlabelled``.
     """
 
     options: DistillOptions
     teacher: Teacher
-    texts: tuple[str, ...] = ()
+    texts: tuple[Text, ...] = ()
     progress: Progress = silent
 
     @property
@@ -68,11 +70,27 @@ class LabellingJob:
         """The columns of its texts."""
         return self.options.columns.of_texts
 
-    def all_texts(self) -> Iterator[str]:
+    @cached_property
+    def is_paired(self) -> bool:
+        """Whether the texts are pairs."""
+        return are_pairs(self.options, self.texts)
+
+    def all_texts(self) -> Iterator[Text]:
         """The texts, each once."""
-        paths = self.options.unlabelled
-        files = (text for path in paths for text in read_texts(path, of_form(path, self.columns)))
-        return distinct(" ".join(text.split()) for text in (self.texts or files))
+        if self.texts:
+            return distinct(map(on_one_line, self.texts))
+        return distinct(read_all_texts(self.options.unlabelled, self.columns, paired=self.is_paired))
+
+
+def are_pairs(options: DistillOptions, texts: Sequence[Text]) -> bool:
+    """Whether texts without labels are pairs: those that a Python caller gave, or else the first of the files.
+
+    :raises PotstillError: when the first file cannot be read.
+    """
+    if texts:
+        return not isinstance(texts[0], str)
+    first = options.unlabelled[0]
+    return holds_pairs(first, of_form(first, options.columns.of_texts))
 
 
 def labelled_stage(job: LabellingJob) -> Stage:
@@ -114,10 +132,9 @@ def read_labelled(job: LabellingJob) -> Corpus:
         )
     if missing := [label for label in job.teacher.labels if not counts[label]]:
         logger.warning("the teacher gave no text the label %s: the student will hardly know it", ", ".join(missing))
-    known = {as_words(example.text) for example in gold}
-    splits = split_examples(
-        [example for example in examples if as_words(example.text) not in known], job.options.seed, keeps_rare=True
-    )
+    known = {map_text(example.content, as_words) for example in gold}
+    unknown = [example for example in examples if map_text(example.content, as_words) not in known]
+    splits = split_examples(unknown, job.options.seed, keeps_rare=True)
     if gold:
         splits = {"train": splits["train"] + splits["test"], "valid": splits["valid"], "test": gold}
     hashes = job.sources | ({"gold": hash_file(rereadable(job.options.gold))} if job.options.gold else {})
@@ -131,7 +148,7 @@ def provisional_corpus(job: LabellingJob) -> Corpus:
     """
     _gold(job)
     labels = cycle(job.teacher.labels)
-    examples = [Example(text, next(labels)) for text in islice(job.all_texts(), PART_ROWS)]
+    examples = [as_example(text, next(labels)) for text in islice(job.all_texts(), PART_ROWS)]
     splits = dict.fromkeys(SPLITS, examples)
     return Corpus(splits, job.teacher.labels, job.sources, seed=job.options.seed, is_gold=False)
 
@@ -140,7 +157,7 @@ def _answered(job: LabellingJob) -> list[Example]:
     examples, task = [], find_task()
     for part in transfer_parts(job.folder / LABELLED):
         labels = (job.teacher.labels[label_id] for label_id in task.decide(part.logits).tolist())
-        examples += [Example(text, label) for text, label in zip(map(str, part.texts), labels, strict=True)]
+        examples += [as_example(text, label) for text, label in zip(part.texts, labels, strict=True)]
     return examples
 
 
@@ -158,7 +175,10 @@ def _gold(job: LabellingJob) -> list[Example]:
         raise PotstillError(f"{path}: no row has a label yet: fill in its column 'label'")
     logger.info("%s: %d of %d texts have a label: they are test", path, len(filled), len(rows))
     examples = [check_row(row) for row in filled]
-    examples = [replace(each, text=" ".join(each.text.split())) for each in examples]
+    if other := next((each for each in examples if (each.pair is not None) != job.is_paired), None):
+        what = "no second text, and the texts are pairs" if job.is_paired else "a pair, and the texts are single"
+        raise PotstillError(f"{path}:{other.line}: {what}: correct the row, or remove it")
+    examples = [as_example(on_one_line(each.content), each.label) for each in examples]
     examples = for_task(examples, find_task(), str(path))
     encode_labels(examples, job.teacher.labels, str(path))
     return examples

@@ -4,24 +4,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from potstill.artifacts import PLANS, WEIGHT_FILES, atomic_file, write_json
+from potstill.artifacts import PLAN_WEIGHTS, PLANS, WEIGHTS, atomic_file, write_json
 from potstill.corpus.characters import reads_characters
+from potstill.corpus.encoded import encode
+from potstill.corpus.texts import Text
+from potstill.corpus.words import is_piece
+from potstill.errors import PotstillError
+from potstill.model_folder import ModelFolder
+from potstill.runtime.core_graph import CoreGraph, find_core
 from potstill.runtime.word_encoder import splits_at_spaces
 from potstill.students import StudentModel
 from potstill.students.core_plan import FORMAT, CorePlan
 
+TOLERANCE = 1e-4  # on the logits, between a model and its ONNX file or plan
+_LENGTHS = (1, 17, 40)  # in words, of the texts that are compared
 _SLACK = 64  # bytes that the core may read past the end of a table
 
 
 def write_plan(model: StudentModel, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the plan of a student in floats, beside its weights; nothing where the core cannot run it."""
+    """Write the plan of a student in floats, beside its weights; nothing where the core cannot run it.
+
+    :raises PotstillError: when the core's logits differ.
+    """
     if _has_plan(model, tokenizer):
         _write(model, tokenizer, CorePlan(model), folder, "fp32")
+        _check(model, tokenizer, folder)
 
 
 def write_int8_plan(model: StudentModel, tokenizer: Tokenizer, ranges: NDArray[np.float32], folder: Path) -> None:
@@ -30,11 +43,7 @@ def write_int8_plan(model: StudentModel, tokenizer: Tokenizer, ranges: NDArray[n
     :param ranges: the calibration ranges of its activations, ``[n_activations, 2]``.
     """
     if _has_plan(model, tokenizer):
-        plan = CorePlan(model, _merged(model, ranges))
-        _write(model, tokenizer, plan, folder, "int8")
-        end = {"~end": np.zeros(_SLACK, np.uint8)}  # safetensors puts it last
-        with atomic_file(folder / WEIGHT_FILES["int8"]) as partial:
-            save_file(plan.tensors | end, partial)
+        _write(model, tokenizer, CorePlan(model, _merged(model, ranges)), folder, "int8")
 
 
 def _merged(model: StudentModel, ranges: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,10 +67,16 @@ def _write(model: StudentModel, tokenizer: Tokenizer, plan: CorePlan, folder: Pa
     assert pooled == len(plan.layers) - 1, "a pool's last layer gives the vector"
     pool = plan.layers
     model.head_to_plan(plan, plan.start_head())
+    weights = WEIGHTS
+    if plan.has_own_weights:
+        weights, end = PLAN_WEIGHTS[precision], {"~end": np.zeros(_SLACK, np.uint8)}  # safetensors puts it last
+        with atomic_file(folder / weights) as partial:
+            save_file(plan.tensors | end, partial)
     write_json(
         folder / PLANS[precision],
         {
             "format": FORMAT,
+            "weights": weights,
             "reads_pairs": bool(model.config.reads_pairs),
             "tokenizer": _kind(tokenizer),
             "pool": pool,
@@ -84,3 +99,23 @@ def _kind(tokenizer: Tokenizer) -> dict[str, Any]:
         "lowers": normalized("A") == "a",
         "has_pieces": isinstance(tokenizer.model, WordPiece),
     }
+
+
+def _check(model: StudentModel, tokenizer: Tokenizer, folder: Path) -> None:
+    """Compare the core's logits of random texts with the model's, where the core is built."""
+    files = ModelFolder(folder).core_files("fp32")
+    if not files or not find_core():
+        return
+    words = sorted(word for word in tokenizer.get_vocab() if not is_piece(word))
+    graph = CoreGraph(files, int(model.config.num_labels or 0))
+    texts: list[Text] = [" ".join(np.random.default_rng(length).choice(words, length).tolist()) for length in _LENGTHS]
+    if model.config.reads_pairs:
+        texts = [(str(text), str(texts[-1])) for text in texts]
+    batch = encode(texts, tokenizer, separately=True).pad(np.arange(len(texts)), int(model.config.pad_token_id or 0))
+    model.eval()  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        logits = model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits
+    expected = logits.numpy()
+    error = float(np.abs(graph.logits(graph.encode(texts)) - expected).max())
+    if not error <= TOLERANCE:
+        raise PotstillError(f"{files.plan}: the core's logits are off by {error:.2g}: not usable, please report it")

@@ -26,13 +26,12 @@ from potstill.artifacts import ONNX_INT8, ONNX_MODEL, writing
 from potstill.corpus.encoded import Encoded, encode, limited
 from potstill.corpus.texts import Text
 from potstill.errors import PotstillError, reason
-from potstill.export.core_files import write_int8_plan, write_plan
+from potstill.export.core_files import TOLERANCE, write_int8_plan, write_plan
 from potstill.students import StudentModel
 from potstill.students.onnx_graph import PAIR_IDS, OnnxGraph
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-4  # on the logits, between the model and its ONNX file
 _SHAPES = ((1, 1), (1, 17), (3, 40))  # texts by tokens of the batches that are compared
 _CALIBRATION_TEXTS, _CALIBRATION_TOKENS = 500, 200  # texts, and most tokens of each, that give the calibration ranges
 

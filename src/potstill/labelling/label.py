@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from potstill.artifacts import LEFT_OUT, atomic_folder, left_out_name, shards
 from potstill.corpus.columns import BY_NAME, Columns
-from potstill.corpus.examples import read_texts
+from potstill.corpus.examples import holds_pairs, read_pairs, read_texts
 from potstill.corpus.readers import find_parquet_columns
 from potstill.corpus.soft_labels import SoftLabelFilter
 from potstill.corpus.streams import PART_ROWS, in_parts
@@ -61,12 +61,18 @@ class LeftOutCounts:
 
 
 def texts_of_files(files: "Sequence[Path | UPath]", n_texts: int, columns: Columns = BY_NAME) -> Unlabelled:
-    """The texts of files, Parquet or what :func:`potstill.corpus.examples.read_texts` reads, one file after another.
+    """The texts of files, Parquet or what :func:`potstill.corpus.examples.read_texts` reads, one file after another;
+    pairs of texts where the first file has them.
 
     :param n_texts: how many rows they have, see :func:`count_rows`.
     :param columns: those of other names than the known ones.
     """
-    return Unlabelled(n_texts, lambda: in_parts(text for file in files for text in _texts(file, columns)))
+
+    def texts() -> Iterator[Text]:
+        paired = has_pairs(files[0], columns)
+        return (text for file in files for text in _texts(file, columns, paired))
+
+    return Unlabelled(n_texts, lambda: in_parts(texts()))
 
 
 def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
@@ -75,7 +81,7 @@ def count_rows(file: "Path | UPath", columns: Columns = BY_NAME) -> int:
     :raises PotstillError: when it is not one of texts, such as a Parquet file without a column ``text``.
     """
     if _is_lines(file):
-        return sum(1 for _ in read_texts(file, columns))
+        return sum(1 for _ in _texts(file, columns, has_pairs(file, columns)))
     with _open_parquet(file) as table:
         find_parquet_columns(str(file), table, columns, labelled=False)
         return int(table.metadata.num_rows)
@@ -86,17 +92,30 @@ def _is_lines(file: "Path | UPath") -> TypeGuard[Path]:
     return isinstance(file, Path) and file.suffix.lower() != ".parquet"
 
 
-def _texts(file: "Path | UPath", columns: Columns) -> Iterator[Text]:
+def has_pairs(file: "Path | UPath", columns: Columns = BY_NAME) -> bool:
+    """Whether a file has pairs of texts."""
     if _is_lines(file):
-        yield from read_texts(file, columns)
+        return holds_pairs(file, columns)
+    with _open_parquet(file) as table:
+        return bool(find_parquet_columns(str(file), table, columns, labelled=False).pair)
+
+
+def _texts(file: "Path | UPath", columns: Columns, paired: bool) -> Iterator[Text]:
+    if _is_lines(file):
+        yield from read_pairs(file, columns) if paired else read_texts(file, columns)
     else:
-        yield from _column(file, columns)
+        yield from _column(file, columns, paired)
 
 
-def _column(file: "Path | UPath", columns: Columns) -> Iterator[Text]:
+def _column(file: "Path | UPath", columns: Columns, paired: bool) -> Iterator[Text]:
     number = 0
     with _open_parquet(file) as table:
         found = find_parquet_columns(str(file), table, columns, labelled=False)
+        if bool(found.pair) != paired:
+            kinds = ("single texts", "pairs of texts")
+            raise PotstillError(
+                f"{file}: {kinds[not paired]}, and the files before have {kinds[paired]}: label them apart"
+            )
         names = [name for name in (found.text, found.pair) if name]
         for batch in table.iter_batches(columns=names):
             for texts in zip(*(batch.column(name).to_pylist() for name in names), strict=True):

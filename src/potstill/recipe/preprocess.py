@@ -18,7 +18,7 @@ from potstill.corpus.lines import read_lines
 from potstill.corpus.splits import find_split
 from potstill.corpus.streams import distinct, in_parts
 from potstill.corpus.texts import Text
-from potstill.corpus.transfer import transfer_parts
+from potstill.corpus.transfer import check_kind, transfer_parts
 from potstill.corpus.words import MASK
 from potstill.errors import PotstillError, require
 from potstill.progress import Progress, silent
@@ -219,6 +219,7 @@ def _logits(path: Path, labels: list[str], train: Chunk) -> Iterator[Chunk]:
                 f"{path}: {part.logits.shape[1]} logits a text, but the data has {len(labels)} labels: "
                 f"label it again with this data's teacher"
             )
+        check_kind(path, part.texts, paired=False)
         yield Chunk(part.texts, known.of(part.texts), part.logits)
 
 

@@ -90,10 +90,10 @@ class DistillOptions:
     logits of all are scaled to the standard deviation of --teacher's and averaged."""
     transfer: tuple[Path, ...] = ()
     """A transfer set already labelled (Parquet with columns text and logits, a folder of such, or text<TAB>logit
-    logit ...): nothing is augmented or labelled then. Several, of the same texts: their logits are scaled to the
-    standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet with answers in columns that you
-    name: probabilities (--label_columns, named as the data's labels, or --probability_column), or labels
-    (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
+    logit ...; of pairs with a second text): nothing is augmented or labelled then. Several, of the same texts:
+    their logits are scaled to the standard deviation of the first set's and averaged. Also .csv, .jsonl or .parquet
+    with answers in columns that you name: probabilities (--label_columns, named as the data's labels, or
+    --probability_column), or labels (--label_column; each is smoothed: 0.9 for it, 0.1 spread over all labels)."""
     columns: Annotated[DistillColumns, tyro.conf.arg(name="")] = field(default_factory=DistillColumns)
 
     effort: Effort = "normal"
@@ -126,8 +126,8 @@ class DistillOptions:
     """Probability before the teacher's classification layer."""
 
     unlabelled: tuple[Path, ...] = ()
-    """Files of texts without labels (.txt: a text a line; .csv, .jsonl, .parquet: column text), such as past traffic,
-    that the teacher labels too. Those that are in valid or test are left out."""
+    """Files of texts without labels (.txt: a text a line, of pairs two with a tab between; .csv, .jsonl, .parquet:
+    column text), such as past traffic, that the teacher labels too. Those that are in valid or test are left out."""
     augment: bool = True
     """Make new texts from train's. With --no-augment the teacher labels only train's texts and --unlabelled."""
     labelling: Literal["auto"] | Backend = "auto"

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,9 @@ from potstill.corpus.texts import Text, parts_of
 from potstill.errors import PotstillError
 from potstill.forks import PerProcess
 from potstill.model_folder import CoreFiles
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,12 @@ class CoreGraph:
         self._n_labels = n_labels
         self._parts = 2 if self._student.reads_pairs else 1
         self._threads = threads
-        self._pool = PerProcess(lambda: ThreadPoolExecutor(threads)) if threads > 1 else None
+
+    @cached_property
+    def _pool(self) -> "PerProcess[ThreadPoolExecutor]":
+        from concurrent.futures import ThreadPoolExecutor  # here: a single text does without it
+
+        return PerProcess(lambda: ThreadPoolExecutor(self._threads))
 
     def encode(self, texts: Sequence[Text]) -> list[str]:
         """The texts as the core takes them: of pairs the first text and the second, one after another."""
@@ -64,7 +71,7 @@ class CoreGraph:
         """The logits of texts, float32 ``[n_texts, n_labels]``."""
         logits = np.empty((len(encoded) // self._parts, self._n_labels), dtype=np.float32)
         try:
-            if self._pool is None or len(logits) < 2 * _TEXTS_A_THREAD:
+            if self._threads == 1 or len(logits) < 2 * _TEXTS_A_THREAD:
                 self._student.logits(encoded, logits)
             else:
                 size = max(_TEXTS_A_THREAD, -(-len(logits) // self._threads))

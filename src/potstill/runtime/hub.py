@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from potstill.artifacts import CONFIG, ONNX_FILES, PLANS, PRECISION, TOKENIZER, TOKENIZER_CONFIG, WEIGHT_FILES
+from potstill.artifacts import CONFIG, ONNX_FILES, PLAN_WEIGHTS, PLANS, PRECISION, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from potstill.corpus.safe_loading import OneLineErrors
 from potstill.errors import require
 
@@ -26,5 +26,6 @@ def find_folder(name: str | Path, *, has_core: bool = False) -> Path:
     with OneLineErrors(f"{name}: neither a folder here nor a model that the hub gives"):
         folder = Path(snapshot_download(str(name), allow_patterns=_SMALL))
         # The weights of a teacher, which has no plan, are not downloaded: ONNX Runtime does not read them.
-        weights = WEIGHT_FILES if has_core and any((folder / plan).is_file() for plan in PLANS.values()) else ONNX_FILES
-        return Path(snapshot_download(str(name), allow_patterns=[*_SMALL, *weights.values()]))
+        has_plan = any((folder / plan).is_file() for plan in PLANS.values())
+        weights = [WEIGHTS, *PLAN_WEIGHTS.values()] if has_core and has_plan else ONNX_FILES.values()
+        return Path(snapshot_download(str(name), allow_patterns=[*_SMALL, *weights]))

@@ -22,6 +22,4 @@ def open_onnx(folder: ModelFolder, precision: str | None, threads: int) -> Stude
     session = OnnxSession(onnx_file, len(folder.labels), 1 if folder.is_student else threads)
     if folder.is_student or session.inputs == ["input_ids"]:
         return StudentGraph(session, tokenizer, threads)
-    return PaddedGraph(
-        session, WindowEncoder(tokenizer, folder.max_length, folder.long_texts), folder.pad_id, folder.task
-    )
+    return PaddedGraph(session, WindowEncoder(tokenizer, folder.max_length, folder.long_texts), pad_id, folder.task)

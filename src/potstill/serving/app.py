@@ -15,15 +15,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from potstill import __version__
-from potstill.corpus.texts import has_half
+from potstill.corpus.texts import Text, has_half, parts_of
 from potstill.errors import PotstillError
 from potstill.serving.batcher import Overloaded
-from potstill.serving.explaining import MAX_WORDS, leave_one_out, split_words, word_weights
+from potstill.serving.explaining import MAX_WORDS, Word, leave_one_out_of, split_words, word_weights
 from potstill.serving.guard import Guard
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import CONTENT_TYPE, Metrics
 from potstill.serving.models import Models, ServedModel, ServedPrediction
-from potstill.serving.pages import docs_page, try_page
+from potstill.serving.pages import SecondField, docs_page, try_page
 from potstill.serving.schemas import (
     ErrorResponse,
     ExplainRequest,
@@ -42,7 +42,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         404: "there is no such model",
         408: "the body came too slowly",
         413: "the body is too large",
-        422: "the body is not as described, or a text is empty or too long",
+        422: "the body is not as described, a text is empty or too long, or the model reads pairs, or no pairs",
         503: "more texts wait than can be answered soon",
     }.items()
 }
@@ -73,7 +73,7 @@ def create_app(models: Models, limits: Limits, metrics: Metrics, token: str | No
     _add_prediction_paths(router, models, limits, metrics)
     _add_status_paths(router, models, metrics)
     app.include_router(router)
-    _add_pages(app, root_path)
+    _add_pages(app, models, root_path)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(AnyHTTPException, _http_error)
     app.add_exception_handler(Overloaded, _overloaded)
@@ -87,10 +87,10 @@ def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, met
 
     @router.post("/predict", response_model=PredictResponse, responses=_REFUSALS, summary="Label one text or several")
     async def predict(request: PredictRequest) -> Response:
-        """Each text's label, the probability of every label, and which model predicted."""
+        """The label of each text or pair of texts, the probability of every label, and which model predicted."""
         began = time.perf_counter()
         model, texts = _model(models, request.model), request.all_texts()
-        _check_texts(texts, limits)
+        _check_texts(texts, model, limits)
         try:
             predictions = await model.predict(texts, request.at_least)
         except PotstillError as error:  # at_least names nothing
@@ -108,23 +108,20 @@ def _add_prediction_paths(router: APIRouter, models: Models, limits: Limits, met
     async def explain(request: ExplainRequest) -> Response:
         """Each word is left out in turn: how far does the label's probability fall? Only the named model is used."""
         model = _model(models, request.model)
-        _check_texts([request.text], limits)
-        words = split_words(request.text)
-        if len(words) > MAX_WORDS:
-            raise HTTPException(422, f"the text has {len(words)} words: give at most {MAX_WORDS} to explain")
-        rows = await model.batcher.predict_many([request.text, *leave_one_out(request.text, words)])
-        weights = word_weights(rows[0], rows[1:])
-        return _json(
-            {
-                "model": model.name,
-                **model.to_prediction(rows[0]).body(),
-                "method": "leave-one-out",
-                "words": [
-                    {**asdict(word), "weight": round(weight, 6)}
-                    for word, weight in zip(words, weights, strict=False)  # a single word has no weight
-                ],
-            }
-        )
+        text = request.content
+        _check_texts([text], model, limits)
+        words = [split_words(part) for part in parts_of([text])]
+        if (n_words := sum(map(len, words))) > MAX_WORDS:
+            what = "text has" if isinstance(text, str) else "two texts have"
+            raise HTTPException(422, f"the {what} {n_words} words: give at most {MAX_WORDS} to explain")
+        without = leave_one_out_of(text, words)
+        whole, *rows = await model.batcher.predict_many([text, *(each for part in without for each in part)])
+        named = {}
+        for name, of_part, n_left_out in zip(("words", "pair_words"), words, map(len, without), strict=False):
+            named[name] = _word_bodies(of_part, word_weights(whole, rows[:n_left_out]))
+            rows = rows[n_left_out:]
+        prediction = model.to_prediction(whole).body()
+        return _json({"model": model.name, **prediction, "method": "leave-one-out", **named})
 
 
 def _add_status_paths(router: APIRouter, models: Models, metrics: Metrics) -> None:
@@ -146,12 +143,18 @@ def _add_status_paths(router: APIRouter, models: Models, metrics: Metrics) -> No
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
-def _add_pages(app: FastAPI, root_path: str) -> None:
+def _add_pages(app: FastAPI, models: Models, root_path: str) -> None:
     """The two pages for people; neither loads an outside resource."""
-    pages = {"/": try_page(), "/docs": docs_page(app.openapi(), root_path)}
+    pages = {"/": try_page(_second_field(models)), "/docs": docs_page(app.openapi(), root_path)}
     for path, page in pages.items():
         response = HTMLResponse(page.html, headers={"content-security-policy": page.policy})
         app.add_api_route(path, lambda shown=response: shown, include_in_schema=False)
+
+
+def _second_field(models: Models) -> SecondField:
+    """Whether people are asked for a second text: where a model reads pairs; where all take both they may leave it."""
+    kinds = [model.reads_pairs for model in models]
+    return "required" if any(kinds) else "none" if False in kinds else "optional"
 
 
 def _model(models: Models, name: str | None) -> ServedModel:
@@ -162,19 +165,41 @@ def _model(models: Models, name: str | None) -> ServedModel:
     return model
 
 
-def _check_texts(texts: list[str], limits: Limits) -> None:
-    """Refuse texts that no model should get."""
+def _check_texts(texts: list[Text], model: ServedModel, limits: Limits) -> None:
+    """Refuse texts that no model should get, and pairs or single texts that this model does not read.
+
+    A pair is one text to the limit of their number; to that of their length it is as long as both.
+    """
     if not texts:
         raise HTTPException(422, "there are no texts: give at least one")
     if len(texts) > limits.max_texts:
         raise HTTPException(422, f"there are {len(texts)} texts: give at most {limits.max_texts} at once")
     for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            raise HTTPException(422, f"text {number} is empty: give it words or leave it out")
-        if has_half(text):
+        is_pair = not isinstance(text, str)
+        if model.reads_pairs is not None and is_pair != model.reads_pairs:
+            raise HTTPException(422, f"text {number} is {_OTHER_KIND[is_pair].format(model=model.name)}")
+        if is_pair == isinstance(texts[0], str):
+            raise HTTPException(422, "some texts are pairs and some are not: send them in two requests")
+        if not all(part.strip() for part in parts_of([text])):
+            what = "a pair with an empty text" if is_pair else "empty"
+            raise HTTPException(422, f"text {number} is {what}: give it words or leave it out")
+        if any(has_half(part) for part in parts_of([text])):
             raise HTTPException(422, f"text {number} has half a surrogate pair: send valid Unicode")
-        if len(text) > limits.max_characters:
-            raise HTTPException(422, f"text {number} has {len(text)} characters: give at most {limits.max_characters}")
+        if (n := sum(map(len, parts_of([text])))) > limits.max_characters:
+            raise HTTPException(422, f"text {number} has {n} characters: give at most {limits.max_characters}")
+
+
+_OTHER_KIND = {
+    False: 'a single text, and {model} reads pairs: give "text_pair" beside "text", or [text, text] in "texts"',
+    True: 'a pair, and {model} reads single texts: give "text" alone, or strings in "texts"',
+}
+"""What is wrong with a text, by whether it is a pair."""
+
+
+def _word_bodies(words: list[Word], weights: list[float]) -> list[dict[str, Any]]:
+    """Words with their weights; none where there are no weights, as of a text of one word."""
+    pairs = zip(words, weights, strict=False)
+    return [{**asdict(word), "weight": round(weight, 6)} for word, weight in pairs]
 
 
 def _prediction_body(served: ServedPrediction) -> dict[str, Any]:
@@ -184,6 +209,8 @@ def _prediction_body(served: ServedPrediction) -> dict[str, Any]:
 
 def _model_body(model: ServedModel) -> dict[str, Any]:
     body: dict[str, Any] = {"name": model.name, "labels": model.labels}
+    if model.reads_pairs is not False:
+        body["reads"] = "pairs" if model.reads_pairs else "both"
     if model.classifier.task.takes_several:
         body["several"] = True
     if model.classifier.thresholds:

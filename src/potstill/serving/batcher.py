@@ -6,16 +6,17 @@ Nothing is held back to fill a batch: an idle model starts at once. Knows nothin
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from potstill.corpus.texts import Text
 from potstill.forks import PerProcess
 
-Predict = Callable[[list[str]], NDArray[np.float32]]
+Predict = Callable[[list[Text]], NDArray[np.float32]]
 MAX_WAITING = 4096  # texts: seconds of work for a teacher; a later client should retry
 
 
@@ -25,14 +26,14 @@ class Overloaded(Exception):
 
 @dataclass(frozen=True)
 class _Job:
-    texts: list[str]
+    texts: Sequence[Text]
     result: asyncio.Future[NDArray[np.float32]]
 
 
 class Batcher:
     """One model's queue; the model runs in a thread of its own, one call at a time.
 
-    :param predict: texts to probabilities, float32 ``[n_texts, n_labels]``.
+    :param predict: texts, or pairs of texts, to probabilities, float32 ``[n_texts, n_labels]``.
     :param max_texts: of one call; no request may have more.
     :param observe: told the number of texts of each call.
     """
@@ -46,7 +47,7 @@ class Batcher:
         self._worker: asyncio.Task[None] | None = None
         self._thread = PerProcess(lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="model"))
 
-    async def predict(self, texts: list[str]) -> NDArray[np.float32]:
+    async def predict(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The model's probabilities for one request's texts, float32 ``[len(texts), n_labels]``.
 
         :raises Overloaded: when too many texts wait.
@@ -60,7 +61,7 @@ class Batcher:
             self._worker = asyncio.create_task(self._work())
         return await job.result
 
-    async def predict_many(self, texts: list[str]) -> NDArray[np.float32]:
+    async def predict_many(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """The same for any number of texts, one call's worth after another, so that other requests get their turn."""
         starts = range(0, len(texts), self._max_texts)
         return np.concatenate([await self.predict(texts[start : start + self._max_texts]) for start in starts])

@@ -13,7 +13,7 @@ from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health"})
-"""Paths that need no token: they tell nothing of the models or the traffic."""
+"""Paths that need no token: they tell nothing of the traffic, and of the models only whether any reads pairs."""
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),

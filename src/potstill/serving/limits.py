@@ -13,9 +13,9 @@ class Limits:
     """
 
     max_texts: int = 64
-    """Texts of one request, and of one call of a model."""
+    """Texts, or pairs of texts, of one request, and of one call of a model."""
     max_characters: int = 10_000
-    """Characters of one text."""
+    """Characters of one text, or of both texts of a pair."""
     max_body: int = 1_000_000
     """Bytes of a request's body."""
     body_seconds: float = 10.0

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.model_folder import ModelFolder
 from potstill.progress import Progress
 from potstill.runtime.cascade import Cascade
 from potstill.runtime.classifier import Classifier, load
-from potstill.serving.batcher import Batcher
+from potstill.serving.batcher import Batcher, Predict
 from potstill.serving.limits import Limits
 from potstill.serving.metrics import Metrics
 from potstill.tasks import Label
@@ -65,6 +66,7 @@ class ServedModel:
     """One model by name, with its queue, and its fallback if there is one.
 
     :param at_least: the probability below which no label is given, unless a request says another one.
+    :param reads_pairs: whether it and its fallback read pairs of texts, or single ones; None: both.
     """
 
     name: str
@@ -72,6 +74,7 @@ class ServedModel:
     batcher: Batcher
     fallback: Fallback | None = None
     at_least: float = 0.0
+    reads_pairs: bool | None = False
 
     @property
     def labels(self) -> list[str]:
@@ -79,7 +82,7 @@ class ServedModel:
         labels: list[str] = self.classifier.classes_.tolist()
         return labels
 
-    async def predict(self, texts: list[str], at_least: float | str | None = None) -> list[ServedPrediction]:
+    async def predict(self, texts: Sequence[Text], at_least: float | str | None = None) -> list[ServedPrediction]:
         """The predictions for some texts; the fallback's where this model's confidence is below the threshold.
 
         :param at_least: the probability below which no label is given, or the name of one of this model's.
@@ -176,21 +179,50 @@ class Loader:
 
     def _load(self, name: str, folder: Path) -> ServedModel:
         classifier = load(folder, self.threads)
-        if ModelFolder(folder).reads_pairs:
-            raise PotstillError(
-                f"{folder}: reads pairs of texts, which the server does not take yet: use potstill.load"
-            )
-        probabilities = classifier.predict_proba(["warm up"])  # ONNX Runtime plans its memory at the first call
+        reads_pairs = ModelFolder(folder).reads_pairs
+        first: Text = ("warm", "up") if reads_pairs else "warm up"
+        probabilities = classifier.predict_proba([first])  # ONNX Runtime plans its memory at the first call
         if not np.isfinite(probabilities).all():
             raise PotstillError(f"{folder}: its probabilities are not numbers; train it again")
         observe = partial(self.metrics.count_batch, name)
-        return ServedModel(name, classifier, Batcher(classifier.predict_proba, self.limits.max_texts, observe))
+        predict: Predict = classifier.predict_proba
+        if reads_pairs is None:
+            predict = partial(predict_mixed, predict)
+        batcher = Batcher(predict, self.limits.max_texts, observe)
+        return ServedModel(name, classifier, batcher, reads_pairs=reads_pairs)
+
+
+def predict_mixed(predict: Predict, texts: list[Text]) -> NDArray[np.float32]:
+    """The probabilities of single texts and pairs together, as the requests of one call may have both.
+
+    :param predict: takes single texts or pairs, not mixed.
+    :return: float32 ``[len(texts), n_labels]``.
+    """
+    is_single = np.array([isinstance(text, str) for text in texts])
+    if is_single.all() or not is_single.any():
+        return predict(texts)
+    order = np.concatenate([np.flatnonzero(is_single), np.flatnonzero(~is_single)])
+    n_single = int(is_single.sum())
+    kinds = (order[:n_single], order[n_single:])
+    found = np.concatenate([predict([texts[row] for row in rows.tolist()]) for rows in kinds])
+    return found[np.argsort(order)]
 
 
 def _with_fallback(student: ServedModel, model: ServedModel, below: float) -> ServedModel:
-    """The student with a fallback behind it."""
+    """The student with a fallback behind it.
+
+    :raises PotstillError: when their labels differ, or one reads single texts and the other pairs.
+    """
+    kinds = {each.reads_pairs for each in (student, model)} - {None}
+    if len(kinds) == 2:
+        pairs, single = (student, model) if student.reads_pairs else (model, student)
+        raise PotstillError(
+            f"{pairs.name} reads pairs of texts and {single.name} single ones: give a fallback that reads what the "
+            "student reads"
+        )
     cascade = Cascade(student.classifier, model.classifier, below)
-    return replace(student, fallback=Fallback(model, cascade))
+    # A transformer reads both, and passes on what it is not sure of: it may be asked what its fallback reads too.
+    return replace(student, fallback=Fallback(model, cascade), reads_pairs=next(iter(kinds), None))
 
 
 def name_and_folder(argument: str) -> tuple[str, Path]:

@@ -4,13 +4,19 @@ The page of the API is rendered from its OpenAPI description, which is read into
 """
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from markupsafe import Markup
 
+from potstill.serving.explaining import MAX_WORDS
 from potstill.templating import name_inline, open_templates
+
+SecondField = Literal["required", "optional", "none"]
+"""Whether the page to try the models has a field for the second text of a pair, and whether it may stay empty."""
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -58,9 +64,29 @@ class Operation:
     refusals: dict[str, str]
 
 
-def try_page() -> Page:
+def try_page(second: SecondField = "none") -> Page:
     """The page to try the models."""
-    return _render("try.html", script=_read("try.js"))
+    return _render("try.html", script=_read("try.js") + _read("ask_server.js"), second=second, model="")
+
+
+def static_page(model: str, *, reads_pairs: bool) -> str:
+    """The page to try a student that the browser itself runs; it names its policy within, as no server does.
+
+    :param model: the student's name, to be shown.
+    """
+    more = {"script-src": "'self'", "worker-src": "'self'"}
+    script, second = _read("try.js") + _read("ask_student.js"), "required" if reads_pairs else "none"
+    return _render("try.html", script=script, more=more, second=second, model=model, most_words=MAX_WORDS).html
+
+
+def service_worker(files: Sequence[str], version: str) -> str:
+    """The script that keeps a static page's files in the browser.
+
+    :param files: relative to the page, which is ``./``.
+    :param version: of their contents; files of another one are dropped.
+    """
+    template = open_templates(_FOLDER, autoescape=False).get_template("sw.js")
+    return template.render(files=json.dumps(list(files)), version=version) + "\n"
 
 
 def docs_page(openapi: dict[str, Any], root_path: str = "") -> Page:
@@ -81,10 +107,13 @@ def read_operations(openapi: dict[str, Any]) -> list[Operation]:
     ]
 
 
-def _render(template: str, script: str = "", **values: Any) -> Page:
+def _render(template: str, script: str = "", more: Mapping[str, str] | None = None, **values: Any) -> Page:
+    """A page of a template.
+
+    :param more: what its policy allows besides, where the page itself names the policy.
+    """
     style = _read("page.css")
-    html = open_templates(_FOLDER).get_template(template).render(style=Markup(style), script=Markup(script), **values)
-    policy = {
+    sources = {
         "default-src": "'none'",
         "style-src": name_inline(style),
         "script-src": name_inline(script) if script else "'none'",
@@ -92,9 +121,14 @@ def _render(template: str, script: str = "", **values: Any) -> Page:
         "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",
-        "frame-ancestors": "'none'",
     }
-    return Page(html, "; ".join(f"{name} {value}" for name, value in policy.items()))
+    if more is None:
+        sources["frame-ancestors"] = "'none'"  # which a page cannot say
+    for name, value in (more or {}).items():
+        sources[name] = f"{sources[name]} {value}" if name in sources else value
+    policy = "; ".join(f"{name} {value}" for name, value in sources.items())
+    parts = {"style": Markup(style), "script": Markup(script), "policy": "" if more is None else policy}
+    return Page(open_templates(_FOLDER).get_template(template).render(**parts, **values), policy)
 
 
 def _read(name: str) -> str:
@@ -135,18 +169,25 @@ def _fields(openapi: dict[str, Any], schema: dict[str, Any]) -> list[Field]:
 
 def _kind(openapi: dict[str, Any], field: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """What a field is, in words, and the schema of its parts; empty where it has none."""
-    for choice in field.get("anyOf", []):
-        if choice.get("type") != "null":
-            kind, inner = _kind(openapi, choice)
-            return f"{kind}, optional", inner
+    if choices := field.get("anyOf"):
+        kinds = [_kind(openapi, choice) for choice in choices if choice.get("type") != "null"]
+        optional = ", optional" if len(kinds) < len(choices) else ""
+        return " or ".join(kind for kind, _ in kinds) + optional, kinds[0][1]
     if "$ref" in field:
         return "object", _resolve(openapi, field)
     if field["type"] == "array":
+        if parts := field.get("prefixItems"):
+            return f"list of {len(parts)} {_plural(_kind(openapi, parts[0])[0])}", {}
         kind, inner = _kind(openapi, field["items"])
-        return f"list of {kind}s", inner
+        return f"list of {_plural(kind)}", inner
     if field["type"] == "object":
         return f"object of {field['additionalProperties']['type']}s", {}
     return field["type"], {}
+
+
+def _plural(kind: str) -> str:
+    """A kind in the plural, such as ``strings or lists of 2 strings``."""
+    return " or ".join(re.sub(r"^\w+", r"\g<0>s", choice) for choice in kind.split(" or "))
 
 
 def _resolve(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,41 @@
 """The JSON of requests and responses: the schemas that ``/docs`` and ``/openapi.json`` show."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic.config import JsonDict
 
-_EXAMPLE: JsonDict = {"examples": [{"text": "a film to remember"}]}
+from potstill.corpus.texts import Text
+
+_EXAMPLE: JsonDict = {
+    "examples": [{"text": "a film to remember"}, {"text": "It rains.", "text_pair": "The street is wet."}]
+}
+
+
+def _text_or_pair(item: Any) -> Text:
+    """A text, or a list of two as the tuple that models take."""
+    # In place of a union's own checks, whose errors name both types and neither what is wrong.
+    if isinstance(item, str):
+        return item
+    if isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item):
+        return item[0], item[1]
+    raise ValueError("give a string, or for a pair of texts a list of two strings")
+
+
+_TextOrPair = Annotated[Text, PlainValidator(_text_or_pair, json_schema_input_type=Text)]
+_Second = Annotated[str | None, Field(description="The second text, where the model reads pairs of texts.")]
 
 
 class PredictRequest(BaseModel):
-    """One text or several."""
+    """One text or several, or pairs of texts."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_EXAMPLE)
 
     text: Annotated[str | None, Field(description="One text.")] = None
-    texts: Annotated[list[str] | None, Field(description="Several texts, in place of text.")] = None
+    text_pair: _Second = None
+    texts: Annotated[
+        list[_TextOrPair] | None, Field(description="Several texts, or pairs as [text, text], in place of text.")
+    ] = None
     model: Annotated[str | None, Field(description="The model to predict with; the first where none is named.")] = None
     at_least: Annotated[
         float | str | None,
@@ -25,20 +46,32 @@ class PredictRequest(BaseModel):
     def _one_of_both(self) -> "PredictRequest":
         if (self.text is None) == (self.texts is None):
             raise ValueError('give either "text" or "texts"')
+        if self.text is None and self.text_pair is not None:
+            raise ValueError('"text_pair" goes with "text": in "texts" a pair is [text, text]')
         return self
 
-    def all_texts(self) -> list[str]:
-        """The texts, one or several."""
-        return self.texts if self.texts is not None else [self.text or ""]
+    def all_texts(self) -> list[Text]:
+        """The texts or pairs of texts, one or several."""
+        return self.texts if self.texts is not None else [_content(self.text or "", self.text_pair)]
 
 
 class ExplainRequest(BaseModel):
-    """One text."""
+    """One text, or a pair of texts."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_EXAMPLE)
 
     text: Annotated[str, Field(description="The text.")]
+    text_pair: _Second = None
     model: Annotated[str | None, Field(description="The model to predict with; the first where none is named.")] = None
+
+    @property
+    def content(self) -> Text:
+        """The text, or the pair of texts."""
+        return _content(self.text, self.text_pair)
+
+
+def _content(text: str, pair: str | None) -> Text:
+    return text if pair is None else (text, pair)
 
 
 class PredictionBody(BaseModel):
@@ -91,6 +124,10 @@ class ExplainResponse(PredictionBody):
     model: str
     method: Annotated[str, Field(description="How the weights are found: each word is left out in turn.")]
     words: Annotated[list[WordBody], Field(description="The words in their order; none for a text of one word.")]
+    pair_words: Annotated[
+        list[WordBody] | None,
+        Field(description="Of a pair the words of the second text; words has those of the first."),
+    ] = None
 
 
 class ModelBody(BaseModel):
@@ -98,6 +135,10 @@ class ModelBody(BaseModel):
 
     name: str
     labels: list[str]
+    reads: Annotated[
+        Literal["pairs", "both"] | None,
+        Field(description="pairs where it reads pairs of texts, both where pairs or single texts; else single texts."),
+    ] = None
     several: Annotated[bool | None, Field(description="True where a text may have several labels, or none.")] = None
     thresholds: Annotated[
         dict[str, float] | None, Field(description="The confidences that potstill threshold found, by name.")

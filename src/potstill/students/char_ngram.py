@@ -173,14 +173,12 @@ class CharNGramForSequenceClassification(StudentModel):
         return graph.linear(pooled, self.output.weight, bias)
 
     def pool_to_plan(self, plan: CorePlan) -> int:
-        """For the core: see the base class. In floats it reads the table as it is, which need not be stored twice."""
-        if plan.is_integer:
-            return plan.char_ngrams(plan.table("n-grams", self._weighted_table()), self.config.max_ngram)
-        return plan.char_ngrams("embedding.weight", self.config.max_ngram, "weights")
+        """For the core: see the base class."""
+        return plan.char_ngrams(self._weighted_table(), self.config.max_ngram)
 
     def head_to_plan(self, plan: CorePlan, pooled: int) -> None:
         """For the core: see the base class."""
-        if plan.is_integer and self._is_folded:
+        if self._is_folded:
             plan.add(pooled, "output.bias")
         else:
             plan.linear(pooled, "output")

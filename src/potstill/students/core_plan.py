@@ -25,7 +25,8 @@ class CorePlan:
     :param ranges: the calibration ranges, see :class:`~potstill.students.onnx_graph.OnnxGraph`; None: in floats.
     :ivar layers: of the part that is being written.
     :ivar n_activations: how many values were given to :meth:`quantize`.
-    :ivar tensors: the weights of a plan in integers; one in floats reads those of the model's own file.
+    :ivar tensors: the weights that they read.
+    :ivar has_own_weights: whether these are others than those of the model's own file.
     """
 
     def __init__(self, model: nn.Module, ranges: NDArray[np.float32] | None = None) -> None:
@@ -34,13 +35,9 @@ class CorePlan:
         self.n_activations = 0
         self._n_values = 0
         self._integer_values: set[int] = set()
+        self.has_own_weights = ranges is not None
         self.layers: list[dict[str, Any]] = []
         self.tensors: dict[str, NDArray[Any]] = {}
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether it is a plan in 8-bit integers."""
-        return self._ranges is not None
 
     def start_head(self) -> int:
         """Begin the layers behind a text's vector; the number of that vector."""
@@ -57,19 +54,18 @@ class CorePlan:
 
     def words(self, table: str) -> int:
         """The rows of an embedding table that a text's ids name."""
-        return self._add("words", table=self.table(table), is_integer=self.is_integer)
+        return self._add("words", table=self.table(table), is_integer=self._ranges is not None)
 
     def ngrams(self, table: str, ngrams: str, max_ngram: int) -> int:
         """The vector of :class:`~potstill.students.ngram.NGramForSequenceClassification`."""
         return self._add("ngrams", table=self.table(table), ngrams=self.table(ngrams), max_ngram=max_ngram)
 
-    def char_ngrams(self, table: str, max_ngram: int, weights: str | None = None) -> int:
+    def char_ngrams(self, table: Tensor, max_ngram: int) -> int:
         """The vector of :class:`~potstill.students.char_ngram.CharNGramForSequenceClassification`.
 
-        :param weights: of the rows; None: they are multiplied into the table, whose last column has their squares.
+        :param table: with the weights of its rows multiplied in; the last column has the squares of these.
         """
-        more: dict[str, Any] = {} if weights is None else {"weights": self._floats(weights)}
-        return self._add("char_ngrams", table=table, max_ngram=max_ngram, **more)
+        return self._add("char_ngrams", table=self.table("n-grams", table), max_ngram=max_ngram)
 
     def linear(self, x: int, layer: str, *, slope: float | None = None, left: int = 0) -> int:
         """A linear layer, or a convolution over words.
@@ -128,18 +124,20 @@ class CorePlan:
     def table(self, name: str, rows: Tensor | None = None) -> str:
         """A table of vectors, in a plan of integers in 8 bits.
 
-        :param rows: instead of the model's weight of that name.
+        :param rows: where the model has no weight of that name.
         :return: its name.
         """
-        if self._ranges is not None:
-            integers, *quantization = quantize_table(_to_numpy(self._weights[name] if rows is None else rows))
-            self.tensors[name] = integers
+        self.has_own_weights |= rows is not None
+        numbers = _to_numpy(self._weights[name] if rows is None else rows)
+        if self._ranges is None:
+            self.tensors[name] = numbers
+        else:
+            self.tensors[name], *quantization = quantize_table(numbers)
             self.tensors[f"{name}.quantization"] = np.array(quantization, np.float32)
         return name
 
     def _floats(self, name: str) -> str:
-        if self._ranges is not None:
-            self.tensors[name] = _to_numpy(self._weights[name])
+        self.tensors[name] = _to_numpy(self._weights[name])
         return name
 
     def _matrix(self, name: str, x: int) -> str:

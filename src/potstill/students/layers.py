@@ -59,7 +59,8 @@ class MaxOverTime(nn.Module):
         """The same in an ONNX graph."""
         convolutions = _convolutions(self.convolutions)
         padded = graph.pad(x, 0, max(convolution.kernel_size[0] for convolution in convolutions) - 1)
-        outputs = [graph.convolution(padded, convolution) for convolution in convolutions]
+        inputs = [padded if convolution.kernel_size[0] > 1 else x for convolution in convolutions]
+        outputs = [graph.convolution(*pair) for pair in zip(inputs, convolutions, strict=True)]
         pooled = [graph.node("ReduceMax", output, np.array([1]), keepdims=0) for output in outputs]
         return graph.node("Relu", graph.node("Concat", *pooled, axis=1))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from potstill.corpus.label_file import LabelFile, find_labels, from_names
+from potstill.corpus.texts import Text
 from potstill.errors import PotstillError
 from potstill.teachers import Teacher
 from potstill.teachers.language_model.options import LanguageModelOptions
@@ -13,6 +14,7 @@ from potstill.teachers.language_model.options import LanguageModelOptions
 LANGUAGE_MODEL: Final = "openai"
 PYTHON: Final = "python"  # begins the name of a teacher that a Python caller gave as an object
 TEMPLATE: Final = "This text is about {}."
+READ_PAIRS: Final = (LANGUAGE_MODEL, PYTHON)  # that take pairs of texts too
 DESCRIBED: Final = (LANGUAGE_MODEL, "nli")  # whose labels the user describes
 
 
@@ -23,7 +25,8 @@ class Told:
     :param labels: the data's, in order; None where there is no labelled data.
     :param described: what ``--labels`` gives: a file, or names with commas between them; ``""``: nothing.
     :param hypothesis: of ``nli:``, with ``{}`` where a label's description goes.
-    :param examples: labelled texts, of which a language model is shown some.
+    :param takes_pairs: whether the texts are pairs.
+    :param examples: labelled texts, or pairs of texts, of which a language model is shown some.
     :param seed: of the choice.
     """
 
@@ -31,7 +34,8 @@ class Told:
     described: str = ""
     hypothesis: str = TEMPLATE
     language_model: LanguageModelOptions = field(default_factory=LanguageModelOptions)
-    examples: Sequence[tuple[str, str]] = ()
+    takes_pairs: bool = False
+    examples: Sequence[tuple[Text, str]] = ()
     seed: int = 42
 
     def label_file(self, source: str) -> LabelFile:
@@ -58,8 +62,15 @@ def _open_language_model(source: str, told: Told) -> Teacher:
 
     labels, options = told.label_file(source), told.language_model
     texts, gold = [text for text, _ in told.examples], [label for _, label in told.examples]
+    if any(isinstance(text, str) == told.takes_pairs for label in labels.labels for text in label.examples):
+        kinds = ("a single text", "a pair of texts")
+        form = '["one text", "the other"]' if told.takes_pairs else '"a text"'
+        raise PotstillError(
+            f"--labels={told.described}: an example is {kinds[not told.takes_pairs]}, and what is labelled "
+            f"{kinds[told.takes_pairs]}: write each example as {form}"
+        )
     shots = draw_shots(texts, gold, options.n_shots(len(labels.names)), told.seed) if texts else []
-    return open_language_model(_name(source), labels, options, shots=shots)
+    return open_language_model(_name(source), labels, options, shots=shots, of_pairs=told.takes_pairs)
 
 
 def _open_skops(source: str, told: Told) -> Teacher:
@@ -97,6 +108,19 @@ def is_black_box(source: str) -> bool:
 def asks_for_money(source: str) -> bool:
     """Whether each text that a teacher labels may cost money."""
     return _kind(source) == LANGUAGE_MODEL
+
+
+def check_kind_of_texts(source: str, *, paired: bool) -> None:
+    """Check that a black box takes the texts that it would be asked for.
+
+    :param paired: whether they are pairs.
+    :raises PotstillError: when they are, and it reads single texts.
+    """
+    if paired and _kind(source) not in READ_PAIRS:
+        raise PotstillError(
+            f"--teacher={source}: reads single texts, and these are pairs: give a transformer, a language model "
+            f"({LANGUAGE_MODEL}:MODEL), or in Python a function of pairs"
+        )
 
 
 def open_black_box(source: str, told: Told) -> Teacher:

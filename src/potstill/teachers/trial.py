@@ -14,7 +14,8 @@ from potstill.artifacts import ONNX_MODEL, writing
 from potstill.cache import open_cache
 from potstill.corpus.encoded import Encoded
 from potstill.errors import PotstillError
-from potstill.export.onnx_files import TOLERANCE, NotExportable, export_onnx, one_line_where_not_exportable
+from potstill.export.core_files import TOLERANCE
+from potstill.export.onnx_files import NotExportable, export_onnx, one_line_where_not_exportable
 from potstill.teachers.inference import in_torch
 from potstill.teachers.layers import keep_layers
 

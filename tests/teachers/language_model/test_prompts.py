@@ -43,6 +43,15 @@ def test_both_texts_of_a_pair_are_there() -> None:
     assert Prompt(LABELS, [], "chat").shown(("one", "two"), "logprobs").endswith("Text 1: one\nText 2: two")
 
 
+def test_examples_of_pairs_are_pairs() -> None:
+    labels = LabelFile((LabelDescription("yes", "", (("a", "b"),)), LabelDescription("no")))
+    shots = draw_shots([("one", "two"), ("c", "d")], ["no", "no"], 1, seed=1)
+    shown = Prompt(labels, shots, "chat", of_pairs=True).shown(("e", "f"), "logprobs")
+    assert shown.startswith("[system]\nRead the two texts and decide which")
+    assert "[user]\nText 1: a\nText 2: b\n\n[assistant]\nA" in shown and shown.count("Text 2: ") == 3
+    assert Prompt(labels, [], "chat").hash != Prompt(labels, [], "chat", of_pairs=True).hash
+
+
 @pytest.mark.parametrize(("n_labels", "n_orders"), [(2, 2), (3, 6), (5, 10)])
 def test_orders_are_as_given_reversed_and_all_rotations(n_labels: int, n_orders: int) -> None:
     orders = Prompt(from_names([f"label {number}" for number in range(n_labels)]), [], "chat").orders

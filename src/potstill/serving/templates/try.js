@@ -1,28 +1,10 @@
 "use strict";
-// Every model that the server has is asked for its answer and then for its words; texts are only ever set as text.
+// Every model is asked for its answer and then for its words; texts are only ever set as text. There is a field for a second
+// text where a model reads pairs. ask(path, body) is in ask_server.js, and of a page without a server in ask_student.js.
 const at = (id) => document.getElementById(id);
-const form = at("form"), text = at("text"), token = at("token"), go = at("go"), results = at("results");
+const form = at("form"), text = at("text"), pair = at("pair"), go = at("go"), results = at("results");
 const MOST = 5; // labels of a model that are shown
-// Addresses are relative: a reverse proxy may have the pages below a path of its own.
 let asked = 0; // an answer to an older question is dropped
-
-async function ask(path, body) {
-  const headers = token.value ? { authorization: `Bearer ${token.value}` } : {};
-  const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
-  let response;
-  try {
-    response = await fetch(path, { ...options, headers: { ...headers, "content-type": "application/json" } });
-  } catch {
-    throw new Error("The server does not answer.");
-  }
-  const answer = await response.json();
-  if (response.status === 401) {
-    at("token-row").hidden = false;
-    token.focus();
-  }
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
 
 const percent = (share) => (share > 0.999 && share < 1 ? "> 99.9" : (100 * share).toFixed(1)) + " %";
 const signed = (weight) => (weight < 0 ? "−" : "+") + (100 * Math.abs(weight)).toFixed(1);
@@ -47,7 +29,13 @@ function labelRow([label, share], index) {
 // One label, several of them, or none.
 const said = ({ label, labels }) => (labels ? labels.join(", ") : label) || "none of these";
 
-function showAnswer(card, model, answer, milliseconds) {
+// What a model is asked; one of single texts gets the first text alone.
+function request([text, second], model) {
+  const body = { text, model: model.name };
+  return model.reads && second !== undefined ? { ...body, text_pair: second } : body;
+}
+
+function showAnswer(card, model, answer, milliseconds, isPair) {
   const own = answer.student ?? answer; // a card tells what its own model says
   const time = `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
   card.querySelector(".time").textContent = answer.student ? `${time}, with ${answer.answered_by}` : time;
@@ -65,19 +53,18 @@ function showAnswer(card, model, answer, milliseconds) {
   if (answer.student) {
     notes.push(`Below ${+(100 * model.below).toFixed(1)} %: ${answer.answered_by} is asked, and answers ${said(answer)}.`);
   }
+  if (isPair && !model.reads) notes.push("It reads single texts: this is of the first one.");
   if (own.reason) notes.push(`${own.reason[0].toUpperCase()}${own.reason.slice(1)}.`);
   note.hidden = !notes.length;
   note.textContent = notes.join(" ");
   return `${model.name}: ${shown}, ${percent(shares[0][1])}, ${time}. ${note.textContent}`;
 }
 
-function showWords(card, said, words) {
-  if (!words.length) return;
+// A text with its words marked; a text of one word has no words here.
+function marked(said, words, largest) {
   const letters = Array.from(said); // the server counts characters, not UTF-16 units
-  const largest = Math.max(...words.map(({ weight }) => Math.abs(weight))) || 1;
-  const line = card.querySelector(".words");
+  const line = element("span", "", "part");
   let end = 0;
-  line.replaceChildren();
   for (const word of words) {
     const share = Math.abs(word.weight) / largest;
     const mark = element("mark", letters.slice(word.start, word.end).join(""), word.weight < 0 ? "against" : "for");
@@ -86,7 +73,17 @@ function showWords(card, said, words) {
     end = word.end;
   }
   line.append(letters.slice(end).join(""));
-  const rows = [...words].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).map(({ word, weight }) => {
+  return line;
+}
+
+function showWords(card, { text, text_pair: second }, { words, pair_words: others = [] }) {
+  const all = [...words, ...others];
+  if (!all.length) return;
+  const largest = Math.max(...all.map(({ weight }) => Math.abs(weight))) || 1;
+  const line = card.querySelector(".words");
+  line.replaceChildren(marked(text, words, largest));
+  if (second !== undefined) line.append(marked(second, others, largest));
+  const rows = all.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).map(({ word, weight }) => {
     const row = element("tr", ""), name = element("th", word);
     name.scope = "row";
     row.append(name, element("td", `${signed(weight)} points`));
@@ -102,21 +99,21 @@ function newCard(model) {
   return card;
 }
 
-async function classify(said, question) {
+async function classify(texts, question) {
   const { models } = await ask("models");
   const cards = models.map(newCard), told = [];
   for (const [index, model] of models.entries()) { // one after another: none is slowed by the others
-    const { answers, milliseconds } = await ask("predict", { text: said, model: model.name });
-    told.push(showAnswer(cards[index], model, answers[0], milliseconds));
+    const { answers, milliseconds } = await ask("predict", request(texts, model));
+    told.push(showAnswer(cards[index], model, answers[0], milliseconds, texts.length > 1));
   }
   if (question !== asked) return;
   results.replaceChildren(...cards);
   at("legend").hidden = true;
   at("status").textContent = told.join(" ");
   for (const [index, model] of models.entries()) {
-    const { words } = await ask("explain", { text: said, model: model.name });
+    const body = request(texts, model), explained = await ask("explain", body);
     if (question !== asked) return;
-    showWords(cards[index], said, words);
+    showWords(cards[index], body, explained);
   }
 }
 
@@ -126,7 +123,8 @@ form.addEventListener("submit", async (event) => {
   at("error").textContent = "";
   go.setAttribute("aria-disabled", "true"); // not disabled: that would lose the keyboard's place
   try {
-    await classify(text.value, question);
+    const second = pair && (pair.required || pair.value) ? [pair.value] : [];
+    await classify([text.value, ...second], question);
   } catch (error) {
     if (question === asked) at("error").textContent = error.message;
   } finally {
@@ -134,10 +132,12 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-text.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // a composed letter ends with Enter too
-  event.preventDefault();
-  form.requestSubmit();
-});
+for (const field of pair ? [text, pair] : [text]) {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // a composed letter ends with Enter too
+    event.preventDefault();
+    form.requestSubmit();
+  });
+}
 
 text.focus();

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from potstill.cache import Cache, open_cache
 from potstill.corpus.label_file import LabelFile
 from potstill.corpus.streams import distinct
-from potstill.corpus.texts import Text
+from potstill.corpus.texts import Text, joined
 from potstill.errors import PotstillError, require, shown
 from potstill.progress import Bar, Progress, silent
 from potstill.teachers.language_model.asking import BUDGET, Asker, Question
@@ -37,12 +37,18 @@ _CHECKED = 8  # texts that are tried until one has an answer
 
 
 def open_language_model(
-    model: str, labels: LabelFile, options: LanguageModelOptions, *, shots: Sequence[tuple[str, str]] = ()
+    model: str,
+    labels: LabelFile,
+    options: LanguageModelOptions,
+    *,
+    shots: Sequence[tuple[Text, str]] = (),
+    of_pairs: bool = False,
 ) -> "LanguageModelTeacher":
     """A language model that is ready to label; no request is sent.
 
     :param model: its name on the server, with or without the prefix ``openai:``.
     :param labels: what is to be told apart, in the order of the logits.
+    :param of_pairs: whether the texts are pairs.
     :param shots: texts with their labels that every prompt shows; see :func:`draw_shots`.
     :raises PotstillError: when the client is not installed, there is no key, or a shot has a label that there is not.
     """
@@ -53,7 +59,7 @@ def open_language_model(
     for text, label in shots:
         if label not in labels.names:
             raise PotstillError(
-                f"the example '{shown(text, 60)}' has the label '{shown(label)}', which is none of the labels "
+                f"the example '{shown(joined(text), 60)}' has the label '{shown(label)}', which is none of the labels "
                 f"{shown(', '.join(labels.names))}"
             )
     if options.teacher_answers == "logprobs" and len(labels.names) > len(LETTERS):
@@ -61,7 +67,7 @@ def open_language_model(
             f"{len(labels.names)} labels: logprobs are of one letter a label, at most {len(LETTERS)}; "
             "give --teacher_answers json"
         )
-    return LanguageModelTeacher(model, Prompt(labels, shots, options.teacher_api), options)
+    return LanguageModelTeacher(model, Prompt(labels, shots, options.teacher_api, of_pairs=of_pairs), options)
 
 
 class LanguageModelTeacher:

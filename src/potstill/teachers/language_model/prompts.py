@@ -16,7 +16,8 @@ Mode = Literal["logprobs", "json"]
 Messages = list[dict[str, str]]
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase  # each is one token to every model
-_INSTRUCTION = "Read the text and decide which one of these labels fits it best."
+_OF_TEXTS = "Read the text and decide which one of these labels fits it best."
+_OF_PAIRS = "Read the two texts and decide which one of these labels fits them best, taken together."
 _ANSWER = {"chat": "", "completions": "\nAnswer:"}
 
 
@@ -24,12 +25,16 @@ class Prompt:
     """The prompts of a task.
 
     :param shots: texts with their labels, shown before the text in question.
+    :param of_pairs: whether the texts are pairs.
     """
 
-    def __init__(self, labels: LabelFile, shots: Sequence[tuple[str, str]], api: Api) -> None:
+    def __init__(
+        self, labels: LabelFile, shots: Sequence[tuple[Text, str]], api: Api, *, of_pairs: bool = False
+    ) -> None:
         self.labels = labels
         self.api = api
-        own = [(text, label.name) for label in labels.labels for text in label.examples]
+        own: list[tuple[Text, str]] = [(text, label.name) for label in labels.labels for text in label.examples]
+        self._instruction = labels.instruction or (_OF_PAIRS if of_pairs else _OF_TEXTS)
         self._shots = [*own, *shots]
 
     @cached_property
@@ -90,7 +95,7 @@ class Prompt:
     def _task(self, order: int, mode: Mode) -> str:
         described = [self.labels.labels[index] for index in self.orders[order]]
         lines = [self._line(self.option(order, mode, label.name), label) for label in described]
-        return "\n".join([self.labels.instruction or _INSTRUCTION, "", *lines, *self._form(mode, len(described))])
+        return "\n".join([self._instruction, "", *lines, *self._form(mode, len(described))])
 
     def _line(self, option: str, label: LabelDescription) -> str:
         described = f"{label.name}: {label.description}" if label.description else label.name
