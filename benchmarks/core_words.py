@@ -21,10 +21,12 @@ from typing import Annotated, Any
 import tyro
 from tokenizers import Tokenizer
 
-from potstill.artifacts import CONFIG, PLANS, TOKENIZER, WEIGHT_FILES
+from potstill.artifacts import TOKENIZER
 from potstill.corpus.characters import build_character_tokenizer
 from potstill.corpus.words import build_tokenizer, count_words, text_normalizer
 from potstill.export.core_files import write_plan
+from potstill.model_folder import ModelFolder
+from potstill.runtime.core_graph import find_core
 from potstill.students import STUDENTS, wrap_tokenizer
 
 KINDS = ("lower", "cased", "pieces", "characters")
@@ -91,17 +93,16 @@ def make_tokenizer(kind: str, texts: Sequence[str], n_words: int) -> Tokenizer:
 
 def open_in_core(tokenizer: Tokenizer, reads_characters: bool, folder: Path) -> Any:
     """The smallest student with a tokenizer, in the core."""
-    import potstill_core
-
     student = STUDENTS["char-ngram" if reads_characters else "ngram"]
-    sizes = {"embedding_width": 4, "num_labels": 2, "num_buckets": 101, "ngram_width": 4}
+    sizes: dict[str, Any] = {"embedding_width": 4, "num_labels": 2, "num_buckets": 101, "ngram_width": 4}
     model = student(student.config_class(vocab_size=tokenizer.get_vocab_size(), **sizes))
     wrapped = wrap_tokenizer(tokenizer)
     model.save_pretrained(folder)
     wrapped.save_pretrained(folder)
     write_plan(model, wrapped.backend_tokenizer, folder)
-    names = (CONFIG, TOKENIZER, PLANS["fp32"], WEIGHT_FILES["fp32"])
-    return potstill_core.Student(*(str(folder / name) for name in names))
+    files = ModelFolder(folder).core_files()
+    assert files
+    return find_core().Student(*map(str, files))
 
 
 def differences(kind: str, texts: Sequence[str], n_words: int) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -110,13 +111,14 @@ def differences(kind: str, texts: Sequence[str], n_words: int) -> Iterator[tuple
         folder = Path(name)
         core = open_in_core(make_tokenizer(kind, texts, n_words), kind == "characters", folder)
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        unknown = [tokenizer.token_to_id("<unk>")]  # a text without words is one unknown word
+        unknown = [tokenizer.token_to_id("<unk>") or 0]  # a text without words is one unknown word
         for start in range(0, len(texts), 2000):
             part = list(texts[start : start + 2000])
             for text, encoding in zip(part, tokenizer.encode_batch(part), strict=True):
                 expected, found = encoding.ids or unknown, core.encode(text)
                 if found != expected:
-                    yield text, [tokenizer.id_to_token(i) for i in expected], [tokenizer.id_to_token(i) for i in found]
+                    in_library, in_core = ([str(tokenizer.id_to_token(i)) for i in ids] for ids in (expected, found))
+                    yield text, in_library, in_core
 
 
 def read_lines(files: Sequence[Path], n: int) -> Iterator[str]:

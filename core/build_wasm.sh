@@ -15,7 +15,7 @@ if [ -z "$CXX" ] || ! printf '#include <vector>\n' | $CXX --target=wasm32-wasi -
   exit 2
 fi
 
-for name in api dispatch json layer_reader layers student tokenizer unicode wasm weights words; do
+for name in api dispatch json layer_reader layers ngram_layers row_layers student tokenizer unicode wasm weights word_layers words; do
   $CXX $FLAGS -O2 -c src/$name.cpp -o "$BUILD/$name.o"
 done
 $CXX $FLAGS -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -DPOTSTILL_ISA=plain -DPOTSTILL_NAME='"plain"' \

@@ -6,6 +6,7 @@ So the core splits text as the library does, whatever version of Unicode each wa
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex
@@ -18,6 +19,7 @@ _CLASSES = {"kLetter": r"\p{L}", "kMark": r"\p{M}", "kNumber": r"\p{N}", "kSpace
 _HANGUL = range(0xAC00, 0xD7A4)  # composed by arithmetic
 
 
+@cache
 def _matching(pattern: str) -> set[str]:
     """The characters that a pattern of one character matches."""
     splitter = Split(Regex(pattern), behavior="removed", invert=True)
@@ -49,8 +51,32 @@ def _unstable() -> Iterator[str]:
     for character in _CHARACTERS:
         is_jamo = 0x1161 <= ord(character) <= 0x1175 or 0x11A8 <= ord(character) <= 0x11C2
         changes = NFC().normalize_str(character) != character
-        if changes or is_jamo or unicodedata.combining(character) or ord(character) in seconds:
+        if changes or is_jamo or _combining_class(character) or ord(character) in seconds:
             yield character
+
+
+_FIRST, _LAST = "\u0334", "\u0345"  # marks of the classes 1 and 240
+
+
+@cache
+def _marks() -> dict[int, str]:
+    """A mark of each combining class that the library sorts."""
+    marks = {unicodedata.combining(character): character for character in reversed(_CHARACTERS)}
+    return {order: mark for order, mark in marks.items() if order and _is_sorted_before(mark, _LAST)} | {240: _LAST}
+
+
+def _is_sorted_before(mark: str, other: str) -> bool:
+    return mark != other and bool(NFD().normalize_str(other + mark) == mark + other)
+
+
+@cache
+def _combining_class(character: str) -> int:
+    """The class by which a mark is sorted, in the library's version of Unicode; 0: it is not."""
+    if not unicodedata.combining(character) and character not in _matching(r"\p{M}"):
+        return 0
+    if not _is_sorted_before(character, _LAST) and not _is_sorted_before(_FIRST, character):
+        return 0
+    return max(order for order, mark in _marks().items() if not _is_sorted_before(character, mark))
 
 
 def _parts(character: str) -> Iterator[tuple[int, int, bool]]:
@@ -116,7 +142,7 @@ def main() -> None:
         "struct Composition {\n  uint32_t second, first, character;\n};\n",
         _array("Composition kCompositions", compositions, 6),
         "struct Combining {\n  uint32_t first, last;\n  uint8_t order;\n};\n",
-        _array("Combining kCombining", _runs(unicodedata.combining), 6),
+        _array("Combining kCombining", _runs(_combining_class), 6),
         "struct Lower {\n  uint32_t character, first, second;\n};\n",
         _array("Lower kLower", lowercase, 6),
         "}  // namespace potstill\n",

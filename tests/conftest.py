@@ -18,7 +18,7 @@ import torch
 from standins import SMALL, sentences, write_data, write_encoder, write_vectors, write_word_pieces
 
 pytest_plugins = ["browsers", "hubs", "small_runs", "linear_students", "servers", "plain_student"]
-pytest_plugins += ["core_students", "core_builds"]
+pytest_plugins += ["core_builds", "core_students"]  # of the native core
 
 
 @pytest.fixture(autouse=True, scope="session")

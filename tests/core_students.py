@@ -12,21 +12,28 @@ from potstill.corpus.words import build_tokenizer
 from potstill.export.onnx_files import export_int8, save_model
 from potstill.students import STUDENTS, wrap_tokenizer
 
-WORDS = ("the", "film", "is", "good", "bad", ",", ".", "n't", "do", "it", "'s", *"abcdef")
-TEXTS = ("the film is n't bad.", "it's good, the bad film", "a b c d e f", "unknown words", "é film")
+WORDS = ("the", "film", "is", "good", "bad", ",", ".", "n't", "do", "it", "'s", "##s", "##ed", "é", *"abcdef")
+TEXTS = (
+    "the film is n't bad.",
+    "it's good, the bad film",
+    "a b c d e f",
+    "unheard words only",
+    "é e\u0301 FILMS filmed",
+    " ".join(["a b the"] * 70),
+)
 _DENSENET = {
-    "densenet_kernels": [[1, 1], [3, 3]],
+    "densenet_kernels": [[1, 1], [3, 3], [3, 5]],
     "densenet_first_num_filters": 6,
     "densenet_num_filters": 5,
     "densenet_last_num_filters": 7,
 }
 _SMALL: dict[str, dict[str, Any]] = {
-    "cnn": {"num_filters": 5, "kernel_sizes": [2, 3], "fc_hidden_size": 6},
-    "bilstm": {"hidden_size": 5, "fc_hidden_size": 6},
+    "cnn": {"num_filters": 5, "kernel_sizes": [1, 2, 5], "fc_hidden_size": 6},
+    "bilstm": {"hidden_size": 19, "fc_hidden_size": 6},
     "densenet-cnn": _DENSENET | {"num_filters": 5, "kernel_sizes": [2, 3]},
-    "densenet-dsa": _DENSENET | {"dsa_num_attentions": 2, "dsa_dim": 5, "fc_hidden_size": 6},
+    "densenet-dsa": _DENSENET | {"dsa_num_attentions": 3, "dsa_r": 3, "dsa_dim": 5, "fc_hidden_size": 6},
     "ngram": {"num_buckets": 101, "ngram_width": 4, "fc_hidden_size": 6},
-    "char-ngram": {"num_buckets": 101, "ngram_width": 6},
+    "char-ngram": {"num_buckets": 1009, "ngram_width": 6},
 }
 
 
@@ -38,7 +45,7 @@ def write_core_student(folder: Path, name: str, reads_pairs: bool = False) -> Pa
     tokenizer = wrap_tokenizer(build)
     parameters = {"embedding_width": 9, "num_labels": 3, "reads_pairs": reads_pairs} | _SMALL[name]
     torch.manual_seed(0)
-    model = student(student.config_class(vocab_size=build.get_vocab_size(), **parameters)).eval()
+    model = student(student.config_class(vocab_size=build.get_vocab_size(), **parameters))
     save_model(model, tokenizer, folder)
     texts = [(text, TEXTS[0]) for text in TEXTS] if reads_pairs else list(TEXTS)
     export_int8(model, folder / ONNX_MODEL, tokenizer.backend_tokenizer, texts)

@@ -53,7 +53,7 @@ def ask_browser(page: Chrome, students: list[dict[str, Any]]) -> list[dict[str, 
     """What they give in a browser whose page is that of a :func:`served_folder`."""
     page.set_script_timeout(120)
     script = _RUN % "arguments[0]" + ".then(arguments[1], (error) => arguments[1]([{ error: String(error) }]))"
-    told: list[dict[str, Any]] = page.execute_async_script(script, students)  # type: ignore[no-untyped-call]
+    told: list[dict[str, Any]] = page.execute_async_script(script, students)
     return told
 
 

@@ -1,5 +1,5 @@
-// What the kernels reach at best on this machine: multiplications of 8 bits in a nanosecond where the weights stay in the
-// first cache, and bytes in a nanosecond where they come from the second.
+// What the kernels reach at best on this machine: multiplications of 8 bits in a nanosecond where the weights stay in
+// the first cache, and bytes in a nanosecond where they come from the second.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -34,6 +34,7 @@ double nanoseconds(size_t k, size_t n, size_t rows, const potstill::Kernels &ker
 int main() {
   const potstill::Kernels &kernels = *potstill::find_kernels();
   const size_t k = 256, n = 64, rows = 96;
-  std::printf("%s: %.0f multiplications of 8 bits in a nanosecond; %.0f bytes of weights in a nanosecond\n", kernels.name,
-              k * n * rows / nanoseconds(k, n, rows, kernels), 256 * 1024 / nanoseconds(256, 1024, 1, kernels));
+  std::printf("%s: %.0f multiplications of 8 bits in a nanosecond; %.0f bytes of weights in a nanosecond\n",
+              kernels.name, k * n * rows / nanoseconds(k, n, rows, kernels),
+              256 * 1024 / nanoseconds(256, 1024, 1, kernels));
 }

@@ -1,7 +1,7 @@
 /* Potstill's students in C: raw text to logits, without Python.
  *
- * A student's folder has config.json, tokenizer.json, plan.json, or in 8-bit integers plan.int8.json, and the weights that
- * the plan names. `potstill export` writes them. docs/embed.md has an example.
+ * A student's folder has config.json, tokenizer.json, plan.json, or in 8-bit integers plan.int8.json, and the weights
+ * that the plan names. `potstill export` writes them. docs/embed.md has an example.
  *
  * Every function may be called by several threads at once, but potstill_close: it is the last call of a student. */
 #ifndef POTSTILL_H
@@ -45,9 +45,9 @@ POTSTILL_API potstill_student *potstill_open_memory(potstill_text config, potsti
  * labels on: so they are counted. */
 POTSTILL_API const char *potstill_label(const potstill_student *student, size_t index);
 
-/* Logits of texts, n_texts rows of one number a label. Softmax, or a sigmoid for each label, makes probabilities of them.
- *   texts    n_texts, or for a student of pairs 2 * n_texts: the first text of each pair, then its second
- * Returns 0; or 1 where the texts need more memory than there is, or one has more than 256 MB: `logits` are then not to be
+/* Logits of texts, n_texts rows of one number a label. Softmax, or a sigmoid for each label, makes probabilities of
+ * them. texts    n_texts, or for a student of pairs 2 * n_texts: the first text of each pair, then its second Returns
+ * 0; or 1 where the texts need more memory than there is, or one has more than 256 MB: `logits` are then not to be
  * used. Nothing is allocated where earlier texts were as long and as many. */
 POTSTILL_API int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_texts,
                                  float *logits);

@@ -34,7 +34,8 @@ int init(PyObject *self, PyObject *args, PyObject *) {
   if (!PyArg_ParseTuple(args, "ssss|z", &paths[0], &paths[1], &paths[2], &paths[3], &instructions)) return -1;
   const potstill::Kernels *kernels = potstill::find_kernels(instructions);
   if (!kernels) {
-    PyErr_Format(PyExc_ValueError, "this processor has no instructions '%s', or there are no kernels for them", instructions);
+    PyErr_Format(PyExc_ValueError, "this processor has no instructions '%s', or there are no kernels for them",
+                 instructions);
     return -1;
   }
   try {
@@ -109,14 +110,16 @@ PyObject *logits(PyObject *self, PyObject *args) {
   Py_buffer buffer;
   if (PyObject_GetBuffer(array, &buffer, PyBUF_CONTIG) < 0) return nullptr;
   const size_t size = static_cast<size_t>(PyList_Size(texts)), a_text = student.reads_pairs() ? 2 : 1;
-  bool is_good = static_cast<size_t>(buffer.len) == size / a_text * student.labels().size() * sizeof(float) && size % a_text == 0;
+  bool is_good =
+      static_cast<size_t>(buffer.len) == size / a_text * student.labels().size() * sizeof(float) && size % a_text == 0;
   if (!is_good) PyErr_SetString(PyExc_ValueError, "the array does not fit the texts");
   bool fits = true;
   try {
     std::string_view one[2];
     std::vector<std::string_view> many(size > 2 ? size : 0);
     std::string_view *views = size > 2 ? many.data() : one;
-    for (size_t i = 0; i < size && is_good; ++i) is_good = utf8(PyList_GetItem(texts, static_cast<Py_ssize_t>(i)), views[i]);
+    for (size_t i = 0; i < size && is_good; ++i)
+      is_good = utf8(PyList_GetItem(texts, static_cast<Py_ssize_t>(i)), views[i]);
     if (is_good) {
       Py_BEGIN_ALLOW_THREADS;
       try {
@@ -190,8 +193,15 @@ PyType_Slot slots[] = {
 
 PyType_Spec spec = {"potstill_core.Student", sizeof(Object), 0, Py_TPFLAGS_DEFAULT, slots};
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "potstill_core", "Students without ONNX Runtime.", 0, nullptr, nullptr,
-                          nullptr, nullptr, nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "potstill_core",
+                          "Students without ONNX Runtime.",
+                          0,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 

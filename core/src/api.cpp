@@ -1,6 +1,4 @@
 // The C functions of potstill.h.
-#include "potstill.h"
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -9,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "potstill.h"
 
 #if !defined(__wasm__)  // which has no files
 #include "files.h"
@@ -37,7 +37,8 @@ void tell(std::string_view problem, char *error, size_t error_size) {
   error[size] = '\0';
 }
 
-potstill_student *opened(std::unique_ptr<potstill_student> student, std::string problem, char *error, size_t error_size) {
+potstill_student *opened(std::unique_ptr<potstill_student> student, std::string problem, char *error,
+                         size_t error_size) {
   tell(problem, error, error_size);
   return problem.empty() ? student.release() : nullptr;
 }
@@ -66,7 +67,8 @@ potstill_student *potstill_open(const char *folder, const char *precision, char 
   tell(kNoMemory, error, error_size);  // what remains where memory ends
   return guarded<potstill_student *>(nullptr, [&] {
     const std::string place = std::string(folder) + "/";
-    const bool is_integer = precision ? std::strcmp(precision, "int8") == 0 : potstill::exists(place + "plan.int8.json");
+    const bool is_integer =
+        precision ? std::strcmp(precision, "int8") == 0 : potstill::exists(place + "plan.int8.json");
     if (precision && !is_integer && std::strcmp(precision, "fp32") != 0)
       return opened(nullptr, "the precision is fp32 or int8", error, error_size);
     auto student = std::make_unique<potstill_student>();
@@ -80,7 +82,8 @@ potstill_student *potstill_open(const char *folder, const char *precision, char 
         !open(plan, is_integer ? "plan.int8.json" : "plan.json") ||
         !open(student->weights, potstill::weights_of(plan.content())))
       return static_cast<potstill_student *>(nullptr);
-    const potstill::StudentFiles files{config.content(), tokenizer.content(), plan.content(), student->weights.content()};
+    const potstill::StudentFiles files{config.content(), tokenizer.content(), plan.content(),
+                                       student->weights.content()};
     const std::string problem = student->student.read(files, *potstill::find_kernels());
     return opened(std::move(student), problem.empty() ? "" : place + ": " + problem, error, error_size);
   });

@@ -54,12 +54,13 @@ const Kernels *find_kernels(const char *name) {
 #endif
   const Choice choices[] = {  // the best first
 #if defined(POTSTILL_X86)
-      {&avx512::kernels, has_avx2 && has_avx512},
-      {&avx2::kernels, has_avx2},
+    {&avx512::kernels, has_avx2 && has_avx512},
+    {&avx2::kernels, has_avx2},
 #elif defined(POTSTILL_ARM)
-      {&dotprod::kernels, has_dotprod()},
+    {&dotprod::kernels, has_dotprod()},
 #endif
-      {&plain::kernels, true}};
+    {&plain::kernels, true}
+  };
   for (const Choice &choice : choices)
     if (choice.is_there && (!name || std::strcmp(name, choice.kernels->name) == 0)) return choice.kernels;
   return nullptr;

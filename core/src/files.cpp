@@ -44,7 +44,8 @@ bool File::open(const std::string &path) {
   std::FILE *file = std::fopen(path.c_str(), "rb");
   if (!file) return false;
   char part[1 << 16];
-  for (size_t count; (count = std::fread(part, 1, sizeof part, file)) > 0;) read_.insert(read_.end(), part, part + count);
+  for (size_t count; (count = std::fread(part, 1, sizeof part, file)) > 0;)
+    read_.insert(read_.end(), part, part + count);
   const bool is_whole = !std::ferror(file);
   std::fclose(file);
   start_ = read_.data();

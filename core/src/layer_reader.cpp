@@ -101,7 +101,8 @@ void LayerReader::read_matrix(const std::string &name, const Value &x, const std
   // A plan may name the same matrix again and again.
   layers_.packed += (columns->size() + kernels_.lanes) * (k + 4);
   if (layers_.packed / kMostPacked > weights_.size()) return fail("more matrices than there are weights");
-  if (!x.is_integer) return pack(reinterpret_cast<const float *>(found->bytes), k, size, *columns, kernels_.lanes, matrix);
+  if (!x.is_integer)
+    return pack(reinterpret_cast<const float *>(found->bytes), k, size, *columns, kernels_.lanes, matrix);
   pack(reinterpret_cast<const int8_t *>(found->bytes), k, size, *columns, kernels_.lanes, matrix);
   const Tensor *scales = tensor(name + kScale, Type::kFloat, 1);
   if (!scales || scales->shape[0] != n) return fail("'" + name + "' has not one scale a column");

@@ -1,5 +1,5 @@
-// What a layer reads of its plan and of the weights, checked: the first thing that is wrong is kept, and what follows gets
-// numbers that do no harm.
+// What a layer reads of its plan and of the weights, checked: the first thing that is wrong is kept, and what follows
+// gets numbers that do no harm.
 #pragma once
 
 #include <string>

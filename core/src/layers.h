@@ -13,7 +13,8 @@
 
 namespace potstill {
 
-// What a layer gives: a row for each word, or one for each text; floats, or integers for scale * (integer - zero_point).
+// What a layer gives: a row for each word, or one for each text; floats, or integers for scale * (integer -
+// zero_point).
 struct Value {
   size_t width = 0;
   bool is_by_text = false, is_integer = false;
@@ -53,7 +54,8 @@ class Layer {
 
 constexpr size_t kMostNumbers = size_t{1} << 20;  // of a word or a text, in all values together
 
-// Layers in the order in which they run. The first value of a head is the texts' vectors; a pool's first layer reads ids.
+// Layers in the order in which they run. The first value of a head is the texts' vectors; a pool's first layer reads
+// ids.
 struct Layers {
   std::vector<Value> values;
   std::vector<std::unique_ptr<Layer>> layers;
@@ -66,6 +68,22 @@ struct Layers {
 
   size_t first_output() const { return values.size() - layers.size(); }
 };
+
+// Every row of a value of words; of texts one a text.
+template <class Use>
+void for_rows(const Batch &batch, bool is_by_text, Use use) {
+  if (is_by_text) {
+    use(Rows{0, batch.texts.size()});
+    return;
+  }
+  for (const Rows &text : batch.texts) use(text);
+}
+
+// Where a row of a value begins.
+inline const void *row_of(const Buffer &buffer, const Value &value, size_t row) {
+  return value.is_integer ? static_cast<const void *>(buffer.integers.data() + row * value.width)
+                          : static_cast<const void *>(buffer.floats.data() + row * value.width);
+}
 
 // Reads the layers of a plan; with a value for `first` those of a head. Gives what is wrong; empty: nothing.
 std::string read_layers(const Json &plan, const Weights &weights, const Kernels &kernels, const Value *first,

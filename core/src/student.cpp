@@ -9,11 +9,11 @@
 namespace potstill {
 namespace {
 
-constexpr size_t kPlanFormat = 1;        // of plans
-constexpr size_t kPart = 256;            // texts that are encoded before the first of them is read
-constexpr size_t kMostTexts = 16;        // of a batch
-constexpr size_t kMostRows = 384;        // of a batch of several texts: what its layers give stays in the cache
-constexpr size_t kLongestText = size_t{1} << 28;     // bytes: what it is normalized to is counted in 32 bits
+constexpr size_t kPlanFormat = 1;  // of plans
+constexpr size_t kPart = 256;      // texts that are encoded before the first of them is read
+constexpr size_t kMostTexts = 16;  // of a batch
+constexpr size_t kMostRows = 384;  // of a batch of several texts: what its layers give stays in the cache
+constexpr size_t kLongestText = size_t{1} << 28;  // bytes: what it is normalized to is counted in 32 bits
 constexpr size_t kMostBytes = sizeof(size_t) > 4 ? (size_t{1} << 30) * 4 : size_t{1} << 30;  // that a batch may take
 constexpr size_t kMostWordBytes = size_t{64} << 20;  // that a text of one word may take
 constexpr size_t kKeptBytes = size_t{64} << 20;      // that a call may keep for the next one
@@ -71,7 +71,8 @@ std::string Student::read_files(const StudentFiles &files) {
   if (!problem.empty()) return problem;
   JsonDocument plan;
   if (!parse_json(files.plan, plan)) return "the plan is no JSON";
-  if (plan.root["format"].whole(kPlanFormat, 0) != kPlanFormat) return "the plan is of another version: export the student again";
+  if (plan.root["format"].whole(kPlanFormat, 0) != kPlanFormat)
+    return "the plan is of another version: export the student again";
   reads_pairs_ = plan.root["reads_pairs"].truth;
   problem = read_layers(plan.root["pool"], weights_, kernels, nullptr, pool_);
   if (!problem.empty()) return problem;
@@ -88,14 +89,16 @@ std::string Student::read_labels(std::string_view config) {
   JsonDocument document;
   if (!parse_json(config, document)) return "config.json is damaged";
   const Json &names = document.root["id2label"];
-  if (!names.is(Json::Kind::kObject)) labels_ = {"LABEL_0", "LABEL_1"};  // the only ones that transformers does not write
+  if (!names.is(Json::Kind::kObject))
+    labels_ = {"LABEL_0", "LABEL_1"};  // the only ones that transformers does not write
   else
     labels_.resize(names.members.size());
   std::vector<bool> is_found(names.members.size());
   for (const auto &[number, label] : names.members) {
     size_t index = 0;
     for (const char digit : number.substr(0, 9)) index = index * 10 + static_cast<unsigned char>(digit) - '0';
-    if (index >= is_found.size() || is_found[index] || number != std::to_string(index) || !label.is(Json::Kind::kString))
+    if (index >= is_found.size() || is_found[index] || number != std::to_string(index) ||
+        !label.is(Json::Kind::kString))
       return "config.json has not the labels by their numbers from 0 in id2label";
     is_found[index] = true;
     labels_[index] = label.text;
@@ -122,7 +125,8 @@ std::unique_ptr<Student::Work> Student::take_work() const {
 void Student::give_back(std::unique_ptr<Work> work) const {
   const TextScratch &text = work->text;
   const size_t of_text = sizeof(uint32_t) * (work->ids.capacity() + text.characters.capacity() + text.other.capacity() +
-                                             text.starts.capacity()) + text.bytes.capacity() + text.classes.capacity();
+                                             text.starts.capacity()) +
+                         text.bytes.capacity() + text.classes.capacity();
   if (of_text + size_of(work->pool) > kKeptBytes) return;  // after a text of a book's length
   const Lock lock(is_busy_);
   if (lock) idle_.push_back(std::move(work));
@@ -202,7 +206,8 @@ bool Student::run_pool(Work &work, const size_t *texts, size_t n_texts, size_t s
   const auto length = [&](size_t i) { return work.starts[texts[i] * sides() + side + 1] - start(i); };
   work.members.resize(n_texts);
   std::iota(work.members.begin(), work.members.end(), size_t{0});
-  if (side) std::sort(work.members.begin(), work.members.end(), [&](size_t a, size_t b) { return length(a) > length(b); });
+  if (side)
+    std::sort(work.members.begin(), work.members.end(), [&](size_t a, size_t b) { return length(a) > length(b); });
   Batch &batch = work.pool;
   batch.texts.clear();
   size_t row = pool_.room;
@@ -214,7 +219,8 @@ bool Student::run_pool(Work &work, const size_t *texts, size_t n_texts, size_t s
   if (row > kMostBytes / std::max<size_t>(1, pool_.row_bytes)) return false;
   if (batch.ids.size() < row) batch.ids.resize(row);
   for (size_t i = 0; i < n_texts; ++i)
-    std::copy_n(work.ids.data() + start(work.members[i]), length(work.members[i]), batch.ids.data() + batch.texts[i].first);
+    std::copy_n(work.ids.data() + start(work.members[i]), length(work.members[i]),
+                batch.ids.data() + batch.texts[i].first);
   make_room(pool_, batch);
   for (size_t i = 0; i < pool_.layers.size(); ++i) pool_.layers[i]->run(*kernels_, batch, i);
   const size_t width = pool_.values.back().width;

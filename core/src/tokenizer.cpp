@@ -7,8 +7,8 @@ namespace potstill {
 namespace {
 
 constexpr size_t kLongestOfPieces = 100;  // characters; a longer word is unknown, as in tokenizers' WordPiece
-constexpr size_t kMostSteps = 256;  // to a word in the hash table; by chance a word is at most some dozens away
-constexpr size_t kMostMarks = 1000, kLongestMark = 256;  // each is looked for at every bracket of a text
+constexpr size_t kMostSteps = 256;        // to a word in the hash table; by chance a word is at most some dozens away
+constexpr size_t kMostMarks = 1000, kLongestMark = 256;                 // each is looked for at every bracket of a text
 constexpr std::string_view kPiece = "##", kSpaceSign = "\xE2\x96\x81";  // ▁
 
 uint32_t hash_of(std::string_view word) {
@@ -47,8 +47,8 @@ bool Vocabulary::read(const Json &words, size_t n_ids) {
       if (++steps > kMostSteps) return false;  // words that were made to have the same hash, or the same one again
     most_steps_ = std::max(most_steps_, steps);
     slots_[slot] = static_cast<uint32_t>(entries_.size());
-    entries_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(word.size()),
-                        static_cast<uint32_t>(id), hash});
+    entries_.push_back(
+        {static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(word.size()), static_cast<uint32_t>(id), hash});
     bytes_.append(word);
   }
   return true;

@@ -37,7 +37,7 @@ class Vocabulary {
 struct TextScratch {
   Characters characters, other;
   std::vector<uint8_t> classes;
-  std::vector<char> bytes;      // of the normalized text
+  std::vector<char> bytes;       // of the normalized text
   std::vector<uint32_t> starts;  // of each character in `bytes`, and the end
 };
 

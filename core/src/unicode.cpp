@@ -48,8 +48,8 @@ uint32_t composed(uint32_t first, uint32_t second) {
   const auto is_before = [](const Composition &row, const Composition &key) {
     return row.second != key.second ? row.second < key.second : row.first < key.first;
   };
-  const auto *found = std::lower_bound(std::begin(kCompositions), std::end(kCompositions),
-                                       Composition{second, first, 0}, is_before);
+  const auto *found =
+      std::lower_bound(std::begin(kCompositions), std::end(kCompositions), Composition{second, first, 0}, is_before);
   if (found != std::end(kCompositions) && found->second == second && found->first == first) return found->character;
   return 0;
 }
@@ -76,8 +76,7 @@ void decode(const char *bytes, size_t size, Characters &characters) {
         length = 3;
       }
     } else if (first >= 0xF0 && first < 0xF5 && follows(1) && follows(2) && follows(3)) {
-      const uint32_t value =
-          (first & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
+      const uint32_t value = (first & 0x07) << 18 | (at[1] & 0x3F) << 12 | (at[2] & 0x3F) << 6 | (at[3] & 0x3F);
       if (value >= 0x10000 && value < 0x110000) {
         character = value;
         length = 4;

@@ -92,6 +92,14 @@ inline Floats hyperbolic_tangent(Floats x) {
   return square < all(0.0625f) ? small : large;
 }
 
+typedef uint8_t Bytes __attribute__((vector_size(POTSTILL_BYTES / 4)));
+
+inline Bytes to_bytes(Floats rounded) {
+  Floats within = rounded > all(255.0f) ? all(255.0f) : rounded;
+  within = within < all(0.0f) ? all(0.0f) : within;
+  return __builtin_convertvector(to_integers(within), Bytes);
+}
+
 // acc += the products of four unsigned 8-bit numbers, the same in every lane, and four signed 7-bit ones a lane.
 inline Integers add_products(Integers acc, Integers x, const int8_t *weights) {
 #if defined(__AVX512VNNI__)
@@ -110,7 +118,8 @@ inline Integers add_products(Integers acc, Integers x, const int8_t *weights) {
 #elif defined(__wasm_simd128__)
   // The even bytes and the odd ones, each as 16 bits where it is: then no sum has to be moved to another lane.
   const v128_t w = wasm_v128_load(weights), v = (v128_t)x;
-  const v128_t even = wasm_i32x4_dot_i16x8(wasm_v128_and(v, wasm_i16x8_splat(0xFF)), wasm_i16x8_shr(wasm_i16x8_shl(w, 8), 8));
+  const v128_t even =
+      wasm_i32x4_dot_i16x8(wasm_v128_and(v, wasm_i16x8_splat(0xFF)), wasm_i16x8_shr(wasm_i16x8_shl(w, 8), 8));
   const v128_t odd = wasm_i32x4_dot_i16x8(wasm_u16x8_shr(v, 8), wasm_i16x8_shr(w, 8));
   return acc + (Integers)even + (Integers)odd;
 #elif defined(__SSE2__)

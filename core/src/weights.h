@@ -36,7 +36,8 @@ class Weights {
 };
 
 // Puts weights in the order of the kernels.
-//   source    of column c and row r the number at c * k + r; of convolutions [n, k / size, size] those of a window, word by
+//   source    of column c and row r the number at c * k + r; of convolutions [n, k / size, size] those of a window,
+//   word by
 //             word
 //   size      words of a window, 1: no convolution
 //   columns   which column of the source each is, SIZE_MAX: one of zeros

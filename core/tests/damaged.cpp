@@ -2,8 +2,9 @@
 //
 //   damaged ROUNDS SEED FOLDER...
 //
-// Every folder's students must open whole. ROUNDS times each, one of its files is damaged. What is read is of exactly its
-// size, so that a byte too many is noticed. Each damage has its own seed, which is printed where POTSTILL_TELL is set.
+// Every folder's students must open whole. ROUNDS times each, one of its files is damaged. What is read is of exactly
+// its size, so that a byte too many is noticed. Each damage has its own seed, which is printed where POTSTILL_TELL is
+// set.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "potstill.h"
+#include "student.h"
 
 namespace {
 
@@ -44,8 +46,13 @@ struct Exact {
 
 std::vector<std::string> make_texts() {
   const std::string wrong("a\xFF\xC0\xAF\xED\xA0\x80 \xF0\x9F", 9);
-  std::vector<std::string> texts = {"",    "a",   "a b c [MASK] don't U.S. 1,000.5 ...", wrong,
-                                    std::string("a\0b\0\0 c", 7), "[[<[MASK][MASK", "e\xCC\x81\xCC\xA3 \xE2\x96\x81 \xEA\xB0\x80"};
+  std::vector<std::string> texts = {"",
+                                    "a",
+                                    "a b c [MASK] don't U.S. 1,000.5 ...",
+                                    wrong,
+                                    std::string("a\0b\0\0 c", 7),
+                                    "[[<[MASK][MASK",
+                                    "e\xCC\x81\xCC\xA3 \xE2\x96\x81 \xEA\xB0\x80"};
   std::string marks;
   for (int i = 0; i < 40; ++i) marks += i % 2 ? "\xCC\x81" : "\xCC\xA3";
   texts.push_back("e" + marks);
@@ -67,8 +74,27 @@ void read_texts(const potstill_student *student, const std::vector<std::string> 
   for (size_t i = 0; i < texts.size(); ++i) potstill_logits(student, &views[are_pairs ? 2 * i : i], 1, logits.get());
 }
 
-const char *const kNumbers[] = {"0", "-1", "1", "2", "3", "7", "255", "65536", "2147483648", "4294967296", "9007199254740993",
-                                "18446744073709551616", "1e308", "1e999", "-0", "0.5", "null", "[]", "{}", "true", "\"\""};
+const char *const kNumbers[] = {"0",
+                                "-1",
+                                "1",
+                                "2",
+                                "3",
+                                "7",
+                                "255",
+                                "65536",
+                                "2147483648",
+                                "4294967296",
+                                "9007199254740993",
+                                "18446744073709551616",
+                                "1e308",
+                                "1e999",
+                                "-0",
+                                "0.5",
+                                "null",
+                                "[]",
+                                "{}",
+                                "true",
+                                "\"\""};
 
 // Where numbers and strings of JSON begin and how long they are.
 std::vector<std::pair<size_t, size_t>> find_values(const std::string &json) {
@@ -131,7 +157,8 @@ void damage_bytes(std::string &content, Random &random) {
 
 // Numbers of the tensors themselves: NaN, infinity, huge, tiny, negative.
 void damage_tensors(std::string &weights, size_t data, Random &random) {
-  const uint32_t numbers[] = {0x7FC00000, 0x7F800000, 0xFF800000, 0x7F7FFFFF, 0x00000001, 0xBF800000, 0, 0x80808080, 0x43808000};
+  const uint32_t numbers[] = {0x7FC00000, 0x7F800000, 0xFF800000, 0x7F7FFFFF, 0x00000001,
+                              0xBF800000, 0,          0x80808080, 0x43808000};
   for (size_t times = 1 + below(random, 8); times && weights.size() >= data + 4; --times) {
     const size_t at = data + below(random, (weights.size() - data) / 4) * 4;
     std::memcpy(&weights[at], &numbers[below(random, std::size(numbers))], 4);
@@ -160,8 +187,8 @@ void damage_weights(std::string &weights, Random &random) {
 potstill_student *open(const std::string (&files)[kFiles], std::vector<Exact> &held, char *error, size_t error_size) {
   held.clear();
   for (const std::string &file : files) held.emplace_back(file);
-  return potstill_open_memory(held[kConfig].text(), held[kTokenizer].text(), held[kPlan].text(), held[kWeights].text(), error,
-                              error_size);
+  return potstill_open_memory(held[kConfig].text(), held[kTokenizer].text(), held[kPlan].text(), held[kWeights].text(),
+                              error, error_size);
 }
 
 bool is_one_line(const char *error) {
@@ -177,15 +204,18 @@ int main(int count, char **arguments) {
   const uint64_t seed = std::strtoull(arguments[2], nullptr, 10);
   const std::vector<std::string> texts = make_texts();
   std::string long_text;
-  for (int i = 0; i < 3000; ++i) long_text += i % 7 ? "a b " : "\xC3\xA9" "c f's ";
+  for (int i = 0; i < 3000; ++i)
+    long_text += i % 7 ? "a b "
+                       : "\xC3\xA9"
+                         "c f's ";
   char error[1000];
   size_t n_whole = 0, n_opened = 0, n_refused = 0;
   for (int i = 3; i < count; ++i)
     for (const std::string ending : {"", ".int8"}) {
       const std::string folder = std::string(arguments[i]) + "/";
-      const std::string whole[kFiles] = {read_file(folder + "config.json"), read_file(folder + "tokenizer.json"),
-                                         read_file(folder + "plan" + ending + ".json"),
-                                         read_file(folder + "model" + ending + ".safetensors")};
+      const std::string plan = read_file(folder + "plan" + ending + ".json");
+      const std::string whole[kFiles] = {read_file(folder + "config.json"), read_file(folder + "tokenizer.json"), plan,
+                                         read_file(folder + potstill::weights_of(plan))};
       const bool are_pairs = whole[kPlan].find("\"reads_pairs\": true") != std::string::npos;
       std::vector<Exact> held;
       potstill_student *student = open(whole, held, error, sizeof error);
@@ -197,8 +227,10 @@ int main(int count, char **arguments) {
       potstill_close(student);
       ++n_whole;
       for (long round = 0; round < rounds; ++round) {
-        const uint64_t number = ((seed * 1000 + static_cast<uint64_t>(i)) * 2 + (ending.empty() ? 0 : 1)) * 1000000 + round;
-        if (std::getenv("POTSTILL_TELL")) std::fprintf(stderr, "%s%s %llu\n", folder.c_str(), ending.c_str(), static_cast<unsigned long long>(number));
+        const uint64_t number =
+            ((seed * 1000 + static_cast<uint64_t>(i)) * 2 + (ending.empty() ? 0 : 1)) * 1000000 + round;
+        if (std::getenv("POTSTILL_TELL"))
+          std::fprintf(stderr, "%s%s %llu\n", folder.c_str(), ending.c_str(), static_cast<unsigned long long>(number));
         Random random(number);
         std::string files[kFiles];
         std::copy(std::begin(whole), std::end(whole), files);

@@ -238,7 +238,7 @@ class ModelFolder:
         from safetensors import safe_open
 
         total = 0
-        for path in self.path.glob("*.safetensors"):
+        for path in self.path.glob("model*.safetensors"):
             with safe_open(path, framework="numpy") as weights:
                 total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
         return total

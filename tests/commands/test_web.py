@@ -106,7 +106,7 @@ def test_it_opens_without_a_network_once_it_was_loaded(browser: Chrome, site: Pa
         page = opened(browser, url)
         kept = "navigator.serviceWorker.ready.then(({ active }) => arguments[0](active.scriptURL))"
         page.set_script_timeout(60)
-        assert page.execute_async_script(kept) == f"{url}sw.js"  # type: ignore[no-untyped-call]
+        assert page.execute_async_script(kept) == f"{url}sw.js"
         online = element(classify(page, TEXT), ".label").text
     page.get(url)  # the server is gone
     assert element(classify(page, TEXT), ".label").text == online

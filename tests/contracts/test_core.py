@@ -3,47 +3,29 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification
 
 import potstill
-from potstill.artifacts import CONFIG, ONNX_MODEL, PLANS, TOKENIZER
-from potstill.corpus.characters import build_character_tokenizer
+from core_students import TEXTS, write_core_student
+from potstill.artifacts import CONFIG, PLANS, TOKENIZER
 from potstill.corpus.encoded import encode
 from potstill.corpus.texts import Text
-from potstill.corpus.words import build_tokenizer
-from potstill.export.onnx_files import export_int8, save_model
 from potstill.model_folder import ModelFolder
 from potstill.runtime.core_graph import CoreGraph
 from potstill.runtime.onnx_graphs import open_onnx
 from potstill.runtime.student_graph import StudentGraph
-from potstill.students import STUDENTS, StudentModel, wrap_tokenizer
+from potstill.students import STUDENTS, StudentModel
 
 potstill_core = pytest.importorskip("potstill_core")
 
-WORDS = ["the", "film", "is", "n't", "good", ",", ".", "a", "##s", "##ed", "é", *(f"w{chr(97 + i)}" for i in range(20))]
-TEXTS = [
-    "the film is n't good.",
-    "wa",
-    "a film, a film, wa wb wc wd we wf wg wh wi wj wk wl wm wn wo wp wq wr ws wt",
-    "unheard words only",
-    "é e\u0301 FILMS filmed",
-    " ".join(["wa wb the"] * 70),
-]
 INSTRUCTIONS = ("plain", "avx2", "avx512", "dotprod")
-SIZES: dict[str, dict[str, Any]] = {
-    "cnn": {"num_filters": 20, "kernel_sizes": [1, 2, 5], "fc_hidden_size": 24},
-    "bilstm": {"hidden_size": 19, "fc_hidden_size": 16},
-    "densenet-cnn": {"densenet_first_num_filters": 10, "densenet_num_filters": 6, "densenet_last_num_filters": 20},
-    "densenet-dsa": {"densenet_first_num_filters": 10, "densenet_num_filters": 6, "dsa_num_attentions": 3, "dsa_r": 3},
-    "ngram": {"num_buckets": 101},
-    "char-ngram": {"num_buckets": 1009},
-}
 
 
 class Built(NamedTuple):
@@ -57,24 +39,9 @@ class Built(NamedTuple):
 @pytest.fixture(scope="module", params=[(name, pairs) for name in STUDENTS for pairs in (False, True)], ids=str)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     name, pairs = request.param
-    torch.manual_seed(3)
-    student = STUDENTS[name]
-    reads = student.reads_characters
-    tokenizer = (
-        build_character_tokenizer("abcdefghijklmnopqrstuvwxyz.,'é", True) if reads else build_tokenizer(WORDS, True)
-    )
-    config = student.config_class(
-        vocab_size=tokenizer.get_vocab_size(), embedding_width=13, num_labels=3, reads_pairs=pairs, **SIZES[name]
-    )
-    model = student(config)
-    texts: list[Text] = list(TEXTS)
-    if pairs:
-        texts = [(text, TEXTS[-1 - row]) for row, text in enumerate(TEXTS)]
-    folder = tmp_path_factory.mktemp(name)
-    wrapped = wrap_tokenizer(tokenizer)
-    save_model(model, wrapped, folder)
-    export_int8(model, folder / ONNX_MODEL, wrapped.backend_tokenizer, texts)
-    return Built(folder, model, texts)
+    folder = write_core_student(tmp_path_factory.mktemp(name), name, pairs)
+    texts = [(text, TEXTS[-1 - row]) for row, text in enumerate(TEXTS)] if pairs else TEXTS
+    return Built(folder, AutoModelForSequenceClassification.from_pretrained(folder), texts)
 
 
 def core_logits(built: Built, precision: str, instructions: str, texts: Sequence[Text]) -> NDArray[np.float32]:
@@ -127,9 +94,10 @@ def test_in_floats_the_logits_are_those_of_torch_and_onnx_runtime(built: Built, 
 
 @pytest.mark.parametrize("instructions", HERE)
 def test_in_integers_the_logits_are_those_of_onnx_runtime(built: Built, instructions: str) -> None:
-    # Both round the same numbers: they differ where one is halfway between two integers, and in an LSTM's states.
+    # They differ where a number is halfway between two integers, in an LSTM's states, and in the ranges of pairs, whose
+    # texts have one range here.
     logits, expected = core_logits(built, "int8", instructions, built.texts), onnx_logits(built, "int8")
-    assert np.abs(logits - expected).max() < 0.03 * np.ptp(expected)
+    assert np.abs(logits - expected).max() < 0.1 * np.ptp(expected)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
