@@ -18,7 +18,9 @@ uint32_t hash_of(std::string_view word) {
     const size_t taken = std::min<size_t>(left, 8);
     uint64_t part = 0;
     std::memcpy(&part, at, taken);
+    // Twice: one product spreads a part's last bytes over the highest bits alone.
     hash = (hash ^ part) * 0xD6E8FEB86659FD93ull;
+    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93ull;
     hash ^= hash >> 32;
     at += taken;
     left -= taken;
