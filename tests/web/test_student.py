@@ -1,6 +1,7 @@
 """A student in JavaScript, on Node: thresholds, several labels, and errors of one line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,20 @@ def test_the_npm_package_has_the_version_of_the_python_package_and_no_dependency
     for file in package["exports"].values():
         names = file.values() if isinstance(file, dict) else [file]
         assert all((SCRIPTS / Path(name).name).is_file() for name in names)
+
+
+def test_a_student_that_was_closed_says_so(scripts: Path, student: Path) -> None:
+    for worker in (False, True):
+        told = one(scripts, student, ["predict", "a b"], ["close"], ["predict", "a b"], ["words", "a b"], worker=worker)
+        assert told[2] == told[3] == "PotstillError: this student was closed: load it again"
+
+
+def test_the_types_name_every_method() -> None:
+    types, script = (SCRIPTS / "potstill.d.ts").read_text(), (SCRIPTS / "potstill.js").read_text()
+    methods = re.findall(r"^  (?:static async )?(\w+)\(.*\{$", script, re.MULTILINE)
+    assert {"load", "predict", "probabilities", "logits", "words", "close"} == set(methods) - {"constructor"}
+    remote = re.findall(r"^  (\w+)\(.*\{$", (SCRIPTS / "remote.js").read_text(), re.MULTILINE)
+    assert set(methods) - {"load"} <= set(remote)
+    of_class, of_worker = types.split("export interface RemotePotstill")
+    for method in set(methods) - {"constructor", "load"}:
+        assert f"  {method}(" in of_class and f"  {method}(" in of_worker

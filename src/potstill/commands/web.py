@@ -5,11 +5,12 @@ The page is that of ``potstill serve``; the scripts and the core in WebAssembly 
 
 import gzip
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from potstill.artifacts import atomic_folder, hash_file
+from potstill.artifacts import TOKENIZER, atomic_folder, hash_file, read_json
 from potstill.errors import PotstillError, require
 from potstill.model_folder import ModelFolder
 from potstill.tables import table
@@ -80,7 +81,11 @@ def write_web_folder(folder: Path, out: Path) -> WebFolder:
     with atomic_folder(out, {"files": hashes}) as work:
         (work / _STUDENT).mkdir(exist_ok=True)
         for name, file in sources.items():
-            shutil.copyfile(file, work / name)
+            if file.name == TOKENIZER:  # a third of it is indentation
+                compact = json.dumps(read_json(file), ensure_ascii=False, separators=(",", ":"))
+                (work / name).write_text(compact, encoding="utf-8")
+            else:
+                shutil.copyfile(file, work / name)
         (work / _PAGE).write_text(page, encoding="utf-8")
         worker = service_worker(["./", *sources], version)
         (work / _SERVICE_WORKER).write_text(worker, encoding="utf-8")

@@ -6,19 +6,20 @@ export class PotstillError extends Error {
   name = "PotstillError";
 }
 
-// A folder's absolute URL, of a URL or on Node a path; it ends with a slash.
+// A module of Node's own, which no bundler looks for.
+export const nodeModule = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ `node:${name}`);
+
+// The absolute URL of a URL, or on Node of a path.
+export async function toUrl(given) {
+  if (/^[a-z][a-z0-9+.-]+:/i.test(given)) return new URL(given); // two letters or more: one is a drive of Windows
+  if (isNode) return (await nodeModule("url")).pathToFileURL(String(given));
+  return new URL(given, globalThis.document?.baseURI ?? globalThis.location.href);
+}
+
+// The same of a folder; it ends with a slash.
 export async function folderUrl(folder) {
-  const given = String(folder);
-  if (!given) throw new PotstillError("no folder was named: give the URL of a student's folder");
-  let url;
-  if (/^[a-z][a-z0-9+.-]+:/i.test(given)) { // two letters or more: one is a drive of Windows
-    url = new URL(given);
-  } else if (isNode) {
-    const { pathToFileURL } = await import("node:url");
-    url = pathToFileURL(given);
-  } else {
-    url = new URL(given, globalThis.document?.baseURI ?? globalThis.location.href);
-  }
+  if (!folder) throw new PotstillError("no folder was named: give the URL of a student's folder");
+  const url = await toUrl(folder);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
 }
@@ -26,7 +27,7 @@ export async function folderUrl(folder) {
 // The bytes of a file; null where there is none.
 export async function readIfThere(url) {
   if (url.protocol === "file:" && isNode) {
-    const { readFile } = await import("node:fs/promises");
+    const { readFile } = await nodeModule("fs/promises");
     try {
       return await readFile(url);
     } catch (error) {

@@ -1,7 +1,7 @@
 // A student of Potstill in the browser and on Node: raw text to labels. The arithmetic is potstill.wasm's, which is built
 // of the same C++ source as the Python package's core.
 import { Core } from "./core.js";
-import { PotstillError, asObject, folderUrl, read, readIfThere } from "./files.js";
+import { PotstillError, asObject, folderUrl, read, readIfThere, toUrl } from "./files.js";
 import { loadInWorker } from "./remote.js";
 import { findThreshold, taskOf, thresholdsOf } from "./tasks.js";
 import { checkTexts } from "./texts.js";
@@ -21,7 +21,7 @@ export class Potstill {
   // Loads a student. The options are explained in potstill.d.ts.
   static async load(folder, { worker = false, precision, wasm } = {}) {
     const place = await folderUrl(folder);
-    const module = new URL(wasm ?? "./potstill.wasm", import.meta.url);
+    const module = wasm ? await toUrl(wasm) : new URL("./potstill.wasm", import.meta.url);
     if (![undefined, null, "fp32", "int8"].includes(precision))
       throw new PotstillError(`no precision '${precision}': choose one of fp32, int8`);
     if (worker) return loadInWorker(place.href, { precision, wasm: module.href });
@@ -66,17 +66,21 @@ export class Potstill {
   }
 
   words(text) {
-    return this.#core.words(String(text));
+    return this.#opened().words(String(text));
   }
 
   close() {
     this.#core = null; // with it goes its memory
   }
 
-  #forEach(texts, use) {
+  #opened() {
     if (!this.#core) throw new PotstillError("this student was closed: load it again");
+    return this.#core;
+  }
+
+  #forEach(texts, use) {
     const items = Array.isArray(texts) ? texts : [texts];
-    const rows = this.#core.logits(checkTexts(items, this.readsPairs), this.readsPairs ? 2 : 1).map(use);
+    const rows = this.#opened().logits(checkTexts(items, this.readsPairs), this.readsPairs ? 2 : 1).map(use);
     return Array.isArray(texts) ? rows : rows[0];
   }
 }

@@ -1,11 +1,10 @@
 // A student in a worker: the same methods, which give promises.
-import { PotstillError, isNode } from "./files.js";
+import { PotstillError, isNode, nodeModule } from "./files.js";
 
 async function startWorker() {
-  const url = new URL("./worker.js", import.meta.url);
-  if (!isNode) return new Worker(url, { type: "module" });
-  const { Worker: Thread } = await import("node:worker_threads");
-  const thread = new Thread(url);
+  if (!isNode) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  const { Worker: Thread } = await nodeModule("worker_threads");
+  const thread = new Thread(new URL("./worker.js", import.meta.url));
   thread.unref(); // it does not keep the process alive
   thread.addEventListener = (event, use) => thread.on(event, (data) => use(event === "message" ? { data } : data));
   return thread;
@@ -64,6 +63,7 @@ class RemotePotstill {
   }
 
   #answer({ number, result, problem }) {
+    if (!this.#waiting.has(number)) return; // it was closed meanwhile
     const { resolve, reject } = this.#waiting.get(number);
     this.#waiting.delete(number);
     if (!this.#waiting.size) this.#worker?.unref?.();

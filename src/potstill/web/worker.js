@@ -1,5 +1,5 @@
 // What runs in the worker: a student, and the calls of its methods that arrive as messages.
-import { isNode } from "./files.js";
+import { isNode, nodeModule } from "./files.js";
 import { Potstill } from "./potstill.js";
 
 let student;
@@ -16,7 +16,7 @@ async function answer({ number, method, values }, port) {
 }
 
 if (isNode) {
-  const { parentPort } = await import("node:worker_threads");
+  const { parentPort } = await nodeModule("worker_threads");
   parentPort.on("message", (data) => answer(data, parentPort));
 } else {
   globalThis.addEventListener("message", ({ data }) => answer(data, globalThis));

@@ -2,7 +2,7 @@
 const { model: name, mostWords } = form.dataset;
 const loading = import("./potstill.js").then(({ Potstill }) => Potstill.load("student", { worker: true }));
 loading.catch(() => {}); // it is told when an answer is asked for
-navigator.serviceWorker?.register("sw.js"); // the page then opens without a network
+navigator.serviceWorker?.register("sw.js").catch(() => {}); // else it needs the network, as it does now
 
 function toAnswer(student, decision, probabilities) {
   const order = student.labels.map((_, index) => index).sort((a, b) => probabilities[b] - probabilities[a]);
