@@ -45,7 +45,7 @@ int main(int count, char **arguments) {
   potstill_text text;
   int status = logits ? 0 : 1;
   while (!status && read_line(&line, &room, &text)) {
-    status = potstill_logits(student, &text, 1, logits);
+    status = potstill_logits(student, &text, 1, 1, logits);
     if (status) break;
     softmax(logits, n_labels);
     size_t best = 0;
@@ -53,7 +53,7 @@ int main(int count, char **arguments) {
       if (logits[i] > logits[best]) best = i;
     printf("%s\t%.4f\n", potstill_label(student, best), logits[best]);
   }
-  if (status) fprintf(stderr, "not enough memory\n");
+  if (status) fprintf(stderr, status == 2 ? "the student reads pairs of texts\n" : "not enough memory\n");
   free(line);
   free(logits);
   potstill_close(student);

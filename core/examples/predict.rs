@@ -25,7 +25,8 @@ extern "C" {
     fn potstill_logits(
         student: *const Opaque,
         texts: *const Text,
-        n_texts: usize,
+        n_rows: usize,
+        texts_a_row: c_int,
         logits: *mut f32,
     ) -> c_int;
     fn potstill_close(student: *mut Opaque);
@@ -87,11 +88,14 @@ impl Student {
                 self.student,
                 views.as_ptr(),
                 views.len(),
+                1,
                 logits.as_mut_ptr(),
             )
         };
-        if status != 0 {
-            return Err("not enough memory".to_string());
+        match status {
+            0 => {}
+            2 => return Err("the student reads pairs of texts".to_string()),
+            _ => return Err("not enough memory".to_string()),
         }
         let best = |row: &[f32]| (1..n_labels).fold(0, |a, b| if row[b] > row[a] { b } else { a });
         Ok(logits

@@ -45,12 +45,16 @@ POTSTILL_API potstill_student *potstill_open_memory(potstill_text config, potsti
  * labels on: so they are counted. */
 POTSTILL_API const char *potstill_label(const potstill_student *student, size_t index);
 
-/* Logits of texts, n_texts rows of one number a label. Softmax, or a sigmoid for each label, makes probabilities of
- * them. texts    n_texts, or for a student of pairs 2 * n_texts: the first text of each pair, then its second Returns
- * 0; or 1 where the texts need more memory than there is, or one has more than 256 MB: `logits` are then not to be
- * used. Nothing is allocated where earlier texts were as long and as many. */
-POTSTILL_API int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_texts,
-                                 float *logits);
+/* Logits of texts: n_rows rows of one number a label. Softmax, or a sigmoid for each label, makes probabilities of them.
+ *
+ *   texts        n_rows * texts_a_row: of a student of pairs the first text of each pair, then its second
+ *   texts_a_row  1, or for a student of pairs 2
+ *
+ * Returns 0. Else `logits` are not to be used: 1 where the texts need more memory than there is, or one has more than
+ * 256 MB; 2 where the student reads another number of texts a row. Nothing is allocated where earlier texts were as long
+ * and as many. */
+POTSTILL_API int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_rows,
+                                 int texts_a_row, float *logits);
 
 /* Frees a student; NULL is allowed. */
 POTSTILL_API void potstill_close(potstill_student *student);

@@ -106,12 +106,14 @@ const char *potstill_label(const potstill_student *student, size_t index) {
   return index < labels.size() ? labels[index].c_str() : nullptr;
 }
 
-int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_texts, float *logits) {
+int potstill_logits(const potstill_student *student, const potstill_text *texts, size_t n_rows, int texts_a_row,
+                    float *logits) {
+  if (texts_a_row != (student->student.reads_pairs() ? 2 : 1)) return 2;
   return guarded(1, [&] {
     const size_t sides = student->student.reads_pairs() ? 2 : 1, n_labels = student->student.labels().size();
     std::string_view views[2 * kTexts];  // here, so that nothing is allocated
-    for (size_t start = 0; start < n_texts; start += kTexts) {
-      const size_t count = std::min(kTexts, n_texts - start);
+    for (size_t start = 0; start < n_rows; start += kTexts) {
+      const size_t count = std::min(kTexts, n_rows - start);
       for (size_t i = 0; i < count * sides; ++i) views[i] = view(texts[start * sides + i]);
       if (!student->student.logits(views, count, logits + start * n_labels)) return 1;
     }

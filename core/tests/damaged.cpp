@@ -70,8 +70,9 @@ void read_texts(const potstill_student *student, const std::vector<std::string> 
     if (are_pairs) views.push_back(held[(i + 1) % held.size()].text());
   }
   const std::unique_ptr<float[]> logits(new float[texts.size() * n_labels]);
-  if (potstill_logits(student, views.data(), texts.size(), logits.get())) return;
-  for (size_t i = 0; i < texts.size(); ++i) potstill_logits(student, &views[are_pairs ? 2 * i : i], 1, logits.get());
+  const int a_row = are_pairs ? 2 : 1;
+  if (potstill_logits(student, views.data(), texts.size(), a_row, logits.get())) return;
+  for (size_t i = 0; i < texts.size(); ++i) potstill_logits(student, &views[a_row * i], 1, a_row, logits.get());
 }
 
 const char *const kNumbers[] = {"0",

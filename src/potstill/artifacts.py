@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +68,12 @@ TEXTS = "texts.parquet"  # what the teacher is to label
 LEFT_OUT = "left_out.jsonl"  # of a transfer set: the texts that the teacher has no answer for
 BENCH, BENCH_PLOT = "bench.json", "bench.svg"
 ENCODED_SUFFIX = {"teacher": ".fs", "student": ".ids"}
+
+
+def _remove_tree(folder: Path, *, ignore_errors: bool = False) -> None:
+    import shutil  # here: potstill.load to the first answer does without it
+
+    shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
 def shard_name(index: int) -> str:
@@ -324,7 +329,7 @@ def _settle(folder: Path) -> None:
     if _complete_manifest(_partial(folder)) is not None and _may_be_replaced(folder):
         _put_in_place(folder)
     elif folder.exists():
-        shutil.rmtree(_replaced(folder), ignore_errors=True)
+        _remove_tree(_replaced(folder), ignore_errors=True)
     elif _replaced(folder).is_dir():
         _replaced(folder).rename(folder)
 
@@ -335,6 +340,8 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
+        import shutil
+
         shutil.copy2(source, target)
 
 
@@ -370,7 +377,7 @@ def _prepare_work(work: Path, inputs: dict[str, Any]) -> None:
     if work.exists():
         logger.info("%s: was begun from other inputs: starting again", work)
         mark.unlink(missing_ok=True)  # first: a kill in between must leave nothing to resume
-        shutil.rmtree(work)
+        _remove_tree(work)
     work.mkdir(parents=True)
     mark.write_text(begun_from)
 
@@ -379,12 +386,12 @@ def _put_in_place(folder: Path) -> None:
     """Replace ``folder`` by its working folder, which is complete, without scratch."""
     work = _partial(folder)
     for scratch in work.glob(".*"):
-        shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
-    shutil.rmtree(_replaced(folder), ignore_errors=True)
+        _remove_tree(scratch) if scratch.is_dir() else scratch.unlink()
+    _remove_tree(_replaced(folder), ignore_errors=True)
     if folder.exists():
         folder.rename(_replaced(folder))
     work.rename(folder)
-    shutil.rmtree(_replaced(folder), ignore_errors=True)
+    _remove_tree(_replaced(folder), ignore_errors=True)
 
 
 def write_manifest(folder: Path, inputs: dict[str, Any]) -> None:

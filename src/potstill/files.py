@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,6 +122,8 @@ def rereadable(path: Path) -> Path:
 @cache
 def _copy_of(path: Path) -> Path:
     """What a pipe or a device gives, in a temporary file that is removed at the end of the process."""
+    import shutil  # here: potstill.load to the first answer does without it
+
     copy = _scratch() / f"{len(list(_scratch().iterdir()))}{path.suffix}"
     with reading(path), path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
@@ -132,6 +133,7 @@ def _copy_of(path: Path) -> Path:
 @cache
 def _scratch() -> Path:
     import atexit
+    import shutil
     import tempfile  # here: potstill.load to the first answer does without it
 
     folder = Path(tempfile.mkdtemp(prefix="potstill-"))

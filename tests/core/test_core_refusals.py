@@ -143,3 +143,14 @@ def test_a_pipe_is_not_waited_for(core: ctypes.CDLL, folder: Path) -> None:
     os.mkfifo(folder / "plan.int8.json")
     assert problem(core, folder, None) == ""  # in floats
     assert "plan.int8.json cannot be read" in problem(core, folder, "int8")
+
+
+@pytest.mark.parametrize(("kind", "a_row"), [("bilstm-texts", 2), ("bilstm-pairs", 1), ("bilstm-texts", 0)])
+def test_another_number_of_texts_a_row_than_the_student_reads(
+    core: ctypes.CDLL, core_students: list[Path], kind: str, a_row: int
+) -> None:
+    folder = next(folder for folder in core_students if folder.name == kind)
+    student = ctypes.c_void_p(core.potstill_open(str(folder).encode(), b"fp32", None, 0))
+    core.potstill_logits.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]
+    assert core.potstill_logits(student, None, 1, a_row, None) == 2
+    core.potstill_close(student)

@@ -73,7 +73,7 @@ class Timing:
     """One model's times with a number of threads and of texts a call; milliseconds a call.
 
     :param tokenise_ms: median of text to ids, measured by itself; ``model_ms`` is the rest of ``p50_ms``. None for a
-        peer, which does not separate them.
+        peer and for a student in the native core, which do not separate them.
     :param texts_per_second: over all calls.
     """
 
@@ -354,7 +354,7 @@ def _time(model: Classifier | Peer, batch: int, warm_up: Sequence[Text], texts: 
         model.predict(texts_of_call)
         ended = time.perf_counter()
         tokenise_ms = None
-        if isinstance(model, Classifier):
+        if isinstance(model, Classifier) and model.tokenises_apart:
             model.encode(texts_of_call)
             tokenise_ms = 1000 * (time.perf_counter() - ended)
         calls.append(_Call(1000 * (ended - began), tokenise_ms))

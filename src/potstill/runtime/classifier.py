@@ -95,6 +95,11 @@ class Classifier(FittedClassifier):
         """
         return self._graph.logits(self.encode(check_texts(texts, pairs=self._pairs)))
 
+    @property
+    def tokenises_apart(self) -> bool:
+        """Whether :meth:`encode` makes tokens; in the native core that is one with the logits."""
+        return not isinstance(self._graph, CoreGraph)
+
     def encode(self, texts: Sequence[Any]) -> Any:
         """The tokens of texts in the graph's own form: the first half of :meth:`logits`, without its checks."""
         if self._split is not None:

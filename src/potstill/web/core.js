@@ -77,7 +77,7 @@ export class Core {
       this.#setText(room.texts + index * TEXT_SIZE, at, written);
       at += written;
     });
-    if (this.#functions.potstill_logits(this.#student, room.texts, n, room.logits)) throw new PotstillError(TOO_LARGE);
+    if (this.#functions.potstill_logits(this.#student, room.texts, n, parts, room.logits)) throw new PotstillError(TOO_LARGE);
     const found = Array.from(new Float32Array(this.#functions.memory.buffer, room.logits, n * nLabels));
     return Array.from({ length: n }, (_, row) => found.slice(row * nLabels, (row + 1) * nLabels));
   }
