@@ -155,6 +155,23 @@ PyObject *encode(PyObject *self, PyObject *text) {
   return list;
 }
 
+PyObject *words(PyObject *, PyObject *text) {
+  std::string_view view;
+  if (!utf8(text, view)) return nullptr;
+  std::vector<potstill::Span> spans;
+  try {
+    spans = potstill::words_of(view);
+  } catch (const std::bad_alloc &) {
+    return PyErr_NoMemory();
+  }
+  PyObject *list = PyList_New(static_cast<Py_ssize_t>(spans.size()));
+  for (size_t i = 0; list && i < spans.size(); ++i) {
+    PyObject *span = Py_BuildValue("II", spans[i].start, spans[i].end);
+    if (!span || PyList_SetItem(list, static_cast<Py_ssize_t>(i), span) < 0) Py_CLEAR(list);
+  }
+  return list;
+}
+
 PyObject *instructions(PyObject *self, void *) {
   return is_open(self) ? PyUnicode_FromString(opened(self).student.instructions()) : nullptr;
 }
@@ -193,15 +210,13 @@ PyType_Slot slots[] = {
 
 PyType_Spec spec = {"potstill_core.Student", sizeof(Object), 0, Py_TPFLAGS_DEFAULT, slots};
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT,
-                          "potstill_core",
-                          "Students without ONNX Runtime.",
-                          0,
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          nullptr};
+PyMethodDef functions[] = {
+    {"words", words, METH_O, "words(text): where its words begin and end, in characters, as students split it."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "potstill_core", "Students without ONNX Runtime.", 0, functions, nullptr, nullptr, nullptr,
+    nullptr};
 
 }  // namespace
 

@@ -33,6 +33,10 @@ class Vocabulary {
   size_t most_steps_ = 0;        // from where a word should be to where it is
 };
 
+struct Span {
+  uint32_t start, end;
+};
+
 // What one call needs; used again by the next.
 struct TextScratch {
   Characters characters, other;
@@ -69,6 +73,9 @@ class Tokenizer {
   uint32_t unknown_ = 0, space_ = 0;
   bool reads_characters_ = false, drops_invisible_ = false, composes_ = false, lowers_ = false, has_pieces_ = false;
 };
+
+// Where the words of a text begin and end, in characters, as students split it.
+std::vector<Span> words_of(std::string_view text);
 
 // Where the word ends that begins at a character; `start` itself: none begins there.
 size_t word_end(const uint32_t *characters, const uint8_t *classes, size_t size, size_t start);

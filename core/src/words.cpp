@@ -103,4 +103,18 @@ size_t word_end(const uint32_t *characters, const uint8_t *classes, size_t size,
   return start + first_word({characters + start, classes + start, size - start});
 }
 
+std::vector<Span> words_of(std::string_view text) {
+  Characters characters;
+  decode(text.data(), text.size(), characters);
+  std::vector<uint8_t> of_characters(characters.size());
+  for (size_t i = 0; i < characters.size(); ++i) of_characters[i] = classes(characters[i]);
+  std::vector<Span> words;
+  for (size_t start = 0; start < characters.size();) {
+    const size_t end = word_end(characters.data(), of_characters.data(), characters.size(), start);
+    if (end > start) words.push_back({static_cast<uint32_t>(start), static_cast<uint32_t>(end)});
+    start = end > start ? end : start + 1;
+  }
+  return words;
+}
+
 }  // namespace potstill

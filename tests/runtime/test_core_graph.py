@@ -12,8 +12,9 @@ import pytest
 
 import potstill
 from potstill.artifacts import read_json, write_json
+from potstill.corpus.words import word_splitter
 from potstill.errors import PotstillError
-from potstill.runtime.core_graph import CoreGraph
+from potstill.runtime.core_graph import CoreGraph, word_spans
 from potstill.runtime.student_graph import StudentGraph
 from standins import write_student
 
@@ -148,3 +149,12 @@ def test_arguments_of_another_kind_are_errors(student: Path) -> None:
 
 def test_the_core_is_used_by_load(student: Path) -> None:
     assert isinstance(potstill.load(student)._graph, CoreGraph)
+
+
+@pytest.mark.parametrize("text", ["It isn't 1,000.5 é e\u0301, ...", "", " ", "영화는 재미있다", "a\u200bb\u00ad c"])
+def test_words_are_those_of_the_word_splitter(text: str) -> None:
+    assert word_spans(text) == [span for _, span in word_splitter().pre_tokenize_str(text)]
+
+
+def test_without_the_core_words_are_the_same(without_core: None) -> None:
+    assert word_spans("It isn't.") == [(0, 2), (3, 5), (5, 8), (8, 9)]

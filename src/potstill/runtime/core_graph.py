@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors
 from potstill.corpus.texts import Text, parts_of
-from potstill.errors import PotstillError
+from potstill.errors import PotstillError, require
 from potstill.forks import PerProcess
 from potstill.model_folder import CoreFiles
 
@@ -37,6 +37,20 @@ def find_core() -> Any:
 def tell_without_core() -> None:
     """Say once that students run in ONNX Runtime."""
     logger.warning("the native core is not built here: students run in ONNX Runtime, several times slower")
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end, as students split it.
+
+    :raises PotstillError: where neither the core nor tokenizers is there.
+    """
+    if find_core():
+        spans: list[tuple[int, int]] = find_core().words(text)
+        return spans
+    require("onnx", "tokenizers")
+    from potstill.corpus.words import word_splitter
+
+    return [span for _, span in word_splitter().pre_tokenize_str(text)]
 
 
 class CoreGraph:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potstill.corpus.texts import Text
-from potstill.corpus.words import word_splitter
+from potstill.runtime.core_graph import word_spans
 
 MAX_WORDS = 200  # each costs a prediction
 
@@ -26,8 +26,8 @@ class Word:
 
 def split_words(text: str) -> list[Word]:
     """The words of a text, split as a student splits them."""
-    spans = word_splitter().pre_tokenize_str(text)
-    return [Word(word, start, end) for word, (start, end) in spans if word.strip()]
+    spans = word_spans(text)
+    return [Word(text[start:end], start, end) for start, end in spans if text[start:end].strip()]
 
 
 def leave_one_out(text: str, words: list[Word]) -> list[str]:
