@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+import potstill
 from potstill.artifacts import read_json, write_json
+from potstill.errors import PotstillError
 
 POSITIVE = ("fine", "good", "bright", "warm", "clever")
 NEGATIVE = ("dull", "bad", "flat", "cold", "silly")
@@ -109,3 +112,10 @@ def write_student(
 def change_json(path: Path, **fields: Any) -> None:
     """Write some fields of a JSON file anew."""
     write_json(path, read_json(path) | fields)
+
+
+def refused(folder: Path, complaint: str) -> None:
+    """Loading the folder, or asking it, ends in one line."""
+    with pytest.raises(PotstillError, match=complaint) as raised:
+        potstill.load(folder, threads=1).predict(["a b", "\u2603"])
+    assert "\n" not in str(raised.value)

@@ -21,7 +21,7 @@ class Step {
     const size_t before = (step & 1) * n_texts_ * width, after = n_texts_ * width - before;
     typename P::Sum sums[kSums];
     const size_t height = rows_a_tile(active, std::min(kMostRows, kSums / 4));
-    const size_t together = active == 1 && kSums >= 24 && blocks % 2 == 0 ? 2 : 1;  // blocks of a tile
+    const size_t together = active == 1 && blocks % 2 == 0 ? 2 : 1;  // blocks of a tile
     // There and back: the weights of the last blocks are still in the first cache.
     for (size_t i = 0; i < blocks; i += together) {
       const size_t block = step % 2 ? blocks - together - i : i;

@@ -13,10 +13,9 @@ import pytest
 import potstill
 from potstill.artifacts import read_json, write_json
 from potstill.corpus.words import word_splitter
-from potstill.errors import PotstillError
 from potstill.runtime.core_graph import CoreGraph, word_spans
 from potstill.runtime.student_graph import StudentGraph
-from standins import write_student
+from standins import refused, write_student
 
 potstill_core = pytest.importorskip("potstill_core")
 
@@ -32,13 +31,6 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(student: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(student, tmp_path / "copy"))
-
-
-def refused(folder: Path, complaint: str) -> None:
-    """Loading the folder, or asking it, ends in one line."""
-    with pytest.raises(PotstillError, match=complaint) as raised:
-        potstill.load(folder, threads=1).predict(["a b", "\u2603"])
-    assert "\n" not in str(raised.value)
 
 
 def test_without_the_core_onnx_runtime_is_taken_and_that_is_said_once(

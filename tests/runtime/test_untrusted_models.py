@@ -11,8 +11,7 @@ from onnx import TensorProto, helper
 
 import potstill
 from potstill.artifacts import read_json, write_json
-from potstill.errors import PotstillError
-from standins import write_student
+from standins import refused, write_student
 
 pytestmark = pytest.mark.usefixtures("without_core")
 
@@ -26,13 +25,6 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(student: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(student, tmp_path / "copy"))
-
-
-def refused(folder: Path, complaint: str) -> None:
-    """Loading the folder, or asking it, ends in one line."""
-    with pytest.raises(PotstillError, match=complaint) as raised:
-        potstill.load(folder, threads=1).predict(["a b", "\u2603"])
-    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "precision.json"])
