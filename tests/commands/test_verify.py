@@ -63,7 +63,7 @@ def test_a_run_that_nobody_touched_is_what_it_claims_to_be(finished: Path, capsy
 
 def test_a_model_folder_is_verified_by_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["verify", str(run / "student")])
-    assert f"{run / 'student'}: 7 files are as they were written\n" in capsys.readouterr().out
+    assert f"{run / 'student'}: 8 files are as they were written\n" in capsys.readouterr().out
     (run / "student" / "model.onnx").unlink()
     assert failing(run / "student", capsys) == [f"{run}/student/model.onnx: is missing"]
     with pytest.raises(PotstillError, match=r"students: neither run\.json nor manifest\.json in it"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from potstill.corpus.safe_loading import DAMAGED, OneLineErrors
 from potstill.corpus.texts import Text, parts_of
 from potstill.errors import PotstillError, require
+from potstill.files import check_readable
 from potstill.forks import PerProcess
 from potstill.model_folder import CoreFiles
 
@@ -64,7 +65,12 @@ class CoreGraph:
 
     def __init__(self, files: CoreFiles, n_labels: int, threads: int = 1) -> None:
         with OneLineErrors(DAMAGED, files.plan):
-            self._student = find_core().Student(*map(str, files))
+            try:
+                self._student = find_core().Student(*map(str, files))
+            except OSError:
+                for file in files:
+                    check_readable(file)
+                raise
         if self._student.n_labels != n_labels:
             raise PotstillError(f"{files.plan}: {DAMAGED}")
         self._n_labels = n_labels
