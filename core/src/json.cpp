@@ -11,6 +11,7 @@ namespace potstill {
 namespace {
 
 constexpr int kDeepest = 64;
+constexpr size_t kMany = 1000, kBytesAMember = 22;
 constexpr size_t kMostValues = size_t{1} << 22;  // each takes a hundred bytes, and two in the text
 
 class Parser {
@@ -74,6 +75,11 @@ class Parser {
     if (take('}')) return true;
     do {
       skip_space();
+      // A vocabulary, of which a file has one: its memory is taken at once.
+      if (value.members.size() == kMany && !has_many_) {
+        has_many_ = true;
+        value.members.reserve(kMany + (source_.size() - at_) / kBytesAMember);
+      }
       value.members.emplace_back();
       auto &[name, member] = value.members.back();
       if (!string(name) || !take(':') || !parse(member, depth + 1)) return false;
