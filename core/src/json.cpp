@@ -183,6 +183,7 @@ class Parser {
   std::string_view source_;
   std::deque<std::string> &unescaped_;
   size_t at_ = 0, n_values_ = 0;
+  bool has_many_ = false;  // whether an object of many members was met
 };
 
 }  // namespace
