@@ -10,7 +10,7 @@ export HF_HUB_OFFLINE ?= 1
 # Hashes are checked of all but torch, which is another file on each platform, the build backend and Potstill itself.
 install: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml constraints.txt requirements.lock $(wildcard packages/*/pyproject.toml)
+$(VENV)/installed: pyproject.toml constraints.txt requirements.lock $(wildcard packages/*/pyproject.toml) $(wildcard core/src/* core/python/* core/CMakeLists.txt)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable packages/potstill-base-en --editable packages/potstill-base-ko

@@ -168,3 +168,10 @@ def test_verify_compares_figures_within_lists_and_objects() -> None:
     assert _is_same({"a": [{"f1": 0.1 + 0.2}]}, {"a": [{"f1": 0.3}]})
     assert not _is_same({"a": [{"f1": 0.31}]}, {"a": [{"f1": 0.3}]})
     assert not _is_same([0.3], [0.3, 0.3]) and not _is_same({"a": 1}, {"b": 1})
+
+
+def test_where_the_loss_picks_checkpoints_macro_f1_picks_the_best_student(several: Path) -> None:
+    evaluation = read_evaluation(several)
+    exact = replace(evaluation.best, name="exact", valid={"accuracy": 0.9, "macro_f1": 0.2})
+    right = replace(evaluation.best, name="right", valid={"accuracy": 0.1, "macro_f1": 0.8})
+    assert replace(evaluation, measure="loss", scores=[evaluation.teacher, exact, right]).best.name == "right"

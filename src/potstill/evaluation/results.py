@@ -235,7 +235,7 @@ class Evaluation:
     :param reference: None with ``--no-reference_row``.
     :param is_gold: whether people labelled test; else accuracy is agreement with the teacher.
     :param problem_type: of the task.
-    :param measure: the figure on valid that picks the best student; of ``loss`` accuracy does.
+    :param measure: the figure on valid that picks the best student; of ``loss`` the task's own does.
     """
 
     machine: Machine
@@ -278,7 +278,7 @@ class Evaluation:
     @property
     def best(self) -> Score:
         """The distilled student that is best on valid, of equals the first: it is ``student/``. Test does not pick."""
-        figure = "accuracy" if self.measure == "loss" else self.measure
+        figure = self.task.default_measure if self.measure == "loss" else self.measure
         return max(self.students, key=lambda score: score.valid[figure])
 
 
