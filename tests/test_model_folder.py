@@ -56,6 +56,15 @@ def test_a_precision_is_there_where_its_files_are(student: ModelFolder) -> None:
     assert student.precisions == ["fp32", "int8"] and student.files()[2].name == "plan.int8.json"
 
 
+def test_a_copy_with_int8_alone_is_loaded_in_it(student: ModelFolder) -> None:
+    for file in ("plan.json", "model.onnx", "model.safetensors"):
+        (student.path / file).unlink()
+    assert student.default_precision == "fp32"
+    write_json(student.path / "plan.int8.json", {"weights": "plan.int8.safetensors"})
+    (student.path / "plan.int8.safetensors").write_bytes(b"small")
+    assert student.default_precision == "int8" and student.files()[3].name == "plan.int8.safetensors"
+
+
 def test_a_folder_without_its_files_is_named(student: ModelFolder, tmp_path: Path) -> None:
     with pytest.raises(PotstillError, match=r"nowhere: no config\.json in it; give the folder of a trained model"):
         ModelFolder(tmp_path / "nowhere").megabytes()

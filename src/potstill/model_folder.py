@@ -168,9 +168,11 @@ class ModelFolder:
 
     @property
     def default_precision(self) -> str:
-        """The precision that ``potstill export`` chose, else ``fp32``."""
+        """The precision that ``potstill export`` chose, else ``fp32``, or what there is: a copy may have int8 alone."""
         choice = self.path / PRECISION
-        return str(read_object(choice).get("default", "fp32")) if choice.is_file() else "fp32"
+        if choice.is_file():
+            return str(read_object(choice).get("default", "fp32"))
+        return next(iter(self.precisions), "fp32")
 
     def files(self, precision: str | None = None) -> tuple[Path, ...]:
         """What is deployed: of a student with a plan what the native core opens, of others what ONNX Runtime does.
