@@ -31,7 +31,7 @@ from potstill.runtime.classifier import Classifier, load
 from potstill.runtime.texts import as_list, check_texts
 from potstill.teachers.black_boxes import PYTHON
 
-Labelled = tuple[Iterable[str], Iterable[Any]]
+Labelled = tuple[Iterable[Text], Iterable[Any]]
 """Texts and their labels."""
 
 

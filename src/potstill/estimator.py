@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from potstill.api import distill
 from potstill.corpus.splits import HELD_OUT
 from potstill.corpus.stratified import stratify
+from potstill.corpus.texts import Text, map_text
 from potstill.errors import PotstillError, shown, unknown_name
 from potstill.runs.options import Effort
 from potstill.runtime.packed import PackedModel
@@ -80,7 +81,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Distill a student.
 
-        :param X: texts: a list, an array of strings, a series of pandas or polars.
+        :param X: texts: a list, an array of strings, a series of pandas or polars; or pairs of texts, as tuples.
         :param y: a label for each: strings, whole numbers or booleans. Where a text may have several, a matrix of 1
             and 0 with a row a text and a column a label, or a list of strings for each text.
         :raises PotstillError: which is a ``ValueError`` too, for bad texts, labels or parameters.
@@ -92,8 +93,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             names = _label_names(classes)
             train, valid = split(list(zip(texts, [names[index] for index in class_ids], strict=True)), seed)
         else:
-            with _as_bad_input():
-                texts = _check_texts(X, "fit")
+            texts = _check_texts(X)
             check_consistent_length(texts, several.labels)
             classes, names = several.classes, [str(name) for name in several.classes]
             train, valid = split_several(list(zip(texts, several.labels, strict=True)), seed)
@@ -129,7 +129,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         with _as_bad_input():
-            probabilities: NDArray[np.float32] = self.packed_.classifier.predict_proba(_check_texts(X))
+            probabilities: NDArray[np.float32] = self.packed_.classifier.predict_proba(X)
         return self._in_order(probabilities)
 
     def _in_order(self, columns: NDArray[Any]) -> NDArray[Any]:
@@ -236,7 +236,7 @@ def find_several(y: Any) -> Several | None:
     return Several(classes, labels, is_matrix)
 
 
-def split_several(rows: list[tuple[str, tuple[str, ...]]], seed: int) -> tuple[list[Any], list[Any]]:
+def split_several(rows: list[tuple[Text, tuple[str, ...]]], seed: int) -> tuple[list[Any], list[Any]]:
     """Train and valid where a text may have several labels: 10% of the different texts, with their share of each label.
 
     :param rows: texts with their labels.
@@ -279,18 +279,22 @@ def _as_bad_input() -> Iterator[None]:
         raise BadInput(str(error)) from error
 
 
-def _check_texts(texts: Any, taker: str = "predict") -> list[str]:
-    checked = check_texts(texts, pairs=False, taker=taker)
-    return [str(text) for text in checked]
+def _check_texts(texts: Any) -> list[Text]:
+    """The texts or pairs to learn from, without spaces around them."""
+    with _as_bad_input():
+        return [map_text(text, _stripped) for text in check_texts(texts, pairs=None, taker="fit")]
 
 
-def _check_data(texts: Any, y: Any) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]:
-    """The texts, the classes, and which of them each text has.
+def _stripped(text: str) -> str:
+    return str(text).strip()  # numpy's strings as Python's
+
+
+def _check_data(texts: Any, y: Any) -> tuple[list[Text], NDArray[Any], NDArray[np.int64]]:
+    """The texts or pairs, the classes, and which of them each text has.
 
     :raises ValueError: when they are no texts and labels, or not as many.
     """
-    with _as_bad_input():
-        checked = [text.strip() for text in _check_texts(texts, "fit")]
+    checked = _check_texts(texts)
     if y is None:
         raise BadInput("fit requires y to be passed, but the target y is None: give a label for each text")
     labels = column_or_1d(y, warn=True)
@@ -321,11 +325,11 @@ def _label_names(classes: Iterable[Any]) -> list[str]:
     return names
 
 
-def _columns(rows: list[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
+def _columns(rows: list[tuple[Text, Any]]) -> tuple[list[Text], list[Any]]:
     return [text for text, _ in rows], [label for _, label in rows]
 
 
-def split(rows: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def split(rows: list[tuple[Text, str]], seed: int) -> tuple[list[tuple[Text, str]], list[tuple[Text, str]]]:
     """Train and valid: 10% of the different texts of each label are valid, at least one, but not all of them.
 
     A text is in one of the two, however often it occurs; one that has several labels is in train. Where no label has
@@ -333,16 +337,16 @@ def split(rows: list[tuple[str, str]], seed: int) -> tuple[list[tuple[str, str]]
 
     :param rows: texts with their labels.
     """
-    labels: dict[str, set[str]] = defaultdict(set)
+    labels: dict[Text, set[str]] = defaultdict(set)
     for text, label in rows:
         labels[text].add(label)
-    texts: dict[str, list[str]] = defaultdict(list)
+    texts: dict[str, list[Text]] = defaultdict(list)
     for text, own in labels.items():
         if len(own) == 1:
             texts[next(iter(own))].append(text)
     has_more = {label for own in labels.values() if len(own) > 1 for label in own}  # in train, whatever is held out
     generator = np.random.default_rng(seed)
-    held: dict[str, str] = {}
+    held: dict[Text, str] = {}
     for label, group in sorted(texts.items()):
         n_held = min(max(1, round(HELD_OUT * len(group))), len(group) - (label not in has_more))
         held |= {group[index]: label for index in generator.permutation(len(group))[:n_held]}

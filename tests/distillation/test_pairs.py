@@ -157,6 +157,18 @@ def test_a_function_of_pairs_is_a_teacher(run: Path, tiny_vectors: Path, tmp_pat
     assert finished.student.predict([("the drama", "a fine drama")]).shape == (1,)
 
 
+def test_scikit_learns_classifier_learns_and_predicts_pairs(run: Path, tiny_vectors: Path) -> None:
+    examples = read_examples(run.parent / "data" / "train.jsonl")
+    pairs, labels = [each.content for each in examples], [str(each.label) for each in examples]
+    options = {name: value for name, value in small(tiny_vectors).items() if name not in ("student", "progress")}
+    model = potstill.DistilledClassifier(teacher=same_film, student="ngram", threads=1, options=options)
+    predicted = model.fit(pairs, labels).predict([list(pair) for pair in pairs])
+    assert predicted.tolist() == model.student_.predict(pairs).tolist()
+    assert model.predict_proba(pairs).shape == (60, 2) and model.classes_.tolist() == ["other", "same"]
+    with pytest.raises(ValueError, match="text 1 is a single text: this student takes pairs"):
+        model.predict(["the drama"])
+
+
 def test_a_function_labels_pairs_that_nobody_did(run: Path, tiny_vectors: Path, tmp_path: Path) -> None:
     pairs = [
         each.content for split in ("train", "valid") for each in read_examples(run.parent / "data" / f"{split}.jsonl")
