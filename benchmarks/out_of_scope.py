@@ -1,10 +1,14 @@
-"""How many texts that no label fits are refused, where 90% of those that one fits get a label: models beside TF-IDF.
+"""How many texts that no label fits are refused, where 90% of those that one fits get a label.
+
+Models beside TF-IDF, and beside fastText where it is installed, with those of its settings that are best on valid.
 
 python benchmarks/out_of_scope.py runs/banking/teacher runs/banking/student --data banking
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 import potstill
 from potstill.corpus.examples import read_examples, read_texts
 from potstill.evaluation.labelled import Labelled
+from potstill.evaluation.peers import PEERS, PeerTask, train_peer
 from potstill.evaluation.risk import reach_coverage, risk_coverage
 from potstill.tables import table
 
@@ -39,6 +44,8 @@ def main(options: Options) -> None:
         model = potstill.load(folder)
         known, others = model.predict_proba(test.texts), model.predict_proba(unknown)
         rows.append(measure(folder.name, model.classes_, known, others, test, options.coverage))
+    if find_spec("fasttext"):
+        rows.append(measure("fastText", *fasttext(options.data, test, unknown), test, options.coverage))
     rows.append(measure("TF-IDF", *tfidf(options.data, test, unknown), test, options.coverage))
     answered = f"right of the {100 * options.coverage:.0f}%"
     print(table(("model", "accuracy", answered, "unknown refused %", "area"), rows))
@@ -63,6 +70,19 @@ def measure(
     refused = float((unknown.max(axis=1) < point.at_least).mean())
     figures = (is_right.mean(), 1 - point.risk, refused, curve.area)
     return (name, *(f"{100 * figure:.2f}" for figure in figures))
+
+
+def fasttext(
+    data: Path, test: Labelled, unknown: list[str]
+) -> tuple[NDArray[np.object_], NDArray[np.float32], NDArray[np.float32]]:
+    """Labels and probabilities of fastText."""
+    train, valid = (Labelled.of(read_examples(data / f"{split}.txt")) for split in ("train", "valid"))
+    with TemporaryDirectory() as folder:
+        task = PeerTask(train, valid, Path(folder))
+        peers = [next(train_peer("fasttext", task, settings)) for settings in PEERS["fasttext"].settings]
+    best = max(peers, key=lambda peer: valid.is_right(peer.predict(valid.texts)).mean())
+    known, others = (best.probabilities(texts) for texts in (test.texts, unknown))  # type: ignore[misc]
+    return np.array(best.labels, dtype=object), known, others
 
 
 def tfidf(

@@ -55,12 +55,16 @@ class Peer:
     :param predict: raw texts to their labels.
     :param megabytes: of its files.
     :param seconds: of the processor, for its training on one thread.
+    :param probabilities: raw texts to the probability of each label, ``[n_texts, n_labels]``, where its library gives
+        them; their order is that of ``labels``.
     """
 
     precision: str
     predict: Predict
     megabytes: float
     seconds: float
+    probabilities: Callable[[Sequence[Text]], NDArray[Any]] | None = None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ def _train_fasttext(task: PeerTask, settings: Settings, seed: int) -> Iterator[P
 
         if takes_several:
             predict = _several(task, labels, probabilities)  # type: ignore[assignment]
-        return Peer(precision, predict, path.stat().st_size / 1e6, seconds)
+        return Peer(precision, predict, path.stat().st_size / 1e6, seconds, probabilities, labels)
 
     yield saved("model.bin", "fp32")
     try:
