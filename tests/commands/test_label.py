@@ -15,7 +15,7 @@ import pytest
 from potstill.artifacts import FORMAT, read_manifest, shards
 from potstill.cli import main
 from potstill.commands.label import LabelOptions, label_files
-from potstill.corpus.columns import TextColumn
+from potstill.corpus.columns import TextColumns
 from potstill.corpus.transfer import read_transfer, write_shard
 from potstill.errors import PotstillError
 from potstill.labelling import label
@@ -170,6 +170,10 @@ def test_pairs_are_labelled_from_columns(teacher: str, tmp_path: Path) -> None:
     table.write_text("sentence1,sentence2\na film,it is fine\na film,it is dull\n")
     label_files(LabelOptions(str(table), str(tmp_path / "out"), teacher=teacher))
     assert read_transfer(tmp_path / "out").texts == [("a film", "it is fine"), ("a film", "it is dull")]
+    (tmp_path / "named.csv").write_text("said,meant,text\na film,it is fine,?\na film,it is dull,?\n")
+    command = f"label --input {tmp_path / 'named.csv'} --output {tmp_path / 'named'} --teacher {teacher}"
+    main([*command.split(), "--text_column=said", "--text_pair_column=meant"])
+    assert read_transfer(tmp_path / "named").texts == read_transfer(tmp_path / "out").texts
     with pytest.raises(PotstillError, match="nli:some: reads single texts, and these are pairs"):
         label_files(LabelOptions(str(table), str(tmp_path / "out"), teacher="nli:some", labels="a,b"))
     write(tmp_path, TEXTS[:1])
@@ -304,7 +308,7 @@ def test_another_column_is_another_input(teacher: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     for column, text in (("", "dull"), ("review", "a fine film")):
         label_files(
-            LabelOptions(input=str(tmp_path / "a.csv"), output=out, teacher=teacher, columns=TextColumn(column))
+            LabelOptions(input=str(tmp_path / "a.csv"), output=out, teacher=teacher, columns=TextColumns(column))
         )
         assert read_transfer(tmp_path / "out").texts == [text]
 
@@ -317,6 +321,6 @@ def test_lines_of_text_have_no_column(teacher: str, tmp_path: Path) -> None:
                 input=str(tmp_path / "a.txt"),
                 output=str(tmp_path / "out"),
                 teacher=teacher,
-                columns=TextColumn("review"),
+                columns=TextColumns("review"),
             )
         )

@@ -178,6 +178,17 @@ def test_a_table_may_have_its_texts_in_a_column_of_any_name(student: Path, tmp_p
     assert (tmp_path / "out").read_text() == first
 
 
+def test_pairs_may_be_in_columns_of_any_name(tmp_path: Path) -> None:
+    student = write_student(tmp_path / "pairs", "ngram", ["no", "yes"], reads_pairs=True)
+    (tmp_path / "in.csv").write_text("asked,answered,text\na b,c d,?\n")
+    command = f"predict {student} --input={tmp_path / 'in.csv'} --output={tmp_path / 'out'} --proba"
+    main([*command.split(), "--text_column=asked", "--text_pair_column=answered"])
+    first = (tmp_path / "out").read_text()
+    (tmp_path / "in.csv").write_text("text,text_pair\na b,c d\n")
+    main(command.split())
+    assert (tmp_path / "out").read_text() == first
+
+
 def test_lines_have_no_column(student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.txt").write_text("a b\n")
     for source, name in ((str(tmp_path / "in.txt"), "in.txt"), ("-", "standard input")):

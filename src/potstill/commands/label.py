@@ -20,7 +20,7 @@ from potstill.artifacts import (
     own_manifest,
     shards,
 )
-from potstill.corpus.columns import TextColumn
+from potstill.corpus.columns import TextColumns
 from potstill.errors import PotstillError, require
 from potstill.files import is_input, rereadable
 from potstill.labelling import Engine
@@ -66,7 +66,7 @@ class LabelOptions:
     """Print what the first text becomes for a language model, and send nothing."""
     plan: bool = False
     """Print how many requests and tokens a language model would take, and what they cost; send nothing."""
-    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
+    columns: Annotated[TextColumns, tyro.conf.arg(name="")] = field(default_factory=TextColumns)
     labelling: Backend = "torch"
     """What runs the teacher; torch-bf16 and onnx-int8 are faster and less exact."""
     engine: Engine = "local"

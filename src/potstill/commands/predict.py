@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from potstill.corpus.columns import TextColumn
+from potstill.corpus.columns import TextColumns
 from potstill.corpus.examples import UNLABELLED, check_row, check_text, read_rows
 from potstill.corpus.lines import open_packed
 from potstill.corpus.readers import Row, has_columns
@@ -37,7 +37,7 @@ class PredictOptions:
     input: Path = STANDARD
     """Texts, one a line, in UTF-8, or in a column of a .csv, .jsonl or .parquet file; for a student of pairs
     text<TAB>text, or in two columns; -: standard input."""
-    columns: Annotated[TextColumn, tyro.conf.arg(name="")] = field(default_factory=TextColumn)
+    columns: Annotated[TextColumns, tyro.conf.arg(name="")] = field(default_factory=TextColumns)
     output: Path = STANDARD
     """A label for each line, in the same order; several with commas between them; -: standard output."""
     proba: bool = False

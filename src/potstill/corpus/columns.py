@@ -65,12 +65,36 @@ class TextColumn:
 
 
 @dataclass(frozen=True)
-class Columns(TextColumn):
-    """The columns of labelled text."""
+class TextColumns(TextColumn):
+    """The columns of texts or pairs without labels."""
 
     text_pair_column: str = ""
     """The column that has the second text of a pair. Default: text_pair, sentence2 or text_b; none where --text_column
     is given."""
+
+    def __post_init__(self) -> None:
+        self.check_distinct()
+
+    @property
+    def of_texts(self) -> "Columns":
+        """The same, with that of the second texts of pairs."""
+        return Columns(text_column=self.text_column, text_pair_column=self.text_pair_column)
+
+    def check_distinct(self) -> None:
+        """Check that each column is named once.
+
+        :raises PotstillError: when one is not.
+        """
+        for name, n in Counter(self.all_named).items():
+            if n > 1:
+                options = " and ".join(f"--{option}" for option, value in self.named.items() if name in _listed(value))
+                raise PotstillError(f"{options}: '{shown(name)}' is named {n} times: a column has one use")
+
+
+@dataclass(frozen=True)
+class Columns(TextColumns):
+    """The columns of labelled text."""
+
     label_column: str = ""
     """The column that has the labels, or lists of labels. Default: label or labels."""
     label_columns: tuple[str, ...] = ()
@@ -80,13 +104,8 @@ class Columns(TextColumn):
     """What divides the labels of a text, where it may have several in one field, such as a comma; an empty field is no
     label. (A column of lists, in .jsonl and .parquet, needs no separator.)"""
 
-    @property
-    def of_texts(self) -> "Columns":
-        """The same, with that of the second texts of pairs."""
-        return Columns(text_column=self.text_column, text_pair_column=self.text_pair_column)
-
     def __post_init__(self) -> None:
-        self.check_distinct()
+        super().__post_init__()
         if self.label_column and self.label_columns:
             raise PotstillError("--label_column and --label_columns: give one of them")
 
@@ -108,10 +127,7 @@ class Columns(TextColumn):
 
         :raises PotstillError: when one is not, or there is only one column for the labels.
         """
-        for name, n in Counter(self.all_named).items():
-            if n > 1:
-                options = " and ".join(f"--{option}" for option, value in self.named.items() if name in _listed(value))
-                raise PotstillError(f"{options}: '{shown(name)}' is named {n} times: a column has one use")
+        super().check_distinct()
         if "" in self.label_columns or len(self.label_columns) == 1:
             raise PotstillError("--label_columns: give two names or more; one column of labels is --label_column")
 
