@@ -208,3 +208,20 @@ def test_a_student_that_is_named_twice_is_one() -> None:
     names = {name: name for name in ("ngram", "cnn", "densenet-cnn", "densenet-dsa", "bilstm", "char-ngram")}
     assert students == names | {"b-2-layers": "a/b"}
     assert next(iter(students)) == "ngram"
+
+
+def test_a_student_over_characters_learns_in_steps_of_its_own_unless_options_say_others() -> None:
+    options = DistillOptions(data="d", out=Path("o"), teacher="t", student=("ngram", "char-ngram"))
+
+    def steps(options: DistillOptions) -> list[tuple[float, int]]:
+        trainings = [
+            student.optimisation(options, is_baseline=flag)
+            for student in find_students(options)
+            for flag in (False, True)
+        ]
+        return [(training.lr, training.batch_size) for training in trainings]
+
+    assert steps(options) == [(2e-3, 128)] * 2 + [(5e-3, 32)] * 2
+    assert steps(replace(options, student_lr=0.1, student_batch_size=8)) == [(0.1, 8)] * 4
+    with pytest.raises(PotstillError, match="--lr=0"):
+        replace(options, student_lr=0)

@@ -129,7 +129,7 @@ def test_runs_side_by_side_say_where_they_differ(run: RunReport) -> None:
     other = replace(run, name="other", options=run.options | {"student_lr": "0.5"})
     assert find_differences([run, other]) == {"student_lr": [run.options["student_lr"], "0.5"]}
     page = render_page([run, other], 0.05)
-    assert cells(page, "options")[1] == ["--student_lr", "0.002", "0.5"]
+    assert cells(page, "options")[1] == ["--student_lr", "default", "0.5"]
     assert len(cells(page, "models")) == 1 + 2 * (2 + len(run.evaluation.scores))
     assert "different data" not in page
     moved = replace(other, record=run.record | {"data": {"test.txt": "0"}})

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 ALL = "all"  # every student of STUDENTS
+_CHARACTERS_LR = 5e-3
+_CHARACTERS_BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,15 @@ class CharacterStudent(Student):
     def text_stage(self, job: Job) -> Stage:
         """The text as ids of characters."""
         return character_text_stage(job, self.text)
+
+    def optimisation(self, options: DistillOptions, is_baseline: bool) -> Optimisation:
+        """More and larger steps where the options do not say it."""
+        # A step moves only the rows of its own texts' n-grams: with the others' 128 texts a step at 0.002 it learns too
+        # little, of rare labels most of all. docs/experiments/characters.md has the figures.
+        optimisation = super().optimisation(options, is_baseline)
+        lr = _CHARACTERS_LR if options.student_lr is None else options.student_lr
+        batch_size = _CHARACTERS_BATCH_SIZE if options.student_batch_size is None else options.student_batch_size
+        return replace(optimisation, lr=lr, batch_size=batch_size)
 
     def open(self, job: Job) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":
         """The student."""

@@ -85,7 +85,7 @@ def read_run(folder: Path, name: str) -> RunReport:
             for score in evaluation.scores
         ],
         transfer_set=find_composition(folder),
-        options={option.name: " ".join(option.words) for option in _options(record["config"])},
+        options={option.name: option.shown for option in _options(record["config"])},
         command=write_command(record["config"]),
         data=data_source(record["config"]),
         audit=read_audit(folder),
@@ -130,6 +130,11 @@ class _Option:
     def words(self) -> list[str]:
         """Its value as words of a command line."""
         return [str(value) for value in (self.value if isinstance(self.value, list) else [self.value])]
+
+    @property
+    def shown(self) -> str:
+        """Its value for people."""
+        return "default" if self.value is None else " ".join(self.words)
 
 
 def _options(config: dict[str, Any], kind: Any = DistillOptions) -> Iterator[_Option]:

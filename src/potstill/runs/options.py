@@ -47,6 +47,8 @@ _EFFORTS: dict[Effort, _Effort] = {
 }
 _MOST_ROUNDS = 20
 _GOLD_WEIGHT = 0.5
+_STUDENT_LR = 2e-3
+_STUDENT_BATCH_SIZE = 128
 USUAL_LENGTH = 100  # tokens of a teacher, words of a student: the recipe's
 _NARROW = 384  # numbers a token of MiniLM
 _TEACHER_STEPS = 400  # at least
@@ -163,15 +165,16 @@ class DistillOptions:
     typing_errors: float = 0.5
     """Share of the new texts that students read with typing errors; they learn the teacher's logits of the text as it
     is."""
-    student_lr: float = 2e-3
-    """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default."""
+    student_lr: float | None = None
+    """Learning rate of the student (AdamW, linear schedule); of a transformer --teacher_lr, or its default. Default:
+    0.002; of char-ngram 0.005."""
     student_epochs: int | None = None
     """Passes over the transfer set; the best on valid is kept. Default: two, or as many as make 1,500 steps (with
     --effort=normal)."""
     student_steps: int = 0
     """Steps over the transfer set; 0: as many as --student_epochs says."""
-    student_batch_size: int = 128
-    """Texts a step of the student."""
+    student_batch_size: int | None = None
+    """Texts a step of the student. Default: 128; of char-ngram 32."""
     student_words: int | None = None
     """Longest text in words that the student trains on (char-ngram: ten times as many characters); in prediction
     there is no limit. Default: 100, or where one text in a hundred of train is longer, as many as those need, up to
@@ -339,9 +342,7 @@ class DistillOptions:
     @property
     def for_student(self) -> Optimisation:
         """How a student is trained."""
-        optimisation = self._optimisation(
-            self.student_lr, self.student_epochs, self.student_batch_size, _EFFORTS[self.effort].student
-        )
+        optimisation = self._of_student(self.student_epochs, _EFFORTS[self.effort].student)
         return replace(
             optimisation,
             steps=self.student_steps,
@@ -355,12 +356,17 @@ class DistillOptions:
     def for_baseline(self) -> Optimisation:
         """How a student's baseline is trained."""
         epochs = self.gold_epochs if self.has_baseline else 1
-        return self._optimisation(self.student_lr, epochs, self.student_batch_size, _EFFORTS[self.effort].baseline)
+        return self._of_student(epochs, _EFFORTS[self.effort].baseline)
 
     @property
     def has_baseline(self) -> bool:
         """Whether each student has a baseline that learns the gold labels alone."""
         return self.gold_epochs != 0
+
+    def _of_student(self, epochs: int | None, default: tuple[int, int]) -> Optimisation:
+        lr = _STUDENT_LR if self.student_lr is None else self.student_lr
+        batch_size = _STUDENT_BATCH_SIZE if self.student_batch_size is None else self.student_batch_size
+        return self._optimisation(lr, epochs, batch_size, default)
 
     def _optimisation(self, lr: float, epochs: int | None, batch_size: int, default: tuple[int, int]) -> Optimisation:
         return Optimisation(
