@@ -49,6 +49,8 @@ def cut_labels(
 ) -> dict[str, float]:
     """Make labels rare in train and valid; test stays whole, so that their figures are of enough texts.
 
+    The texts that train loses go to ``left-out.txt``, without those that it still has.
+
     :param shares: of train and of valid, of as many labels, drawn by chance.
     :return: which labels have which share.
     """
@@ -61,6 +63,9 @@ def cut_labels(
             rows += generator.sample(own, min(len(own), max(2, round(share * n_all))))
         generator.shuffle(rows)
         write(rows, out / f"{split}.txt")
+        if split == "train":
+            kept = {row.text for row in rows}
+            write([row for row in splits[split] if row.label in rare and row.text not in kept], out / "left-out.txt")
     write(splits["test"], out / "test.txt")
     return rare
 
