@@ -1,7 +1,7 @@
 """A scikit-learn classifier whose ``fit`` distills a student. ``import potstill`` does without."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +236,7 @@ def find_several(y: Any) -> Several | None:
     return Several(classes, labels, is_matrix)
 
 
-def split_several(rows: list[tuple[Text, tuple[str, ...]]], seed: int) -> tuple[list[Any], list[Any]]:
+def split_several(rows: Sequence[tuple[Text, tuple[str, ...]]], seed: int) -> tuple[list[Any], list[Any]]:
     """Train and valid where a text may have several labels: 10% of the different texts, with their share of each label.
 
     :param rows: texts with their labels.
@@ -329,7 +329,7 @@ def _columns(rows: list[tuple[Text, Any]]) -> tuple[list[Text], list[Any]]:
     return [text for text, _ in rows], [label for _, label in rows]
 
 
-def split(rows: list[tuple[Text, str]], seed: int) -> tuple[list[tuple[Text, str]], list[tuple[Text, str]]]:
+def split(rows: Sequence[tuple[Text, str]], seed: int) -> tuple[list[tuple[Text, str]], list[tuple[Text, str]]]:
     """Train and valid: 10% of the different texts of each label are valid, at least one, but not all of them.
 
     A text is in one of the two, however often it occurs; one that has several labels is in train. Where no label has

@@ -21,9 +21,7 @@ def test_labels_are_cut_in_train_and_valid_alone_and_their_texts_are_kept_apart(
         lines = [f"{'abcdef'[row % 6]} {split} {row}\t{('no', 'yes', 'other')[row % 3]}\n" for row in range(300)]
         (data / f"{split}.txt").write_text("".join(lines))
     task_data.main(task_data.Options("rare", data, out, shares=(0.02,)))
-    counts = {
-        split: Counter(str(row.label) for row in read_examples(out / f"{split}.txt")) for split in task_data.SPLITS
-    }
+    counts = {split: Counter(str(row.label) for row in read_examples(out / f"{split}.txt")) for split in SPLITS}
     (rare,) = {label for label, count in counts["train"].items() if count == 4}
     assert counts["train"].total() == counts["valid"].total() == 204 and counts["test"][rare] == 100
     left_out = read_examples(out / "left-out.txt")
