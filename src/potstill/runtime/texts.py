@@ -25,12 +25,13 @@ def as_list(texts: Any, taker: str = "predict") -> list[Any]:
         raise PotstillError(f"{taker} takes a list of texts, not a set, which has no order: write list(texts)")
     if hasattr(texts, "columns"):
         raise PotstillError(
-            f"{taker} takes a list of texts, not a table: give its column of texts, such as table['text']"
+            f"{taker} takes a list of texts, not a table: give its column of texts, such as table['text'], or of pairs "
+            "list(zip(table['text'], table['text_pair']))"
         )
     if len(shape := getattr(texts, "shape", (0,))) != 1:
         raise PotstillError(
             f"{taker} takes a list of texts, not an array of shape {tuple(shape)}: give one dimension, a text each, "
-            "such as texts[:, 0]"
+            "such as texts[:, 0], or of pairs list(map(tuple, texts))"
         )
     for name in _TO_LIST:
         if (to_list := getattr(texts, name, None)) is not None:
