@@ -37,6 +37,7 @@ ODD = [
     f"{MASK}는 재밌{MASK}다 :{MASK}",
     "ㅠ" * 500,
     "영화\r\n\r\n좋다",
+    "예쁜\xa0 카페 \u3000 찾아가\x1f볼까?",
 ]
 FORMS: tuple[Form, ...] = ("natural", "split")
 

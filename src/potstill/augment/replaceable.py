@@ -35,6 +35,8 @@ def make_replaceable(text: str, tokens: Sequence[Token], form: Form, analyzer: A
         divides the forms of the tokens (``하``, ``았``) by spaces.
     :param analyzer: the one that gave the tokens: it says which words may replace which.
     """
+    # Some analyzers have tokens of white space: MeCab-ko every space but the usual one.
+    tokens = [token for token in tokens if token.start == token.end or not text[token.start : token.end].isspace()]
     if form == "split":
         morphemes = as_morphemes(text, tokens)
         words = [morpheme.form for morpheme in morphemes]
